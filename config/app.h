@@ -1,0 +1,81 @@
+/*
+ * app - the configuration of one app, and its canonical text.
+ *
+ * The canonical text (libconfig syntax, every key, fixed order, defaults filled in) is the
+ * one serialised form of an app: compared and hashed for the diff, stored in SQLite, sent
+ * to children. Nothing here opens a file. Needs libconfig only, for workers link it.
+ */
+#ifndef FPROXY_CONFIG_APP_H
+#define FPROXY_CONFIG_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/names.h"
+
+enum {
+    APP_PORTS_MAX = 4096,           /* listening ports of one app */
+    APP_TARGETS_MAX = 4096,
+    APP_ENDPOINTS_MAX = 4096,       /* default of `endpoints_max` */
+    APP_THREADS_MAX = 64,
+    APP_RETRIES_MAX = 15,
+    APP_TEXT_BYTES_MAX = 1 << 21,   /* of a canonical text */
+};
+
+enum app_initial { APP_INITIAL_HISTORY, APP_INITIAL_UP, APP_INITIAL_DOWN };
+enum app_panic { APP_PANIC_ALL, APP_PANIC_FAIL };
+
+struct app_listen {
+    struct address address;         /* family 0: every address, dual-stack */
+};
+
+struct app_target {
+    char name[TARGET_NAME_BYTES];   /* as configured: "host:port" */
+    char host[HOST_NAME_BYTES];     /* without brackets */
+    uint16_t port;
+    struct address address;         /* when the host is an IP literal; else family 0 */
+};
+
+struct app_probe {
+    char kind[16];                  /* "tcp" or "none" */
+    uint32_t interval_ms, timeout_ms;
+    uint32_t rise, fall;
+    uint32_t jitter_percent;        /* of the interval, either way */
+};
+
+struct app_config {
+    char name[APP_NAME_BYTES];
+    struct app_listen *ports;       /* owned; ranges are expanded */
+    uint32_t port_count;
+    struct app_target *targets;     /* owned */
+    uint32_t target_count;
+    char strategy[32];
+    struct app_probe probe;
+    enum app_initial initial;
+    enum app_panic panic;
+    uint32_t ready_min_available, ready_timeout_ms;
+    uint32_t connect_timeout_ms, connect_per_try_ms, connect_retries, connect_stagger_ms;
+    uint32_t idle_timeout_ms;       /* 0: never */
+    uint32_t half_close_timeout_ms; /* as idle_timeout unless given */
+    uint32_t drain_timeout_ms;
+    uint32_t user_timeout_ms;       /* TCP_USER_TIMEOUT; 0: off */
+    uint32_t threads;               /* 0: as daemon.threads */
+    uint32_t endpoints_max;
+};
+
+/* What holds where nothing is configured; `app` is overwritten, nothing is allocated. */
+void app_config_defaults(struct app_config *app);
+
+/* Frees what the struct owns, not the struct. */
+void app_config_fini(struct app_config *app);
+
+/* The canonical text on the heap (the caller frees it), or NULL without memory. */
+char *app_config_print(const struct app_config *app);
+
+/* Parses a canonical text (as app_config_print() made it). 0; -EINVAL when it is none, with
+ * the reason in `why` (DETAIL_BYTES); -ENOMEM. On failure nothing is left to free. */
+int app_config_parse(const char *text, struct app_config *app, char *why);
+
+#endif

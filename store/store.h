@@ -1,0 +1,99 @@
+/*
+ * store - the database fproxy.db: what survives everything.
+ *
+ * The supervisor alone uses it. Reads happen at the start, synchronously, before any
+ * child runs; afterwards every write goes through a bounded queue to one thread, so
+ * that an fsync never stalls the supervisor's loop. Ordinary rows are batched (at most
+ * 1 s or STORE_BATCH_ROWS); configurations, rollouts and overrides are committed at once
+ * with synchronous=FULL. A database that is missing, read-only, full, locked or
+ * corrupt never stops the proxy: writes are kept (bounded), retried, counted; a corrupt
+ * one is set aside as fproxy.db.bad-TIME (with -wal and -shm) and begun anew.
+ *
+ * All texts are copied. Times are wall ms.
+ */
+#ifndef FPROXY_STORE_STORE_H
+#define FPROXY_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/record.h"
+
+enum {
+    STORE_QUEUE_MAX = 65536,        /* writes waiting; beyond: dropped and counted */
+    STORE_BATCH_ROWS = 512,
+    STORE_BATCH_MS = 1000,
+};
+
+struct store;
+
+/* Opens (creates, migrates) DIR/fproxy.db and starts the thread. 0 or -errno; on trouble
+ * with the database itself it still returns 0: the store then holds writes in memory and
+ * retries, and store_state() tells. */
+int store_open(const char *state_dir, struct store **store);
+
+/* Writes what is queued (for at most `timeout_ms`), ends the thread, closes. */
+void store_close(struct store *store, uint32_t timeout_ms);
+
+/* "ok", or what is wrong, in English, into `text`; any thread. True when ok. */
+bool store_state(struct store *store, char *text, size_t bytes);
+
+/* ---- at the start: what was known ---- */
+
+struct store_config {
+    char app[APP_NAME_BYTES];
+    uint32_t generation;
+    char hash[65];                  /* SHA-256, hex */
+    char *source;                   /* owned */
+    char *config;                   /* owned: canonical text */
+};
+
+/* The last good configuration of every app, and the highest generation number ever used for
+ * each (`generation` of a row whose `config` is NULL). The caller frees with
+ * store_configs_free(). -errno when the database cannot be read: treat as none. */
+int store_read_configs(struct store *store, struct store_config **configs, size_t *count);
+void store_configs_free(struct store_config *configs, size_t count);
+
+/* Endpoints (RECORD_ENDPOINT) not older than `newer_than_ms` and DNS answers (RECORD_DNS):
+ * the seed of the prober. An array on the heap. 0 or -errno. */
+int store_read_seed(struct store *store, int64_t newer_than_ms, struct record **records,
+                    size_t *count);
+
+/* The last rollout of every app, for `fproxy status` after a restart. */
+struct store_rollout {
+    char app[APP_NAME_BYTES];
+    uint32_t from_generation, to_generation;
+    char outcome[16];               /* "done", "failed", "rolled_back"; "": still open */
+    char reason[256];
+    int64_t started_at_ms, finished_at_ms;
+};
+int store_read_rollouts(struct store *store, struct store_rollout **rollouts, size_t *count);
+
+/* ---- afterwards: queued writes; 0, or -ENOBUFS when the queue is full ---- */
+
+/* Any record a child sent or the supervisor made. */
+int store_write_record(struct store *store, const struct record *record);
+
+/* A configuration with status "good" or "failed"; a good one makes the app's older good ones
+ * "superseded". `reason` may be "". */
+int store_write_config(struct store *store, const char *app, uint32_t generation,
+                       const char *status, const char *source, const char *config,
+                       const char *hash, const char *reason, int64_t at_ms);
+
+/* The app is gone from the configuration: its good rows become "superseded", its endpoint
+ * rows are deleted. */
+int store_forget_app(struct store *store, const char *app, int64_t at_ms);
+
+/* Inserts a rollout when it starts (outcome "" is stored as NULL), updates the same row (app,
+ * started_at) when it ends. */
+int store_write_rollout(struct store *store, const struct store_rollout *rollout);
+
+/* signal and exit_code: negative is stored as NULL. */
+int store_write_crash(struct store *store, int64_t at_ms, const char *process, const char *app,
+                      int pid, int signal, int exit_code, uint32_t restart_delay_ms);
+
+/* SHA-256 of a canonical text as 64 hex digits and NUL. */
+void store_hash(const char *text, char hash[65]);
+
+#endif

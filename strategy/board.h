@@ -1,0 +1,100 @@
+/*
+ * board - everything known about the endpoints of one app, in one shared file.
+ *
+ *   board-<app>.<number>:  [ head | available set | pulses | details ]
+ *
+ * Created and sized by the supervisor, written by the prober alone, mapped read-only by
+ * workers (available set and pulses: all they ever touch), by the supervisor and by
+ * `fproxy-probe inspect` (details). When an app has more endpoints than slots, a board with
+ * a higher number is made, filled and handed out, and the old one unlinked.
+ *
+ * An endpoint has a slot while it lives; its id is never given to another one. A target
+ * without any address has a slot too, so that it can be shown, but is never published.
+ */
+#ifndef FPROXY_STRATEGY_BOARD_H
+#define FPROXY_STRATEGY_BOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/names.h"
+#include "strategy/available_set.h"
+#include "strategy/endpoint_state.h"
+
+enum { BOARD_NAME_BYTES = 96 };     /* "board-<app>.<number>" */
+
+/* What workers may know of an endpoint without a publication. Atomics, relaxed. */
+struct board_pulse {
+    _Atomic uint64_t passed_start_ms;   /* when the last probe that passed had started */
+    _Atomic uint32_t connect_us;        /* its usual connect time as probed; 0: unknown */
+    _Atomic uint32_t id;                /* of the endpoint in this slot; 0: none */
+};
+
+/* One endpoint as people see it. Copied whole, through a sequence lock. */
+struct board_detail {
+    uint32_t id;                        /* 0: the slot is free */
+    uint8_t state;                      /* enum endpoint_state */
+    uint8_t reason;                     /* enum reason: why it is in this state */
+    uint8_t probe_outcome;              /* enum reason of the last probe; REASON_NONE: none yet */
+    uint8_t unused;
+    uint32_t weight;
+    uint32_t probe_duration_us;
+    uint32_t successes, failures;       /* in a row, by probe */
+    int64_t since_ms;                   /* wall: when it entered this state */
+    int64_t probe_at_ms;                /* wall: when the last probe ended */
+    int64_t probe_next_ms;              /* wall: when the next is due */
+    struct address address;             /* family 0: unresolved */
+    char target[TARGET_NAME_BYTES];     /* as configured */
+    char probe_kind[16];
+    char probe_detail[DETAIL_BYTES];
+};
+
+/* What holds for the whole app. Copied through a sequence lock as well. */
+struct board_summary {
+    uint32_t total, available, eligible;
+    uint8_t ready, panic, first_round_done, unused;
+};
+
+struct board;       /* a mapped board file */
+
+/* "board-<app>.<number>" into BOARD_NAME_BYTES. */
+void board_file_name(const char *app, uint32_t number, char *name);
+/* The reverse; false when `name` is no board's. `app` has APP_NAME_BYTES. */
+bool board_file_parse(const char *name, char *app, uint32_t *number);
+
+/* Bytes of a board with `slots` slots (1 to 65,535). */
+size_t board_bytes(uint32_t slots);
+
+/* Supervisor: writes the head into a new zeroed file of board_bytes(). 0 or -errno. */
+int board_format(int fd, const char *app, uint32_t number, uint32_t generation, uint32_t slots);
+
+/* Maps a board and checks magic, layout version and sizes. 0 and `*board` (on the heap), or
+ * -EPROTO when it is not one (of this version), or -errno. The descriptor stays the caller's. */
+int board_open(int fd, bool writable, struct board **board);
+void board_close(struct board *board);
+
+const char *board_app(const struct board *board);
+uint32_t board_number(const struct board *board);
+uint32_t board_generation(const struct board *board);
+uint32_t board_slots(const struct board *board);
+const struct available_set *board_available(const struct board *board);
+const struct board_pulse *board_pulse(const struct board *board, uint32_t slot);
+
+/* Any reader. Copies a slot's detail; false when the slot is free. Never blocks for long: after
+ * a bounded number of tries against a busy writer it gives up with false. */
+bool board_detail(const struct board *board, uint32_t slot, struct board_detail *detail);
+bool board_summary(const struct board *board, struct board_summary *summary);
+/* When the prober last said that it lives, CLOCK_MONOTONIC ms; 0: never. */
+uint64_t board_beat_ms(const struct board *board);
+
+/* Prober only. The generation changes when the same board serves a newer configuration. */
+void board_set_generation(struct board *board, uint32_t generation);
+struct available_set *board_available_writable(struct board *board);
+struct board_pulse *board_pulse_writable(struct board *board, uint32_t slot);
+void board_set_detail(struct board *board, uint32_t slot, const struct board_detail *detail);
+void board_set_summary(struct board *board, const struct board_summary *summary);
+void board_beat(struct board *board, uint64_t now_ms);
+
+#endif

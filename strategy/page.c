@@ -1,0 +1,102 @@
+/*
+ * page - how boards and traffic pages begin.
+ */
+#include "strategy/page.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/shared_file.h"
+
+static bool
+is_name_byte(char byte, bool first)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+           (byte == '-' && !first);
+}
+
+bool
+page_name_valid(const char *name)
+{
+    size_t length = strnlen(name, APP_NAME_BYTES);
+
+    if (length == 0 || length == APP_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (!is_name_byte(name[i], i == 0))
+            return false;
+    }
+    return true;
+}
+
+void
+page_name_copy(char *to, const char *name)
+{
+    memset(to, 0, APP_NAME_BYTES);
+    memcpy(to, name, strnlen(name, APP_NAME_BYTES - 1));
+}
+
+bool
+page_number_parse(const char *text, uint32_t *number)
+{
+    const char *digits = text + 1;
+    uint64_t value = 0;
+
+    if (text[0] != '.' || digits[0] == '\0' || (digits[0] == '0' && digits[1] != '\0'))
+        return false;
+    for (const char *digit = digits; *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9')
+            return false;
+        value = value * 10 + (uint64_t)(*digit - '0');
+        if (value > UINT32_MAX)
+            return false;
+    }
+    *number = (uint32_t)value;
+    return true;
+}
+
+int
+page_format(int fd, const struct page_head *head, void **memory)
+{
+    size_t bytes;
+
+    if (head->slots < 1 || head->slots > PAGE_SLOTS_MAX)
+        return -EINVAL;
+    *memory = shared_file_map(fd, true, &bytes);
+    if (*memory == NULL)
+        return -errno;
+    if (bytes != head->bytes) {
+        shared_file_unmap(*memory, bytes);
+        return -EINVAL;
+    }
+    memcpy(*memory, head, sizeof *head);
+    return 0;
+}
+
+static bool
+head_fits(const struct page_head *head, uint32_t magic, uint32_t layout, size_t bytes)
+{
+    return head->magic == magic && head->layout == layout && head->bytes == bytes &&
+           head->slots >= 1 && head->slots <= PAGE_SLOTS_MAX && page_name_valid(head->app);
+}
+
+int
+page_map(int fd, bool writable, uint32_t magic, uint32_t layout, size_t bytes_min,
+         void **memory, size_t *bytes)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode) || status.st_size < (off_t)bytes_min)
+        return -EPROTO;
+    *memory = shared_file_map(fd, writable, bytes);
+    if (*memory == NULL)
+        return -errno;
+    if (*bytes < bytes_min || !head_fits(*memory, magic, layout, *bytes)) {
+        shared_file_unmap(*memory, *bytes);
+        return -EPROTO;
+    }
+    return 0;
+}

@@ -2,7 +2,8 @@
  * address - an IP address and a port, in a form that fits shared memory.
  *
  * 24 bytes without padding or pointers, all bytes defined, so that two addresses
- * are equal when memcmp says so. Any thread; nothing is allocated.
+ * are equal when memcmp says so. Therefore an address has one form only: IPv4 mapped
+ * into IPv6 becomes IPv4. Any thread; nothing is allocated.
  */
 #ifndef FPROXY_BASE_ADDRESS_H
 #define FPROXY_BASE_ADDRESS_H

@@ -2,8 +2,9 @@
  * control_peer - one end of a control connection on a libevent loop, with a queue.
  *
  * The loop's thread only. What the socket cannot take is queued, with duplicates of
- * its descriptors, up to CONTROL_QUEUE_MAX messages; records beyond that are dropped
- * and counted, anything else beyond that is an error for the caller to report.
+ * its descriptors, up to CONTROL_QUEUE_MAX messages. Records leave the last places of
+ * the queue to other messages; what is beyond is dropped and counted when it is a
+ * record (the send succeeds), and an error for the caller to report when it is not.
  */
 #ifndef FPROXY_BASE_CONTROL_PEER_H
 #define FPROXY_BASE_CONTROL_PEER_H

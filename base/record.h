@@ -85,4 +85,8 @@ struct record {
     } of;
 };
 
+/* Checks a record that another process made: the kind is known and every text of it ends
+ * within its field. 0 or -EPROTO. */
+int record_check(const struct record *record);
+
 #endif

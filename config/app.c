@@ -1,0 +1,142 @@
+#include "config/app.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/app_read.h"
+#include "config/canonical.h"
+#include "config/print.h"
+
+static const char *const initial_names[] = {"history", "up", "down"};
+static const char *const panic_names[] = {"all", "fail"};
+
+void
+app_config_defaults(struct app_config *app)
+{
+    *app = (struct app_config){
+        .strategy = "round_robin",
+        .probe = {.kind = "tcp",
+                  .interval_ms = 5000,
+                  .timeout_ms = 2000,
+                  .rise = 2,
+                  .fall = 3,
+                  .jitter_percent = 10},
+        .initial = APP_INITIAL_HISTORY,
+        .panic = APP_PANIC_ALL,
+        .ready_min_available = 1,
+        .ready_timeout_ms = 10000,
+        .connect_timeout_ms = 10000,
+        .connect_per_try_ms = 3000,
+        .connect_retries = 3,
+        .connect_stagger_ms = 250,
+        .idle_timeout_ms = 3600000,
+        .half_close_timeout_ms = 3600000,
+        .drain_timeout_ms = 30000,
+        .endpoints_max = APP_ENDPOINTS_MAX,
+    };
+}
+
+void
+app_config_fini(struct app_config *app)
+{
+    free(app->ports);
+    free(app->targets);
+    app->ports = NULL;
+    app->targets = NULL;
+    app->port_count = app->target_count = 0;
+}
+
+static void
+print_ports(struct print *print, const struct app_config *app)
+{
+    char text[ADDRESS_TEXT_BYTES];
+
+    fputs("ports = (", print->stream);
+    for (uint32_t i = 0; i < app->port_count; i++) {
+        const struct address *address = &app->ports[i].address;
+
+        fputs(i > 0 ? ", " : "", print->stream);
+        if (address->family == 0)
+            fprintf(print->stream, "%u", address->port);
+        else
+            print_quoted(print, address_format(address, text));
+    }
+    fputs(");\n", print->stream);
+}
+
+static void
+print_targets(struct print *print, const struct app_config *app)
+{
+    fputs("targets = (", print->stream);
+    for (uint32_t i = 0; i < app->target_count; i++) {
+        fputs(i > 0 ? ",\n  " : "\n  ", print->stream);
+        print_quoted(print, app->targets[i].name);
+    }
+    fputs("\n);\n", print->stream);
+}
+
+static void
+print_groups(struct print *print, const struct app_config *app)
+{
+    fputs("probe = {\n", print->stream);
+    print_text(print, 2, "kind", app->probe.kind);
+    print_duration(print, 2, "interval", app->probe.interval_ms);
+    print_duration(print, 2, "timeout", app->probe.timeout_ms);
+    print_number(print, 2, "rise", app->probe.rise);
+    print_number(print, 2, "fall", app->probe.fall);
+    print_number(print, 2, "jitter", app->probe.jitter_percent);
+    fputs("};\nready = {\n", print->stream);
+    print_number(print, 2, "min_available", app->ready_min_available);
+    print_duration(print, 2, "timeout", app->ready_timeout_ms);
+    fputs("};\nconnect = {\n", print->stream);
+    print_duration(print, 2, "timeout", app->connect_timeout_ms);
+    print_duration(print, 2, "per_try", app->connect_per_try_ms);
+    print_number(print, 2, "retries", app->connect_retries);
+    print_duration(print, 2, "stagger", app->connect_stagger_ms);
+    fputs("};\n", print->stream);
+}
+
+char *
+app_config_print(const struct app_config *app)
+{
+    struct print print;
+
+    if (print_begin(&print) < 0)
+        return NULL;
+    print_text(&print, 0, "name", app->name);
+    print_ports(&print, app);
+    print_targets(&print, app);
+    print_text(&print, 0, "strategy", app->strategy);
+    print_groups(&print, app);
+    print_text(&print, 0, "initial", initial_names[app->initial]);
+    print_text(&print, 0, "panic", panic_names[app->panic]);
+    print_duration(&print, 0, "idle_timeout", app->idle_timeout_ms);
+    print_duration(&print, 0, "half_close_timeout", app->half_close_timeout_ms);
+    print_duration(&print, 0, "drain_timeout", app->drain_timeout_ms);
+    print_duration(&print, 0, "user_timeout", app->user_timeout_ms);
+    print_number(&print, 0, "threads", app->threads);
+    print_number(&print, 0, "endpoints_max", app->endpoints_max);
+    return print_end(&print);
+}
+
+int
+app_config_parse(const char *text, struct app_config *app, char *why)
+{
+    struct canonical canonical;
+    struct app_draft defaults, draft;
+    int rc = canonical_open(&canonical, text, why);
+
+    if (rc < 0)
+        return rc;
+    app_draft_init(&defaults);
+    rc = app_read(canonical.root, &defaults, &canonical.problems, &draft);
+    rc = canonical_close(&canonical, rc);
+    if (rc == 0) {
+        *app = draft.app;
+        draft.app.ports = NULL;     /* now the caller's */
+        draft.app.targets = NULL;
+    }
+    app_draft_fini(&draft);
+    return rc;
+}

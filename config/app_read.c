@@ -1,0 +1,209 @@
+#include "config/app_read.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/duration.h"
+#include "config/endpoints_read.h"
+
+#define AT(member) offsetof(struct app_draft, app.member)
+#define UNSET UINT32_MAX        /* of a duration that follows another one */
+
+enum { PROBE_TIMEOUT_MS = 2000 };
+
+const char *const app_strategy_names[] = {"round_robin", NULL};
+
+static const char *const probe_kinds[] = {"tcp", "none", NULL};
+static const char *const initial_words[] = {
+    [APP_INITIAL_HISTORY] = "history", [APP_INITIAL_UP] = "up", [APP_INITIAL_DOWN] = "down", NULL};
+static const char *const panic_words[] = {
+    [APP_PANIC_ALL] = "all", [APP_PANIC_FAIL] = "fail", NULL};
+
+#define MINUTE (60 * 1000)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+/* name, reader, where to, and the range. Offsets within a group count from the draft too. */
+#define NUMBER(key, member, from, to)   {key, key_read_number, AT(member), from, to, NULL, NULL, 0}
+#define DURATION(key, member, from, to) {key, key_read_duration, AT(member), from, to, NULL, NULL, 0}
+#define CHOICE(key, member, words)      {key, key_read_choice, AT(member), 0, 0, words, NULL, 0}
+#define WORD(key, member, words)                                                               \
+    {key, key_read_word, AT(member), 0, sizeof((struct app_config *)0)->member, words, NULL, 0}
+#define GROUP(key, table) {key, key_read_group, 0, 0, 0, NULL, table, ARRAY_SIZE(table)}
+#define WHOLE(key, read)  {key, read, 0, 0, 0, NULL, NULL, 0}
+
+static const struct key probe_keys[] = {
+    WORD("kind", probe.kind, probe_kinds),
+    DURATION("interval", probe.interval_ms, 10, DAY),
+    DURATION("timeout", probe.timeout_ms, 1, HOUR),
+    NUMBER("rise", probe.rise, 1, 1000),
+    NUMBER("fall", probe.fall, 1, 1000),
+    NUMBER("jitter", probe.jitter_percent, 0, 50),
+};
+
+static const struct key ready_keys[] = {
+    NUMBER("min_available", ready_min_available, 0, APP_ENDPOINTS_MAX),
+    DURATION("timeout", ready_timeout_ms, 0, HOUR),
+};
+
+static const struct key connect_keys[] = {
+    DURATION("timeout", connect_timeout_ms, 1, HOUR),
+    DURATION("per_try", connect_per_try_ms, 1, HOUR),
+    NUMBER("retries", connect_retries, 0, APP_RETRIES_MAX),
+    DURATION("stagger", connect_stagger_ms, 1, HOUR),
+};
+
+static key_read_fn name_read;
+
+enum { KEYS_OF_ONE_APP = 3 };   /* name, ports, targets: they have no default */
+
+static const struct key app_keys[] = {
+    WHOLE("name", name_read),
+    WHOLE("ports", ports_read),
+    WHOLE("targets", targets_read),
+    WORD("strategy", strategy, app_strategy_names),
+    GROUP("probe", probe_keys),
+    CHOICE("initial", initial, initial_words),
+    CHOICE("panic", panic, panic_words),
+    GROUP("ready", ready_keys),
+    GROUP("connect", connect_keys),
+    DURATION("idle_timeout", idle_timeout_ms, 0, DURATION_MS_MAX),
+    DURATION("half_close_timeout", half_close_timeout_ms, 0, DURATION_MS_MAX),
+    DURATION("drain_timeout", drain_timeout_ms, 0, HOUR),
+    DURATION("user_timeout", user_timeout_ms, 0, DAY),
+    NUMBER("threads", threads, 0, APP_THREADS_MAX),
+    NUMBER("endpoints_max", endpoints_max, 1, 65535),
+};
+
+static bool
+name_is_valid(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    return length > 0 && name[length] == '\0' && length < APP_NAME_BYTES && name[0] != '-';
+}
+
+static void
+name_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+          void *into)
+{
+    struct app_config *app = &((struct app_draft *)into)->app;
+    char quoted[QUOTE_BYTES];
+
+    if (setting->type != CONFIG_TYPE_STRING)
+        key_problem(reader, setting, key->name, "is %s; write name = \"my-app\"",
+                    key_type_name(setting));
+    else if (setting->value.sval == NULL || !name_is_valid(setting->value.sval))
+        key_problem(reader, setting, key->name,
+                    "%s is no name of an app; allowed are a-z, 0-9 and \"-\", not first, at "
+                    "most %d characters",
+                    problem_quote(setting->value.sval == NULL ? "" : setting->value.sval,
+                                  quoted),
+                    APP_NAME_BYTES - 1);
+    else
+        strcpy(app->name, setting->value.sval);
+}
+
+const char *
+app_read_name(const struct config_setting_t *group)
+{
+    const config_setting_t *name;
+
+    if (group->type != CONFIG_TYPE_GROUP)
+        return "";
+    name = config_setting_get_member(group, "name");
+    if (name == NULL || name->type != CONFIG_TYPE_STRING || name->value.sval == NULL ||
+        !name_is_valid(name->value.sval))
+        return "";
+    return name->value.sval;
+}
+
+void
+app_draft_init(struct app_draft *draft)
+{
+    memset(draft, 0, sizeof *draft);
+    app_config_defaults(&draft->app);
+    draft->app.probe.timeout_ms = UNSET;
+    draft->app.half_close_timeout_ms = UNSET;
+}
+
+void
+app_draft_fini(struct app_draft *draft)
+{
+    app_config_fini(&draft->app);
+    free(draft->port_lines);
+    draft->port_lines = NULL;
+}
+
+int
+app_read_defaults(const struct config_setting_t *group, struct problems *problems,
+                  struct app_draft *defaults)
+{
+    struct reader reader = {.problems = problems, .prefix = "defaults."};
+
+    keys_read(&reader, group, app_keys + KEYS_OF_ONE_APP,
+              ARRAY_SIZE(app_keys) - KEYS_OF_ONE_APP, defaults);
+    return reader.out_of_memory ? -ENOMEM : 0;
+}
+
+static void
+require(struct reader *reader, const struct config_setting_t *group, const char *key,
+        const char *how)
+{
+    if (config_setting_get_member(group, key) == NULL)
+        key_problem(reader, group, key, "is missing; %s", how);
+}
+
+/* The setting that a message about `probe.NAME` is best told at. */
+static const struct config_setting_t *
+probe_setting(const struct config_setting_t *group, const char *name)
+{
+    const config_setting_t *probe = config_setting_get_member(group, "probe"), *setting;
+
+    if (probe == NULL || probe->type != CONFIG_TYPE_GROUP)
+        return group;
+    setting = config_setting_get_member(probe, name);
+    return setting != NULL ? setting : probe;
+}
+
+/* Gives values that follow others, and checks those that limit each other. */
+static void
+finish(struct reader *reader, const struct config_setting_t *group, struct app_config *app)
+{
+    struct app_probe *probe = &app->probe;
+    char timeout[DURATION_TEXT_BYTES], interval[DURATION_TEXT_BYTES];
+
+    if (app->half_close_timeout_ms == UNSET)
+        app->half_close_timeout_ms = app->idle_timeout_ms;
+    if (probe->timeout_ms == UNSET)
+        probe->timeout_ms = MIN(probe->interval_ms, PROBE_TIMEOUT_MS);
+    if (probe->timeout_ms > probe->interval_ms)
+        key_problem(reader, probe_setting(group, "timeout"), "probe.timeout",
+                    "%s is longer than probe.interval, %s; a probe must end before the next",
+                    duration_format(probe->timeout_ms, timeout),
+                    duration_format(probe->interval_ms, interval));
+}
+
+int
+app_read(const struct config_setting_t *group, const struct app_draft *defaults,
+         struct problems *problems, struct app_draft *draft)
+{
+    struct reader reader = {.problems = problems, .prefix = ""};
+
+    *draft = *defaults;
+    draft->line = group->line;
+    if (group->type != CONFIG_TYPE_GROUP) {
+        key_problem(&reader, group, "apps", "an app cannot be %s; write { name = ...; }",
+                    key_type_name(group));
+        return 0;
+    }
+    keys_read(&reader, group, app_keys, ARRAY_SIZE(app_keys), draft);
+    require(&reader, group, "name", "every app has one: lower-case letters, digits and \"-\"");
+    require(&reader, group, "ports", "an app needs at least one port to listen on, such as 5001");
+    require(&reader, group, "targets", "an app needs at least one target, \"host:port\"");
+    finish(&reader, group, &draft->app);
+    return reader.out_of_memory ? -ENOMEM : 0;
+}

@@ -1,0 +1,161 @@
+/* listen - see listen.h. */
+#include "proxy/worker/listen.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "proxy/worker/thread.h"
+
+enum { FINISH_ACCEPTS_MAX = 65536 };    /* a full queue, and no endless stream of clients */
+
+/* accept(2) hands over errors of the new connection too: those concern that client only. */
+static bool
+client_gone(int error)
+{
+    switch (error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case ETIMEDOUT:
+    case EPERM:         /* a firewall rule (accept(2)) */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Returns how many clients were taken; fewer than `most`: the queue is empty or we are full. */
+static int
+accept_batch(struct listener *listener, int most)
+{
+    struct thread_app *app = listener->app;
+    struct thread *thread = app->thread;
+    int taken = 0;
+
+    while (taken < most && !thread->accept_paused) {
+        int fd;
+
+        if (thread->conn_count >= thread->conn_max) {
+            listen_pause(thread, app, "all connections this worker may hold are in use");
+            break;
+        }
+        fd = accept4(listener->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && client_gone(errno))
+            continue;
+        if (fd < 0 && errno == EAGAIN)
+            break;
+        if (fd < 0) {
+            listen_pause(thread, app, strerror(errno));
+            break;
+        }
+        taken++;
+        if (conn_open(app, fd) == NULL) {
+            close(fd);
+            listen_pause(thread, app, "no memory");
+        }
+    }
+    return taken;
+}
+
+static void
+listener_ready(struct loop_io *io, uint32_t events)
+{
+    (void)events;
+    accept_batch(CONTAINER_OF(io, struct listener, io), LISTEN_BATCH);
+}
+
+int
+listen_start(struct thread_app *app)
+{
+    app->accepting = true;
+    for (uint32_t i = 0; i < app->listener_count; i++) {
+        struct loop_io *io = &app->listeners[i].io;
+        int rc;
+
+        io->ready = listener_ready;
+        rc = loop_add(&app->thread->loop, io, app->thread->accept_paused ? 0 : EPOLLIN);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+void
+listen_finish(struct thread_app *app)
+{
+    for (uint32_t i = 0; i < app->listener_count; i++) {
+        struct listener *listener = &app->listeners[i];
+
+        if (app->accepting)
+            accept_batch(listener, FINISH_ACCEPTS_MAX);
+        /* The supervisor has the same socket open: closing would leave it in the epoll set. */
+        if (app->accepting)
+            loop_remove(&app->thread->loop, &listener->io);
+        listener->io.ready = NULL;
+        close(listener->io.fd);
+        listener->io.fd = -1;
+    }
+    app->listener_count = 0;
+    app->accepting = false;
+}
+
+static void
+watch_listeners(struct thread *thread, uint32_t events)
+{
+    struct thread_app *app;
+
+    LIST_FOREACH(app, &thread->apps, link) {
+        for (uint32_t i = 0; app->accepting && i < app->listener_count; i++)
+            loop_change(&thread->loop, &app->listeners[i].io, events);
+    }
+}
+
+static void
+pause_over(struct wheel_timer *timer)
+{
+    struct thread *thread = CONTAINER_OF(timer, struct thread, accept_timer);
+
+    thread->accept_paused = false;
+    watch_listeners(thread, EPOLLIN);
+}
+
+void
+listen_pause(struct thread *thread, struct thread_app *app, const char *why)
+{
+    uint64_t now_ms = thread->loop.now_ms;
+
+    count_add(&app->counters->accept_pauses, 1);
+    if (thread->accept_paused)
+        return;
+    thread->accept_paused = true;
+    thread->paused_at_ms = now_ms;
+    watch_listeners(thread, 0);
+    thread->accept_timer.fire = pause_over;
+    wheel_arm(&thread->loop.wheel, &thread->accept_timer, now_ms + LISTEN_PAUSE_MS);
+    if (now_ms < thread->pause_logged_ms + 10000)
+        return;
+    thread->pause_logged_ms = now_ms;
+    log_warn(app->app->name, "accepting pauses: %s (%u connections here); clients wait in "
+             "the queue. Raise the descriptor limit (LimitNOFILE) if this lasts",
+             why, thread->conn_count);
+}
+
+void
+listen_room(struct thread *thread)
+{
+    if (thread->loop.now_ms < thread->paused_at_ms + LISTEN_PAUSE_MIN_MS)
+        return;
+    wheel_cancel(&thread->loop.wheel, &thread->accept_timer);
+    pause_over(&thread->accept_timer);
+}

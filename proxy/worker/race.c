@@ -1,0 +1,451 @@
+/* race - see race.h. */
+#include "proxy/worker/race.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "proxy/worker/conn.h"
+#include "proxy/worker/knowledge.h"
+#include "proxy/worker/listen.h"
+#include "proxy/worker/relay.h"
+#include "proxy/worker/slab.h"
+#include "proxy/worker/thread.h"
+#include "strategy/endpoint_state.h"
+
+enum { RACES_A_SLAB = 16 };
+
+static void race_advance(struct conn *conn, bool another);
+
+/* ---- memory ---- */
+
+static struct race *
+take_free(struct thread *thread)
+{
+    struct race *race = SLIST_FIRST(&thread->free_races);
+
+    if (UNLIKELY(race == NULL)) {
+        race = slab_grow(&thread->slabs, RACES_A_SLAB, sizeof *race);
+        if (race == NULL)
+            return NULL;
+        for (int i = RACES_A_SLAB - 1; i >= 0; i--)
+            SLIST_INSERT_HEAD(&thread->free_races, &race[i], link);
+    }
+    SLIST_REMOVE_HEAD(&thread->free_races, link);
+    memset(race, 0, sizeof *race);
+    return race;
+}
+
+static struct loop_io *
+lane_io(struct lane *lane)
+{
+    return lane == &lane->conn->race->lanes[0] ? &lane->conn->io[TARGET] : &lane->io;
+}
+
+static void
+lane_close(struct lane *lane)
+{
+    struct loop_io *io = lane_io(lane);
+
+    io->ready = NULL;
+    close(io->fd);
+    io->fd = -1;
+    lane->endpoint_id = 0;
+    lane->conn->race->pending--;
+}
+
+void
+race_end(struct conn *conn)
+{
+    struct race *race = conn->race;
+
+    for (int i = 0; i < RACE_LANES && race->pending > 0; i++) {
+        if (race->lanes[i].endpoint_id != 0)
+            lane_close(&race->lanes[i]);
+    }
+    conn->race = NULL;
+    SLIST_INSERT_HEAD(&conn->thread->ended_races, race, link);
+}
+
+/* ---- picking ---- */
+
+static bool
+was_tried(const struct race *race, uint32_t id)
+{
+    for (unsigned i = 0; i < race->tried_count; i++) {
+        if (race->tried[i] == id)
+            return true;
+    }
+    return false;
+}
+
+static struct traffic_knowledge *
+knowledge_of(const struct thread_app *app, uint16_t slot)
+{
+    return traffic_knowledge(app->traffic, slot);
+}
+
+static bool
+skip_tried(const struct strategy_filter *filter, const struct available_endpoint *endpoint)
+{
+    const struct conn *conn = filter->context;
+
+    return was_tried(conn->race, endpoint->id);
+}
+
+static bool
+skip_tried_or_shunned(const struct strategy_filter *filter,
+                      const struct available_endpoint *endpoint)
+{
+    const struct conn *conn = filter->context;
+    const struct thread_app *app = conn->app;
+
+    return was_tried(conn->race, endpoint->id) ||
+           knowledge_shunned(knowledge_of(app, endpoint->slot),
+                             board_pulse(app->board, endpoint->slot), endpoint->id,
+                             conn->thread->loop.now_ms);
+}
+
+/* The endpoint to try next: shunned ones last, tried ones never. NULL: none is left. */
+static const struct available_endpoint *
+pick(struct conn *conn)
+{
+    struct thread_app *app = conn->app;
+    const struct strategy_ops *strategy = app->app->strategy;
+    struct strategy_filter filter = { .skip = skip_tried_or_shunned, .context = conn };
+    int index;
+
+    if (available_set_moved(board_available(app->board), app->snapshot))
+        available_set_copy(board_available(app->board), app->snapshot);
+    index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+    if (index < 0) {
+        filter.skip = skip_tried;
+        index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+    }
+    return index < 0 ? NULL : &app->snapshot->endpoints[index];
+}
+
+/* ---- one try ---- */
+
+static struct traffic_tries *
+tries_of(struct conn *conn, const struct lane *lane)
+{
+    struct traffic_tries *tries =
+        traffic_tries(conn->app->traffic, conn->thread->index, lane->endpoint_slot);
+
+    if (atomic_load_explicit(&tries->id, memory_order_relaxed) != lane->endpoint_id) {
+        atomic_store_explicit(&tries->id, lane->endpoint_id, memory_order_relaxed);
+        atomic_store_explicit(&tries->active, 0, memory_order_relaxed);
+        atomic_store_explicit(&tries->connected, 0, memory_order_relaxed);
+        atomic_store_explicit(&tries->failed, 0, memory_order_relaxed);
+    }
+    return tries;
+}
+
+static void
+lane_shun(struct conn *conn, const struct lane *lane)
+{
+    knowledge_shun(knowledge_of(conn->app, lane->endpoint_slot),
+                   board_pulse(conn->app->board, lane->endpoint_slot), lane->endpoint_id,
+                   conn->thread->loop.now_ms);
+}
+
+/* The try is over without a connection. What is our own fault is not held against it. */
+static void
+lane_fail(struct lane *lane, int error)
+{
+    struct conn *conn = lane->conn;
+
+    log_debug(conn->app->app->name, "endpoint in slot %u: %s", lane->endpoint_slot,
+              strerror(error));
+    if (reason_from_errno(error) != REASON_CONNECT_LOCAL) {
+        lane_shun(conn, lane);
+        count_add(&tries_of(conn, lane)->failed, 1);
+    }
+    if (error == ETIMEDOUT)
+        conn->race->timed_out = true;
+    lane_close(lane);
+}
+
+/* What `events` say beside the connection itself (the target may speak first, or have ended
+ * already) is an edge that will not come again. */
+static void
+lane_win(struct lane *lane, uint32_t events)
+{
+    struct conn *conn = lane->conn;
+    struct loop *loop = &conn->thread->loop;
+    struct traffic_tries *tries = tries_of(conn, lane);
+    uint64_t took_us = loop->now_us - lane->started_us;
+    struct loop_io *io = lane_io(lane);
+    int fd = io->fd;
+
+    knowledge_connected(knowledge_of(conn->app, lane->endpoint_slot), lane->endpoint_id,
+                        (uint32_t)MIN(took_us, (uint64_t)UINT32_MAX));
+    count_add(&tries->connected, 1);
+    atomic_store_explicit(&tries->active,
+                          atomic_load_explicit(&tries->active, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    conn->endpoint_id = lane->endpoint_id;
+    conn->endpoint_slot = lane->endpoint_slot;
+    io->fd = -1;
+    io->ready = NULL;
+    lane->endpoint_id = 0;
+    conn->race->pending--;
+    race_end(conn);
+    conn->io[TARGET].fd = fd;
+    conn->io[TARGET].ready = relay_target_ready;
+    conn->flow[TARGET].readable = (events & (EPOLLIN | EPOLLRDHUP)) != 0;
+    conn->flow[TARGET].hung_up = (events & EPOLLRDHUP) != 0;
+    if (io != &conn->io[TARGET])
+        loop_change(loop, &conn->io[TARGET], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    conn_connected(conn);
+}
+
+static void
+lane_event(struct lane *lane, uint32_t events)
+{
+    struct conn *conn = lane->conn;
+    int error = 0;
+    socklen_t bytes = sizeof error;
+
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        getsockopt(lane_io(lane)->fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+        lane_fail(lane, error != 0 ? error : ECONNRESET);
+        race_advance(conn, true);
+    } else if (events & EPOLLOUT) {
+        lane_win(lane, events);
+    }
+}
+
+static void
+first_lane_ready(struct loop_io *io, uint32_t events)
+{
+    struct conn *conn = CONTAINER_OF(io, struct conn, io[TARGET]);
+
+    lane_event(&conn->race->lanes[0], events);
+}
+
+static void
+other_lane_ready(struct loop_io *io, uint32_t events)
+{
+    lane_event(CONTAINER_OF(io, struct lane, io), events);
+}
+
+static struct lane *
+free_lane(struct conn *conn)
+{
+    for (int i = 0; i < RACE_LANES; i++) {
+        if (conn->race->lanes[i].endpoint_id == 0)
+            return &conn->race->lanes[i];
+    }
+    return NULL;
+}
+
+/* socket(2), connect(2) and the watch; 0 or -errno with nothing left open. */
+static int
+lane_connect(struct lane *lane, const struct address *address)
+{
+    struct loop_io *io = lane_io(lane);
+    struct sockaddr_storage storage;
+    socklen_t bytes = address_to_sockaddr(address, &storage);
+    int rc;
+
+    io->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (io->fd < 0)
+        return -errno;
+    if (connect(io->fd, (struct sockaddr *)&storage, bytes) < 0 && errno != EINPROGRESS) {
+        rc = -errno;
+        goto fail;
+    }
+    rc = loop_add(&lane->conn->thread->loop, io,
+                  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    if (rc == 0)
+        return 0;
+fail:
+    close(io->fd);
+    io->fd = -1;
+    io->ready = NULL;
+    return rc;
+}
+
+/* Starts a try; 0 or -errno when it failed at once. */
+static int
+lane_start(struct conn *conn, struct lane *lane, const struct available_endpoint *endpoint)
+{
+    struct race *race = conn->race;
+    const struct app_config *config = &conn->app->app->config;
+    uint64_t now_ms = conn->thread->loop.now_ms;
+    int rc;
+
+    lane->conn = conn;
+    lane_io(lane)->ready = lane == &race->lanes[0] ? first_lane_ready : other_lane_ready;
+    rc = lane_connect(lane, &endpoint->address);
+    if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM)
+        return rc;      /* no try at all: it waits for a descriptor */
+    lane->endpoint_id = endpoint->id;
+    lane->endpoint_slot = endpoint->slot;
+    race->pending++;
+    race->tried[race->tried_count++] = endpoint->id;
+    count_add(&conn->app->counters->attempts, 1);
+    if (race->tries++ > 0)
+        count_add(&conn->app->counters->retries, 1);
+    lane->started_us = conn->thread->loop.now_us;
+    lane->deadline_ms = now_ms + config->connect_per_try_ms;
+    lane->suspect_at_ms =
+        now_ms + knowledge_suspect_ms(knowledge_of(conn->app, lane->endpoint_slot),
+                                      board_pulse(conn->app->board, lane->endpoint_slot),
+                                      lane->endpoint_id, config->connect_stagger_ms);
+    if (rc != 0) {
+        race->pending--;
+        if (reason_from_errno(-rc) != REASON_CONNECT_LOCAL) {
+            lane_shun(conn, lane);
+            count_add(&tries_of(conn, lane)->failed, 1);
+        }
+        lane->endpoint_id = 0;
+    }
+    return rc;
+}
+
+/* ---- the race ---- */
+
+static bool
+may_try(const struct conn *conn)
+{
+    return conn->race->tries <= conn->app->app->config.connect_retries &&
+           conn->race->pending < RACE_LANES;
+}
+
+/* Starts the next try, passing over those that fail at once. */
+static void
+try_next(struct conn *conn)
+{
+    struct race *race = conn->race;
+    uint64_t now_ms = conn->thread->loop.now_ms;
+
+    while (may_try(conn)) {
+        const struct available_endpoint *endpoint = pick(conn);
+        int rc;
+
+        if (endpoint == NULL)
+            break;
+        rc = lane_start(conn, free_lane(conn), endpoint);
+        if (rc == 0)
+            return;
+        if (race->tries == 0 || !was_tried(race, endpoint->id)) {   /* starved */
+            race->again_at_ms = now_ms + RACE_STARVED_MS;
+            listen_pause(conn->thread, conn->app, strerror(-rc));
+            return;
+        }
+    }
+    if (race->pending == 0 && may_try(conn) && conn->app->snapshot->count == 1)
+        race->again_at_ms = now_ms + RACE_AGAIN_MS;
+}
+
+/* The next instant at which something has to be decided. */
+static uint64_t
+next_step_ms(const struct race *race)
+{
+    uint64_t next_ms = race->deadline_ms;
+
+    for (int i = 0; i < RACE_LANES; i++) {
+        const struct lane *lane = &race->lanes[i];
+
+        if (lane->endpoint_id == 0)
+            continue;
+        next_ms = MIN(next_ms, lane->deadline_ms);
+        if (lane->suspect_at_ms != 0)
+            next_ms = MIN(next_ms, lane->suspect_at_ms);
+    }
+    if (race->again_at_ms != 0)
+        next_ms = MIN(next_ms, race->again_at_ms);
+    return next_ms;
+}
+
+static void
+race_advance(struct conn *conn, bool another)
+{
+    struct race *race = conn->race;
+
+    if (another)
+        try_next(conn);
+    if (race->pending == 0 && race->again_at_ms == 0) {
+        conn_close(conn, race->timed_out ? CLOSE_CONNECT_TIMEOUT : CLOSE_NO_TARGET, true);
+        return;
+    }
+    if (race->pending > 0 && conn->state == CONN_PICKING)
+        conn_enter(conn, CONN_CONNECTING);
+    else if (race->pending == 0 && conn->state == CONN_CONNECTING)
+        conn_enter(conn, CONN_PICKING);
+    wheel_arm(&conn->thread->loop.wheel, &conn->timer, next_step_ms(race));
+}
+
+/* Late tries are shunned and get company; tries past their time are given up. True: another
+ * one may start. */
+static bool
+judge_lanes(struct conn *conn)
+{
+    uint64_t now_ms = conn->thread->loop.now_ms;
+    bool another = false;
+
+    for (int i = 0; i < RACE_LANES; i++) {
+        struct lane *lane = &conn->race->lanes[i];
+
+        if (lane->endpoint_id == 0)
+            continue;
+        if (now_ms >= lane->deadline_ms) {
+            lane_fail(lane, ETIMEDOUT);
+            another = true;
+        } else if (lane->suspect_at_ms != 0 && now_ms >= lane->suspect_at_ms) {
+            lane->suspect_at_ms = 0;
+            lane_shun(conn, lane);
+            another = true;
+        }
+    }
+    return another;
+}
+
+static void
+race_timer(struct wheel_timer *timer)
+{
+    struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
+    struct race *race = conn->race;
+    uint64_t now_ms = conn->thread->loop.now_ms;
+    bool another;
+
+    if (now_ms >= race->deadline_ms) {
+        judge_lanes(conn);
+        conn_close(conn, CLOSE_CONNECT_TIMEOUT, true);
+        return;
+    }
+    relay_watch_client(conn);       /* it takes long enough that the client may go away */
+    if (conn->state == CONN_CLOSED)
+        return;
+    another = judge_lanes(conn);
+    if (race->again_at_ms != 0 && now_ms >= race->again_at_ms) {
+        race->again_at_ms = 0;
+        if (race->pending == 0 && conn->app->snapshot->count == 1)
+            race->tried_count = 0;
+        another = true;
+    }
+    race_advance(conn, another);
+}
+
+void
+race_start(struct conn *conn)
+{
+    struct race *race = take_free(conn->thread);
+
+    assert(conn->state == CONN_PICKING);
+    if (race == NULL) {
+        conn_close(conn, CLOSE_LIMIT, true);
+        return;
+    }
+    conn->race = race;
+    conn->timer.fire = race_timer;
+    race->deadline_ms = conn->thread->loop.now_ms + conn->app->app->config.connect_timeout_ms;
+    race_advance(conn, true);
+}

@@ -9,6 +9,9 @@
  * corrupt never stops the proxy: writes are kept (bounded), retried, counted; a corrupt
  * one is set aside as fproxy.db.bad-TIME (with -wal and -shm) and begun anew.
  *
+ * Reads use a connection of their own on the caller's thread, so they may come while the
+ * thread runs. History is pruned by the thread, in small steps (prune.h has the bounds).
+ *
  * All texts are copied. Times are wall ms.
  */
 #ifndef FPROXY_STORE_STORE_H
@@ -33,7 +36,8 @@ struct store;
  * retries, and store_state() tells. */
 int store_open(const char *state_dir, struct store **store);
 
-/* Writes what is queued (for at most `timeout_ms`), ends the thread, closes. */
+/* Writes what is queued (for at most `timeout_ms`), ends the thread, closes. Takes 2 to 3 s
+ * longer at most, when the disk does not answer at all. */
 void store_close(struct store *store, uint32_t timeout_ms);
 
 /* "ok", or what is wrong, in English, into `text`; any thread. True when ok. */

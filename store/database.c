@@ -1,0 +1,285 @@
+/* database - see database.h. Writing is in batch.c, what follows damage in recover.c. */
+#include "store/database.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "schema_sql.h"
+
+/* migrations[n] leads from version n to n + 1 (PRAGMA user_version). */
+static const char *const migrations[] = { schema_sql };
+enum { SCHEMA_VERSION = ARRAY_SIZE(migrations) };
+
+/* Small tables that a start depends on: checked page by page at each open. The history is
+ * not, since that would take seconds; damage there is noticed when it is met. */
+static const char *const checked_tables[] = {
+    "config_generations", "dns_cache", "endpoints", "overrides", "rollouts",
+};
+
+static const char *
+phrase(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "locked by another process";
+    case SQLITE_FULL:
+        return "the disk is full";
+    case SQLITE_READONLY:
+        return "read-only";
+    case SQLITE_CANTOPEN:
+        return "cannot be opened";
+    case SQLITE_IOERR:
+        return "disk error";
+    case SQLITE_CORRUPT:
+        return "damaged";
+    case SQLITE_NOTADB:
+        return "not a database";
+    default:
+        return NULL;
+    }
+}
+
+static void
+explain(struct database *database, int rc)
+{
+    const char *words = phrase(rc);
+    int error = database->handle ? sqlite3_system_errno(database->handle) : 0;
+    int primary = rc & 0xff;
+
+    if (words == NULL)
+        words = database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(rc);
+    if (error != 0 && (primary == SQLITE_CANTOPEN || primary == SQLITE_IOERR))
+        snprintf(database->why, sizeof database->why, "%s: %s", words, strerror(error));
+    else
+        snprintf(database->why, sizeof database->why, "%s", words);
+}
+
+enum database_outcome
+database_judge(struct database *database, int rc)
+{
+    int primary = rc & 0xff;
+
+    if (rc == SQLITE_OK)
+        return DATABASE_OK;
+    explain(database, rc);
+    return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? DATABASE_BROKEN
+                                                                 : DATABASE_TROUBLE;
+}
+
+int
+database_exec(struct database *database, const char *sql)
+{
+    return sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
+}
+
+/* The first column of the first row, as text into `text`. */
+static int
+query_text(struct database *database, const char *sql, char *text, size_t bytes)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(database->handle, sql, -1, &statement, NULL);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        const char *column = (const char *)sqlite3_column_text(statement, 0);
+
+        snprintf(text, bytes, "%s", column ? column : "");
+    }
+    rc = sqlite3_finalize(statement);
+    return rc;
+}
+
+static int
+query_version(struct database *database, int *version)
+{
+    char text[32] = "";
+    int rc = query_text(database, "PRAGMA user_version", text, sizeof text);
+
+    if (rc == SQLITE_OK && sscanf(text, "%d", version) != 1)
+        rc = SQLITE_CORRUPT;
+    return rc;
+}
+
+static int
+set_journal(struct database *database, const char *path)
+{
+    char mode[16] = "";
+    int rc = query_text(database, "PRAGMA journal_mode=WAL", mode, sizeof mode);
+
+    if ((rc & 0xff) == SQLITE_BUSY || (rc == SQLITE_OK && strcmp(mode, "wal") == 0))
+        return rc;
+    rc = query_text(database, "PRAGMA journal_mode=TRUNCATE", mode, sizeof mode);
+    if (rc == SQLITE_OK)
+        log_warn(NULL,
+                 "store: no write-ahead log is possible for %s (a network file system?): it "
+                 "is written with a rollback journal, so readers and the writer wait for "
+                 "each other",
+                 path);
+    return rc;
+}
+
+static int
+run_migrations(struct database *database, int version)
+{
+    char sql[48];
+    int rc = SQLITE_OK;
+
+    for (; version < SCHEMA_VERSION && rc == SQLITE_OK; version++)
+        rc = database_exec(database, migrations[version]);
+    if (rc != SQLITE_OK)
+        return rc;
+    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SCHEMA_VERSION);
+    return database_exec(database, sql);
+}
+
+/* All steps in one transaction: a database is at one version or at another. */
+static int
+migrate(struct database *database, int version)
+{
+    int rc;
+
+    if (version == SCHEMA_VERSION)
+        return SQLITE_OK;
+    database->created = version == 0;
+    rc = database_exec(database, "BEGIN IMMEDIATE");
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = run_migrations(database, version);
+    if (rc == SQLITE_OK)
+        rc = database_exec(database, "COMMIT");
+    return rc;
+}
+
+static int
+check_tables(struct database *database)
+{
+    char sql[64], text[128];
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < ARRAY_SIZE(checked_tables) && rc == SQLITE_OK; i++) {
+        snprintf(sql, sizeof sql, "PRAGMA quick_check(%s)", checked_tables[i]);
+        rc = query_text(database, sql, text, sizeof text);
+        if (rc == SQLITE_OK && strcmp(text, "ok") != 0)
+            rc = SQLITE_CORRUPT;
+    }
+    return rc;
+}
+
+static int
+prepare_writes(struct database *database)
+{
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < WRITE_KINDS; i++)
+        for (size_t part = 0; part < WRITE_PARTS && writes[i].sql[part] != NULL; part++) {
+            rc = sqlite3_prepare_v3(database->handle, writes[i].sql[part], -1,
+                                    SQLITE_PREPARE_PERSISTENT,
+                                    &database->statements[i][part], NULL);
+            if (rc != SQLITE_OK)
+                return rc;
+        }
+    return rc;
+}
+
+static int
+connect_file(struct database *database, const char *path)
+{
+    /* Made here for its mode: configurations may hold secrets. O_EXCL since closing any
+     * other descriptor of a database would drop SQLite's locks on it. */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    struct stat st;
+    int rc;
+
+    if (fd >= 0)
+        close(fd);
+    rc = sqlite3_open_v2(path, &database->handle,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                         NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (stat(path, &st) != 0)
+        return SQLITE_CANTOPEN;
+    database->device = st.st_dev;
+    database->inode = st.st_ino;
+    sqlite3_busy_timeout(database->handle, DATABASE_BUSY_MS);
+    return database_exec(database, "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF;"
+                                   "PRAGMA temp_store=MEMORY;"
+                                   "PRAGMA journal_size_limit=16777216");
+}
+
+static enum database_outcome
+open_steps(struct database *database, const char *path)
+{
+    int version = 0;
+    int rc = connect_file(database, path);
+
+    if (rc == SQLITE_OK)
+        rc = query_version(database, &version);
+    if (rc == SQLITE_OK && version > SCHEMA_VERSION) {
+        snprintf(database->why, sizeof database->why,
+                 "of schema version %d, written by a newer fproxy (this one knows %d)", version,
+                 SCHEMA_VERSION);
+        return DATABASE_NEWER;
+    }
+    if (rc == SQLITE_OK && sqlite3_db_readonly(database->handle, "main") == 1)
+        rc = SQLITE_READONLY;
+    if (rc == SQLITE_OK && version > 0)
+        rc = check_tables(database);
+    if (rc == SQLITE_OK)
+        rc = set_journal(database, path);
+    if (rc == SQLITE_OK)
+        rc = migrate(database, version);
+    if (rc == SQLITE_OK)
+        rc = prepare_writes(database);
+    if ((rc & 0xff) == SQLITE_ERROR) {      /* tables that are not as they should be */
+        explain(database, rc);
+        return DATABASE_BROKEN;
+    }
+    return database_judge(database, rc);
+}
+
+enum database_outcome
+database_open(struct database *database, const char *path)
+{
+    enum database_outcome outcome;
+
+    assert(database->handle == NULL);
+    database->created = false;
+    database->full_sync = true;             /* SQLite's default */
+    database->why[0] = '\0';
+    outcome = open_steps(database, path);
+    if (outcome != DATABASE_OK)
+        database_close(database);
+    return outcome;
+}
+
+void
+database_close(struct database *database)
+{
+    for (size_t i = 0; i < WRITE_KINDS; i++)
+        for (size_t part = 0; part < WRITE_PARTS; part++) {
+            sqlite3_finalize(database->statements[i][part]);
+            database->statements[i][part] = NULL;
+        }
+    sqlite3_close(database->handle);
+    database->handle = NULL;
+}
+
+bool
+database_moved(const struct database *database, const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) != 0 || st.st_dev != database->device ||
+           st.st_ino != database->inode;
+}

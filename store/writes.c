@@ -1,0 +1,78 @@
+/* writes - see writes.h. */
+#include "store/writes.h"
+
+#include <stddef.h>
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+#define KEEP_CONFIGS_SQL 20
+_Static_assert(KEEP_CONFIGS_SQL == KEEP_CONFIGS, "the one in the text");
+
+#define INSERT_CONFIG                                                                          \
+    "INSERT OR REPLACE INTO config_generations"                                                \
+    " (app, generation, status, source, config, hash, reason, created_at)"                     \
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+
+#define TRIM_CONFIGS                                                                           \
+    "DELETE FROM config_generations WHERE app = ?1 AND status <> 'good' AND generation <"      \
+    " (SELECT generation FROM config_generations WHERE app = ?1"                               \
+    "  ORDER BY generation DESC LIMIT 1 OFFSET " STRING(KEEP_CONFIGS_SQL) ")"
+
+#define SUPERSEDE                                                                              \
+    "UPDATE config_generations SET status = 'superseded' WHERE app = ?1 AND status = 'good'"
+
+/* A prober that came back within a minute sends a second part of it: parts are added up. */
+#define INSERT_SUMMARY                                                                         \
+    "INSERT INTO probe_summary"                                                                \
+    " (app, target, address, probe, minute, runs, failures, p50_ms, max_ms)"                   \
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"                                             \
+    " ON CONFLICT (app, target, address, probe, minute) DO UPDATE SET"                         \
+    " p50_ms = iif(excluded.runs > runs, excluded.p50_ms, p50_ms),"                            \
+    " max_ms = max(max_ms, excluded.max_ms),"                                                  \
+    " runs = runs + excluded.runs, failures = failures + excluded.failures"
+
+const struct write_ops writes[WRITE_KINDS] = {
+    [WRITE_CONFIG] = { WORTH_PRECIOUS, true, { INSERT_CONFIG, TRIM_CONFIGS } },
+    [WRITE_CONFIG_GOOD] = { WORTH_PRECIOUS, true, { SUPERSEDE, INSERT_CONFIG, TRIM_CONFIGS } },
+    [WRITE_CONFIG_FORGET] = { WORTH_PRECIOUS, true, { SUPERSEDE } },
+    [WRITE_ROLLOUT] = { WORTH_PRECIOUS, true, {
+        "INSERT INTO rollouts (app, from_generation, to_generation, outcome, reason,"
+        " started_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        " ON CONFLICT (app, started_at) DO UPDATE SET"
+        " from_generation = excluded.from_generation, to_generation = excluded.to_generation,"
+        " outcome = excluded.outcome, reason = excluded.reason,"
+        " finished_at = excluded.finished_at" } },
+    [WRITE_CRASH] = { WORTH_PRECIOUS, false, {
+        "INSERT INTO crashes (at, process, app, pid, signal, exit_code, restart_delay_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)" } },
+    [WRITE_TRANSITION] = { WORTH_FACT, false, {
+        "INSERT INTO transitions"
+        " (at, app, target, address, from_state, to_state, reason, detail)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" } },
+    [WRITE_ENDPOINT] = { WORTH_FACT, false, {
+        "INSERT OR REPLACE INTO endpoints"
+        " (app, target, address, state, since, reason, weight, updated_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" } },
+    [WRITE_ENDPOINT_GONE] = { WORTH_FACT, false, {
+        "DELETE FROM endpoints WHERE app = ?1 AND target = ?2 AND address = ?3" } },
+    [WRITE_ENDPOINTS_FORGET] = { WORTH_FACT, false, {
+        "DELETE FROM endpoints WHERE app = ?1" } },
+    [WRITE_DNS] = { WORTH_FACT, false, {
+        "INSERT OR REPLACE INTO dns_cache"
+        " (name, type, address, ttl_s, resolved_at, expires_at, status)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)" } },
+    [WRITE_DNS_GONE] = { WORTH_FACT, false, {
+        "DELETE FROM dns_cache WHERE name = ?1 AND type = ?2" } },
+    [WRITE_EVENT] = { WORTH_FACT, false, {
+        "INSERT INTO events (at, app, kind, level, message, fields)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)" } },
+    [WRITE_PROBE_RESULT] = { WORTH_HISTORY, false, {
+        "INSERT INTO probe_results"
+        " (at, app, target, address, probe, outcome, duration_ms, detail)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" } },
+    /* It also says that what the endpoint's row holds is still true. */
+    [WRITE_PROBE_SUMMARY] = { WORTH_HISTORY, false, {
+        INSERT_SUMMARY,
+        "UPDATE endpoints SET updated_at = ?10"
+        " WHERE app = ?1 AND target = ?2 AND address = ?3 AND updated_at < ?10" } },
+};

@@ -81,9 +81,9 @@ utf8_bytes(const unsigned char *text)
     return bytes;
 }
 
-/* One byte that must not stand in a line as it is. */
+/* One byte, or one character up to U+00FF, that must not stand in a line as it is. */
 static void
-line_add_escape(struct line *line, unsigned char c)
+line_add_escape(struct line *line, unsigned char c, bool is_character)
 {
     char text[8];
 
@@ -104,7 +104,7 @@ line_add_escape(struct line *line, unsigned char c)
         line_add_text(line, "\\\\");
         break;
     default:
-        snprintf(text, sizeof text, line->json ? "\\u%04x" : "\\x%02x", c);
+        snprintf(text, sizeof text, is_character ? "\\u%04x" : "\\x%02x", c);
         line_add_text(line, text);
     }
 }
@@ -122,13 +122,11 @@ line_add_escaped(struct line *line, const char *message)
 
         if (bytes == 0 && line->json)
             line_add_text(line, "\xef\xbf\xbd");                /* U+FFFD */
-        else if (c1_control && line->json)
-            line_add_escape(line, c[1]);
+        else if (c1_control)
+            line_add_escape(line, c[1], true);
         else if (bytes == 0 || *c < 0x20 || *c == 0x7f
                  || (line->json && (*c == '"' || *c == '\\')))
-            line_add_escape(line, *c);
-        else if (c1_control)
-            line_add_text(line, "\\u00"), line_add_escape(line, c[1]);
+            line_add_escape(line, *c, line->json);
         else
             line_add(line, (const char *)c, bytes);
         c += MAX(bytes, 1);

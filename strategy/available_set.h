@@ -30,7 +30,8 @@
 struct available_endpoint {
     struct address address;     /* already resolved */
     uint32_t id;                /* never used again for another endpoint of this app's board */
-    uint16_t slot;              /* its place in the board's and traffic page's tables */
+    uint16_t slot;              /* its place in the board's and traffic page's tables;
+                                 * below the set's endpoints_max */
     uint16_t weight;
     uint32_t tier;              /* smallest first */
     uint32_t unused;
@@ -66,7 +67,8 @@ uint64_t available_set_generation(const struct available_set *set);
 int available_set_publish(struct available_set *set, const struct available_endpoint *endpoints,
                           uint32_t count, uint32_t flags, uint64_t now_ms);
 
-/* Any thread. True when `snapshot` is older than what is published: one load. */
+/* Any thread. True when `snapshot` is older than what is published: one load. A snapshot of
+ * another set tells nothing: zero its generation when a new board replaces the old. */
 bool available_set_moved(const struct available_set *set,
                          const struct available_snapshot *snapshot);
 

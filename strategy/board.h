@@ -37,7 +37,7 @@ struct board_detail {
     uint32_t id;                        /* 0: the slot is free */
     uint8_t state;                      /* enum endpoint_state */
     uint8_t reason;                     /* enum reason: why it is in this state */
-    uint8_t probe_outcome;              /* enum reason of the last probe; REASON_NONE: none yet */
+    uint8_t probe_outcome;              /* enum reason of the last probe; 0: none yet */
     uint8_t unused;
     uint32_t weight;
     uint32_t probe_duration_us;
@@ -71,7 +71,8 @@ size_t board_bytes(uint32_t slots);
 int board_format(int fd, const char *app, uint32_t number, uint32_t generation, uint32_t slots);
 
 /* Maps a board and checks magic, layout version and sizes. 0 and `*board` (on the heap), or
- * -EPROTO when it is not one (of this version), or -errno. The descriptor stays the caller's. */
+ * -EPROTO when it is not one (of this version), or -errno. The descriptor stays the
+ * caller's. */
 int board_open(int fd, bool writable, struct board **board);
 void board_close(struct board *board);
 

@@ -17,7 +17,8 @@
 
 /* What pick() must pass over. */
 struct strategy_filter {
-    bool (*skip)(const struct strategy_filter *filter, const struct available_endpoint *endpoint);
+    bool (*skip)(const struct strategy_filter *filter,
+                 const struct available_endpoint *endpoint);
     const void *context;        /* the caller's */
 };
 

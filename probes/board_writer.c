@@ -1,0 +1,390 @@
+/*
+ * What others see of an app: slots, details and pulses of its board, the published set, and
+ * the figures that the supervisor is told. Published is on change only, never for a probe
+ * that found what was known; several changes of one turn of the loop are one publication.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "probes/prober_priv.h"
+
+enum { REPORT_INTERVAL_MS = 50 };
+
+struct tally {
+    uint32_t total, available, eligible, homeless;
+    bool settled;
+};
+
+static void on_flush(evutil_socket_t fd, short what, void *context);
+
+/* ---- slots ---- */
+
+struct room {
+    struct endpoint **slots;
+    struct available_endpoint *published, *scratch;
+};
+
+static int
+room_create(struct room *room, uint32_t slot_count)
+{
+    room->slots = calloc(slot_count, sizeof(struct endpoint *));
+    room->published = calloc(slot_count, sizeof *room->published);
+    room->scratch = calloc(slot_count, sizeof *room->scratch);
+    if (room->slots != NULL && room->published != NULL && room->scratch != NULL)
+        return 0;
+    free(room->slots);
+    free(room->published);
+    free(room->scratch);
+    return -ENOMEM;
+}
+
+static void
+adopt(struct board_writer *writer, struct board *board, const struct room *room)
+{
+    writer->board = board;
+    writer->slots = room->slots;
+    writer->published = room->published;
+    writer->scratch = room->scratch;
+    writer->slot_count = board_slots(board);
+    writer->slot_next = 0;
+    writer->published_any = false;
+    writer->grow_asked = 0;
+    board_beat(board, clock_monotonic_ms());
+}
+
+int
+board_writer_init(struct prober_app *app, struct board *board)
+{
+    struct board_writer *writer = &app->writer;
+    struct room room;
+
+    if (room_create(&room, board_slots(board)) < 0)
+        return -ENOMEM;
+    adopt(writer, board, &room);
+    board_set_generation(board, app->generation);
+    event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
+    return 0;
+}
+
+static void
+release(struct board_writer *writer)
+{
+    board_close(writer->board);
+    free(writer->slots);
+    free(writer->published);
+    free(writer->scratch);
+}
+
+void
+board_writer_fini(struct prober_app *app)
+{
+    event_del(&app->writer.flush);
+    release(&app->writer);
+}
+
+void
+board_writer_take_slot(struct endpoint *endpoint)
+{
+    struct board_writer *writer = &endpoint->target->app->writer;
+
+    endpoint->slot = SLOT_NONE;
+    while (writer->slot_next < writer->slot_count && writer->slots[writer->slot_next] != NULL)
+        writer->slot_next++;
+    if (writer->slot_next == writer->slot_count)
+        return;
+    endpoint->slot = writer->slot_next++;
+    writer->slots[endpoint->slot] = endpoint;
+}
+
+void
+board_writer_free_slot(struct endpoint *endpoint)
+{
+    static const struct board_detail nothing;
+    struct board_writer *writer = &endpoint->target->app->writer;
+    struct board_pulse *pulse;
+
+    if (endpoint->slot == SLOT_NONE)
+        return;
+    pulse = board_pulse_writable(writer->board, endpoint->slot);
+    atomic_store_explicit(&pulse->id, 0, memory_order_relaxed);
+    board_set_detail(writer->board, endpoint->slot, &nothing);
+    writer->slots[endpoint->slot] = NULL;
+    writer->slot_next = MIN(writer->slot_next, endpoint->slot);
+    endpoint->slot = SLOT_NONE;
+}
+
+void
+board_writer_show(const struct endpoint *endpoint)
+{
+    struct board *board = endpoint->target->app->writer.board;
+    struct board_detail detail = {
+        .id = endpoint->id,
+        .state = (uint8_t)endpoint->health.state,
+        .reason = (uint8_t)endpoint->health.reason,
+        .probe_outcome = (uint8_t)endpoint->last.outcome,
+        .weight = 1,
+        .probe_duration_us = endpoint->last.duration_us,
+        .successes = endpoint->health.successes,
+        .failures = endpoint->health.failures,
+        .since_ms = endpoint->since_ms,
+        .probe_at_ms = endpoint->last.at_ms,
+        .probe_next_ms = endpoint->last.next_ms,
+        .address = endpoint->address,
+    };
+    struct board_pulse *pulse;
+
+    if (endpoint->slot == SLOT_NONE)
+        return;
+    snprintf(detail.target, sizeof detail.target, "%s", endpoint->target->config->name);
+    snprintf(detail.probe_kind, sizeof detail.probe_kind, "%s", endpoint->last.kind);
+    snprintf(detail.probe_detail, sizeof detail.probe_detail, "%s", endpoint->last.detail);
+    board_set_detail(board, endpoint->slot, &detail);
+    pulse = board_pulse_writable(board, endpoint->slot);
+    atomic_store_explicit(&pulse->passed_start_ms, endpoint->passed_start_ms,
+                          memory_order_relaxed);
+    atomic_store_explicit(&pulse->connect_us, endpoint->connect_us, memory_order_relaxed);
+    atomic_store_explicit(&pulse->id, endpoint->id, memory_order_relaxed);
+}
+
+int
+board_writer_move(struct prober_app *app, struct board *board)
+{
+    struct board_writer *writer = &app->writer;
+    struct board_writer old = *writer;
+    struct endpoint *endpoint;
+    struct room room;
+
+    if (board_slots(board) < writer->slot_count)
+        return -EINVAL;
+    if (room_create(&room, board_slots(board)) < 0)
+        return -ENOMEM;
+    memcpy(room.slots, writer->slots, writer->slot_count * sizeof *room.slots);
+    adopt(writer, board, &room);
+    board_set_generation(board, app->generation);
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            if (endpoint->slot == SLOT_NONE)
+                board_writer_take_slot(endpoint);
+            board_writer_show(endpoint);
+        }
+    }
+    board_writer_publish(app);
+    release(&old);
+    board_writer_changed(app);
+    return 0;
+}
+
+/* ---- publishing ---- */
+
+static struct tally
+take_tally(struct prober_app *app)
+{
+    struct tally tally = { .settled = true };
+    struct endpoint *endpoint;
+
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            tally.total++;
+            tally.available += endpoint_state_works(endpoint->health.state);
+            tally.eligible += endpoint_state_eligible(endpoint->health.state);
+            tally.homeless += endpoint->slot == SLOT_NONE;
+        }
+        tally.settled = tally.settled && target_settled(&app->targets[i]);
+    }
+    return tally;
+}
+
+/* What is offered now, in the order of the configuration, into `list`; returns how many. */
+static uint32_t
+collect(const struct prober_app *app, bool everything, struct available_endpoint *list)
+{
+    const struct endpoint *endpoint;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            bool offered = everything ? endpoint->address.family != 0
+                                      : endpoint_state_eligible(endpoint->health.state);
+
+            if (!offered || endpoint->slot == SLOT_NONE)
+                continue;
+            list[count++] = (struct available_endpoint){
+                .address = endpoint->address,
+                .id = endpoint->id,
+                .slot = (uint16_t)endpoint->slot,
+                .weight = 1,
+            };
+        }
+    }
+    return count;
+}
+
+static void
+publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
+{
+    struct board_writer *writer = &app->writer;
+    struct available_endpoint *list = writer->scratch;
+    bool same = writer->published_any && count == writer->published_count &&
+                flags == writer->published_flags &&
+                memcmp(list, writer->published, count * sizeof *list) == 0;
+    int rc;
+
+    if (same)
+        return;
+    rc = available_set_publish(board_available_writable(writer->board), list, count, flags,
+                               clock_monotonic_ms());
+    assert(rc == 0);    /* no more endpoints than slots */
+    (void)rc;
+    if (flags != writer->published_flags)
+        log_warn(app->config.name, flags & AVAILABLE_PANIC
+                                       ? "no target is available: all are tried (panic)"
+                                       : "a target is available again: panic is over");
+    writer->scratch = writer->published;
+    writer->published = list;
+    writer->published_count = count;
+    writer->published_flags = flags;
+    writer->published_any = true;
+}
+
+static void
+publish(struct prober_app *app, const struct tally *tally)
+{
+    struct board_writer *writer = &app->writer;
+    bool everything = tally->eligible == 0 && app->config.panic == APP_PANIC_ALL;
+    uint32_t count = collect(app, everything, writer->scratch);
+
+    publish_list(app, count, everything && count > 0 ? AVAILABLE_PANIC : 0);
+    app->first_round_done = app->first_round_done || tally->settled;
+    writer->summary = (struct board_summary){
+        .total = tally->total,
+        .available = tally->available,
+        .eligible = tally->eligible,
+        .ready = tally->available >= app->config.ready_min_available,
+        .panic = writer->published_flags & AVAILABLE_PANIC ? 1 : 0,
+        .first_round_done = app->first_round_done,
+    };
+    board_set_summary(writer->board, &writer->summary);
+}
+
+void
+board_writer_publish(struct prober_app *app)
+{
+    struct tally tally = take_tally(app);
+
+    publish(app, &tally);
+}
+
+/* ---- what the supervisor is told ---- */
+
+static void
+ask_to_grow(struct prober_app *app)
+{
+    struct board_writer *writer = &app->writer;
+    struct control_message message;
+    uint32_t need = app->endpoint_count;
+
+    if (need <= writer->grow_asked)
+        return;
+    control_app_message(&message, CONTROL_APP_GROW, app->config.name, app->generation);
+    message.body.app.board_number = board_number(writer->board);
+    message.body.app.count = need;
+    writer->grow_asked = need;
+    log_info(app->config.name, "%" PRIu32 " endpoints need a larger board than %" PRIu32, need,
+             writer->slot_count);
+    prober_tell(app->prober, &message);
+}
+
+static struct control_health
+make_health(const struct prober_app *app)
+{
+    const struct board_summary *summary = &app->writer.summary;
+    struct control_health health = {
+        .generation = app->generation,
+        .total = summary->total,
+        .available = summary->available,
+        .eligible = summary->eligible,
+        .first_round_done = summary->first_round_done,
+        .panic = summary->panic,
+    };
+
+    snprintf(health.app, sizeof health.app, "%s", app->config.name);
+    return health;
+}
+
+/* Changes that a client may be waiting for. */
+static bool
+is_urgent(const struct board_writer *writer, const struct control_health *health)
+{
+    const struct control_health *before = &writer->reported;
+
+    return !writer->reported_any || health->first_round_done != before->first_round_done ||
+           (health->available == 0) != (before->available == 0);
+}
+
+static void
+report(struct prober_app *app)
+{
+    struct board_writer *writer = &app->writer;
+    struct control_message message = { .magic = CONTROL_MAGIC, .type = CONTROL_APP_HEALTH };
+    struct control_health health = make_health(app);
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t age_ms = now_ms - writer->reported_ms;
+
+    if (writer->reported_any && memcmp(&health, &writer->reported, sizeof health) == 0)
+        return;
+    if (!is_urgent(writer, &health) && age_ms < REPORT_INTERVAL_MS) {
+        struct timeval wait = { .tv_usec = (suseconds_t)(REPORT_INTERVAL_MS - age_ms) * 1000 };
+
+        event_add(&writer->flush, &wait);
+        return;
+    }
+    message.body.health = health;
+    writer->reported = health;
+    writer->reported_any = true;
+    writer->reported_ms = now_ms;
+    prober_tell(app->prober, &message);
+}
+
+static void
+house_homeless(struct prober_app *app)
+{
+    struct endpoint *endpoint;
+
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            if (endpoint->slot != SLOT_NONE)
+                continue;
+            board_writer_take_slot(endpoint);
+            board_writer_show(endpoint);
+        }
+    }
+}
+
+static void
+on_flush(evutil_socket_t fd, short what, void *context)
+{
+    struct prober_app *app = context;
+    struct tally tally = take_tally(app);
+
+    if (tally.homeless > 0) {
+        house_homeless(app);
+        tally = take_tally(app);
+    }
+    publish(app, &tally);
+    report(app);
+    if (tally.homeless > 0)
+        ask_to_grow(app);
+}
+
+void
+board_writer_changed(struct prober_app *app)
+{
+    event_active(&app->writer.flush, EV_TIMEOUT, 1);
+}

@@ -1,0 +1,332 @@
+/* Asking for one family of a name: when, whom, and what the answer changes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "probes/resolver_priv.h"
+#include "probes/schedule.h"
+
+enum { RECORD_INTERVAL_MS = 60000 };
+
+static void on_due(evutil_socket_t fd, short what, void *context);
+
+static uint8_t
+ip_family(enum dns_family family)
+{
+    return family == DNS_A ? 4 : 6;
+}
+
+void
+lookup_init(struct lookup *lookup, struct name *name, enum dns_family family)
+{
+    lookup->name = name;
+    lookup->family = family;
+    event_assign(&lookup->due, name->resolver->base, -1, 0, on_due, lookup);
+}
+
+void
+lookup_fini(struct lookup *lookup)
+{
+    lookup_stop(lookup);
+    free(lookup->addresses);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct address));
+}
+
+/* Sorted and each once, in place; returns how many are left. */
+static uint32_t
+normalize(struct address *addresses, uint32_t count)
+{
+    uint32_t kept = 0;
+
+    qsort(addresses, count, sizeof *addresses, compare);
+    for (uint32_t i = 0; i < count; i++) {
+        if (kept == 0 || !address_equal(&addresses[kept - 1], &addresses[i]))
+            addresses[kept++] = addresses[i];
+    }
+    return kept;
+}
+
+/* True when that made a difference; without memory the old addresses stay. */
+static bool
+set_addresses(struct lookup *lookup, struct address *addresses, uint32_t count)
+{
+    struct address *copy;
+
+    count = normalize(addresses, count);
+    if (count == lookup->count &&
+        (count == 0 || memcmp(addresses, lookup->addresses, count * sizeof *addresses) == 0))
+        return false;
+    copy = malloc((count + 1) * sizeof *copy);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, addresses, count * sizeof *copy);
+    free(lookup->addresses);
+    lookup->addresses = copy;
+    lookup->count = count;
+    return true;
+}
+
+void
+lookup_add(struct lookup *lookup, const struct address *address)
+{
+    struct address addresses[DNS_ADDRESSES_MAX];
+
+    if (lookup->count >= DNS_ADDRESSES_MAX)
+        return;
+    if (lookup->count > 0)
+        memcpy(addresses, lookup->addresses, lookup->count * sizeof *addresses);
+    addresses[lookup->count] = *address;
+    addresses[lookup->count].port = 0;
+    set_addresses(lookup, addresses, lookup->count + 1);
+}
+
+static void
+send_record(const struct lookup *lookup, enum record_kind kind, const struct address *address,
+            const char *status, uint32_t ttl_s, int64_t expires_at_ms)
+{
+    const struct resolver *resolver = lookup->name->resolver;
+    struct record record = { .kind = kind, .at_ms = lookup->last_at_ms };
+    struct record_dns *dns = &record.of.dns;
+
+    if (resolver->options.on_record == NULL)
+        return;
+    snprintf(dns->name, sizeof dns->name, "%s", lookup->name->host);
+    snprintf(dns->type, sizeof dns->type, "%s", dns_family_name(lookup->family));
+    snprintf(dns->status, sizeof dns->status, "%s", status);
+    dns->ttl_s = ttl_s;
+    dns->resolved_at_ms = lookup->last_at_ms;
+    dns->expires_at_ms = expires_at_ms;
+    if (address != NULL)
+        address_format_ip(address, record.address);
+    resolver->options.on_record(resolver->options.context, &record);
+}
+
+/* The database learns what changed at once, and that it still holds once a minute: a name
+ * with a TTL of a second would cost it a write a second. A failure never replaces addresses
+ * that were good. */
+static void
+record_answer(struct lookup *lookup, uint32_t ttl_s, uint32_t ttl_ms, bool changed)
+{
+    int64_t expires_at_ms = lookup->last_at_ms + ttl_ms;
+
+    if (!changed && lookup->last_at_ms - lookup->recorded_at_ms < RECORD_INTERVAL_MS)
+        return;
+    if (lookup->last == REASON_OK) {
+        send_record(lookup, RECORD_DNS_GONE, NULL, "", 0, 0);
+        for (uint32_t i = 0; i < lookup->count; i++)
+            send_record(lookup, RECORD_DNS, &lookup->addresses[i], "ok", ttl_s, expires_at_ms);
+    } else if (lookup->count == 0 &&
+               (lookup->last == REASON_DNS_NXDOMAIN || lookup->last == REASON_DNS_EMPTY)) {
+        send_record(lookup, RECORD_DNS_GONE, NULL, "", 0, 0);
+        send_record(lookup, RECORD_DNS, NULL,
+                    lookup->last == REASON_DNS_NXDOMAIN ? "nxdomain" : "empty", 0,
+                    expires_at_ms);
+    } else {
+        return;
+    }
+    lookup->recorded_at_ms = lookup->last_at_ms;
+}
+
+static void
+tell(struct lookup *lookup)
+{
+    struct resolver_watch *watch;
+    struct resolver_answer answer;
+
+    LIST_FOREACH (watch, &lookup->name->watches, link) {
+        resolver_peek(watch, lookup->family, &answer);
+        watch->changed(watch->context, lookup->family, &answer);
+    }
+}
+
+static void
+arm(struct lookup *lookup, uint32_t wait_ms)
+{
+    struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+    lookup->next_at_ms = lookup->last_at_ms + wait_ms;
+    event_add(&lookup->due, &wait);
+}
+
+static void
+log_outcome(const struct lookup *lookup, enum reason before, bool changed)
+{
+    const char *host = lookup->name->host;
+    const char *type = dns_family_name(lookup->family);
+
+    if (lookup->last == REASON_OK) {
+        if (changed || before != REASON_OK)
+            log_info(NULL, "%s: %" PRIu32 " %s address%s", host, lookup->count, type,
+                     lookup->count == 1 ? "" : "es");
+    } else if (lookup->last != before && lookup->last == REASON_DNS_EMPTY) {
+        log_debug(NULL, "%s: no %s address", host, type);
+    } else if (lookup->last != before) {
+        log_warn(NULL, "%s: lookup of %s failed: %s%s", host, type, reason_name(lookup->last),
+                 lookup->count > 0 ? "; the last known addresses stay" : "");
+    }
+}
+
+/* A lookup ended with `reply`, of which `addresses` may be reordered. `fixed`: it came from a
+ * file and holds until that changes. */
+static void
+finish(struct lookup *lookup, const struct dns_reply *reply, struct address *addresses,
+       bool fixed)
+{
+    struct resolver *resolver = lookup->name->resolver;
+    const struct settings *settings = &resolver->settings;
+    struct dns_policy policy = { settings->dns_ttl_min_ms, settings->dns_ttl_max_ms,
+                                 settings->dns_negative_min_ms, settings->dns_negative_max_ms };
+    uint32_t random = schedule_random(&resolver->random);
+    enum reason before = lookup->last;
+    bool changed = false;
+    uint32_t keep_ms, wait_ms;
+
+    lookup->last = reply->reason;
+    lookup->last_at_ms = clock_wall_ms();
+    lookup->next_at_ms = 0;
+    if (reply->reason == REASON_OK || fixed)
+        changed = set_addresses(lookup, addresses, reply->count);
+    if (reply->reason == REASON_OK) {
+        lookup->failures = 0;
+        keep_ms = dns_policy_ttl_ms(&policy, reply->ttl_s);
+        wait_ms = dns_policy_refresh_ms(keep_ms, random);
+    } else {
+        lookup->failures++;
+        keep_ms = wait_ms = dns_policy_retry_ms(&policy, reply->reason, reply->soa_s,
+                                                lookup->failures, random);
+    }
+    log_outcome(lookup, before, changed);
+    if (!fixed) {
+        record_answer(lookup, reply->ttl_s, keep_ms, changed || before != lookup->last);
+        arm(lookup, lookup->again ? 0 : wait_ms);
+    }
+    lookup->again = false;
+    tell(lookup);
+}
+
+static bool
+from_files(struct lookup *lookup)
+{
+    const struct resolver *resolver = lookup->name->resolver;
+    const char *host = lookup->name->host;
+    struct dns_reply reply = { .reason = REASON_DNS_EMPTY, .soa_s = DNS_NO_SOA };
+
+    if (hosts_has(resolver->hosts, host)) {
+        reply.count = hosts_find(resolver->hosts, host, ip_family(lookup->family),
+                                 reply.addresses, DNS_ADDRESSES_MAX);
+    } else if (hosts_is_localhost(host)) {
+        reply.count = 1;
+        address_parse_ip(lookup->family == DNS_A ? "127.0.0.1" : "::1", 0, reply.addresses);
+    } else {
+        return false;
+    }
+    if (reply.count > 0)
+        reply.reason = REASON_OK;
+    lookup->duration_us = 0;
+    finish(lookup, &reply, reply.addresses, true);
+    return true;
+}
+
+static void ask(struct lookup *lookup);
+
+/* A question ended: those in line may ask, or find their name in the hosts file by now. */
+static void
+ask_next(struct resolver *resolver)
+{
+    struct lookup *lookup;
+
+    while (resolver->asking < RESOLVER_QUERIES_MAX &&
+           (lookup = TAILQ_FIRST(&resolver->waiting)) != NULL) {
+        TAILQ_REMOVE(&resolver->waiting, lookup, link);
+        resolver->waiting_count--;
+        lookup->waiting = false;
+        if (!from_files(lookup))
+            ask(lookup);
+    }
+}
+
+static void
+on_reply(void *context, const struct dns_reply *reply)
+{
+    struct lookup *lookup = context;
+    struct resolver *resolver = lookup->name->resolver;
+    struct dns_reply copy = *reply;
+
+    lookup->query = NULL;
+    resolver->asking--;
+    lookup->duration_us = (uint32_t)(clock_monotonic_us() - lookup->asked_us);
+    finish(lookup, reply, copy.addresses, false);
+    ask_next(resolver);
+}
+
+static void
+ask(struct lookup *lookup)
+{
+    struct resolver *resolver = lookup->name->resolver;
+
+    lookup->asked_us = clock_monotonic_us();
+    lookup->query = dns_client_ask(resolver->client, lookup->name->host, lookup->family,
+                                   on_reply, lookup);
+    if (lookup->query != NULL)
+        resolver->asking++;
+    else
+        arm(lookup, DNS_RETRY_MIN_MS);
+}
+
+static void
+on_due(evutil_socket_t fd, short what, void *context)
+{
+    struct lookup *lookup = context;
+    struct resolver *resolver = lookup->name->resolver;
+
+    if (from_files(lookup))
+        return;
+    if (resolver->asking < RESOLVER_QUERIES_MAX) {
+        ask(lookup);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&resolver->waiting, lookup, link);
+    resolver->waiting_count++;
+    lookup->waiting = true;
+}
+
+void
+lookup_refresh(struct lookup *lookup)
+{
+    struct timeval now = { 0 };
+
+    if (lookup->query != NULL)
+        lookup->again = true;
+    else if (!lookup->waiting)
+        event_add(&lookup->due, &now);
+}
+
+void
+lookup_stop(struct lookup *lookup)
+{
+    struct resolver *resolver = lookup->name->resolver;
+
+    event_del(&lookup->due);
+    lookup->again = false;
+    if (lookup->waiting) {
+        TAILQ_REMOVE(&resolver->waiting, lookup, link);
+        resolver->waiting_count--;
+        lookup->waiting = false;
+    }
+    if (lookup->query != NULL) {
+        dns_query_cancel(lookup->query);
+        lookup->query = NULL;
+        resolver->asking--;
+        ask_next(resolver);
+    }
+}

@@ -1,0 +1,70 @@
+#include "probes/probe_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+bool
+probe_log_keep(struct probe_log *log, enum reason outcome, int64_t wall_ms)
+{
+    bool changed = outcome != log->last_outcome;
+    int64_t age_ms = wall_ms - log->kept_success_ms;
+
+    log->last_outcome = outcome;
+    if (outcome != REASON_OK)
+        return true;
+    /* A clock that was set back must not silence an endpoint. */
+    if (!changed && age_ms >= 0 && age_ms < PROBE_LOG_MINUTE_MS)
+        return false;
+    log->kept_success_ms = wall_ms;
+    return true;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static uint32_t
+median(const struct probe_log *log)
+{
+    uint32_t sorted[PROBE_LOG_SAMPLES];
+    uint32_t count = MIN(log->runs, PROBE_LOG_SAMPLES);
+
+    memcpy(sorted, log->samples_us, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare);
+    return sorted[(count - 1) / 2];
+}
+
+bool
+probe_log_minute(struct probe_log *log, int64_t wall_ms, struct record_probe_summary *summary)
+{
+    int64_t minute_ms = wall_ms - wall_ms % PROBE_LOG_MINUTE_MS;
+    bool over = log->runs > 0 && minute_ms != log->minute_ms;
+
+    if (over) {
+        *summary = (struct record_probe_summary){
+            .minute_ms = log->minute_ms,
+            .runs = log->runs,
+            .failures = log->failures,
+            .p50_us = median(log),
+            .max_us = log->max_us,
+        };
+        log->runs = log->failures = log->max_us = 0;
+    }
+    log->minute_ms = minute_ms;
+    return over;
+}
+
+void
+probe_log_add(struct probe_log *log, enum reason outcome, uint32_t duration_us)
+{
+    log->samples_us[log->runs % PROBE_LOG_SAMPLES] = duration_us;
+    log->runs++;
+    log->failures += outcome != REASON_OK;
+    log->max_us = MAX(log->max_us, duration_us);
+}

@@ -1,0 +1,39 @@
+/*
+ * probe_log - which results of an endpoint's probes are worth a row, and its minutes.
+ *
+ * Every result of 10,000 endpoints would be 2,000 rows a second: kept are every failure,
+ * every change of outcome and one success a minute; a summary a minute tells the rest.
+ * Pure functions of what is added; `wall_ms` is UTC.
+ */
+#ifndef FPROXY_PROBES_PROBE_LOG_H
+#define FPROXY_PROBES_PROBE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/record.h"
+#include "strategy/endpoint_state.h"
+
+enum { PROBE_LOG_SAMPLES = 32, PROBE_LOG_MINUTE_MS = 60000 };
+
+/* Zeroed by its owner. */
+struct probe_log {
+    enum reason last_outcome;
+    int64_t kept_success_ms;
+    int64_t minute_ms;                      /* begin of the minute that is being counted */
+    uint32_t runs, failures, max_us;
+    uint32_t samples_us[PROBE_LOG_SAMPLES]; /* of the minute; the latest win */
+};
+
+/* Does this result deserve its own row? */
+bool probe_log_keep(struct probe_log *log, enum reason outcome, int64_t wall_ms);
+
+/* True when a minute with results is over at `wall_ms`: `summary` has all but its probe's
+ * name, and the next minute begins. */
+bool probe_log_minute(struct probe_log *log, int64_t wall_ms,
+                      struct record_probe_summary *summary);
+
+/* Counts a result into the present minute; call probe_log_minute() first. */
+void probe_log_add(struct probe_log *log, enum reason outcome, uint32_t duration_us);
+
+#endif

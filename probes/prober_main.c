@@ -1,0 +1,38 @@
+/* fproxy-prober: started by fproxy, never by hand. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/control.h"
+#include "base/log.h"
+#include "probes/prober.h"
+
+static int
+has_supervisor(void)
+{
+    int type = 0;
+    socklen_t bytes = sizeof type;
+
+    return getsockopt(CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("fproxy-prober %s\n", FPROXY_VERSION);
+        return 0;
+    }
+    if (!has_supervisor()) {
+        fprintf(stderr, "fproxy-prober is a part of fproxy and is started by it; to see what "
+                        "it knows, run: fproxy-probe inspect\n");
+        return 2;
+    }
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    log_init("prober");
+    return prober_run(CONTROL_FD);
+}

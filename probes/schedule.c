@@ -1,0 +1,44 @@
+#include "probes/schedule.h"
+
+#include <assert.h>
+
+#include "base/util.h"
+
+uint32_t
+schedule_jitter(uint32_t interval_ms, uint32_t percent, uint32_t random)
+{
+    uint64_t reach_ms = (uint64_t)interval_ms * MIN(percent, 100) / 100;
+
+    if (reach_ms == 0)
+        return interval_ms;
+    return (uint32_t)(interval_ms - reach_ms + random % (2 * reach_ms + 1));
+}
+
+uint32_t
+schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t interval_ms)
+{
+    uint64_t spread_ms = (uint64_t)MAX(total, count) * 1000 / SCHEDULE_FIRST_PER_SECOND;
+
+    assert(index < count);
+    spread_ms = MIN(spread_ms, SCHEDULE_SPREAD_MAX_MS);
+    spread_ms = MIN(spread_ms, interval_ms);
+    return (uint32_t)(spread_ms * index / count);
+}
+
+uint32_t
+schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms)
+{
+    uint64_t due_ms = started_ms + interval_ms;
+
+    return due_ms > now_ms ? (uint32_t)(due_ms - now_ms) : 0;
+}
+
+uint32_t
+schedule_random(uint64_t *state)
+{
+    assert(*state != 0);
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (uint32_t)(*state >> 32);
+}

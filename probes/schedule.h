@@ -1,0 +1,32 @@
+/*
+ * schedule - when probes and lookups happen: pure arithmetic over times and random numbers.
+ *
+ * Whatever is periodic is spread, for a thousand timers that began together would stay
+ * together for ever. Any thread; `random` is any 32-bit random number.
+ */
+#ifndef FPROXY_PROBES_SCHEDULE_H
+#define FPROXY_PROBES_SCHEDULE_H
+
+#include <stdint.h>
+
+enum {
+    SCHEDULE_SPREAD_MAX_MS = 2000,
+    SCHEDULE_FIRST_PER_SECOND = 2500,   /* how fast first probes are started */
+};
+
+/* `interval_ms` plus or minus at most `percent` of it. */
+uint32_t schedule_jitter(uint32_t interval_ms, uint32_t percent, uint32_t random);
+
+/* How long after its app's load the first probe of the endpoint number `index` of `count`
+ * waits. The first goes at once, for readiness must not wait; the others are spread over what
+ * the `total` endpoints of the whole process need, at most 2 s or an interval. */
+uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
+                                 uint32_t interval_ms);
+
+/* How long to wait until the next start, when the last was at `started_ms`: 0 when it is due. */
+uint32_t schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms);
+
+/* A small generator (xorshift), good enough to spread timers; `*state` is never 0. */
+uint32_t schedule_random(uint64_t *state);
+
+#endif

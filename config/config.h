@@ -44,8 +44,9 @@ struct config {
     size_t error_count;             /* kept */
     size_t errors_dropped;          /* beyond CONFIG_ERRORS_MAX */
     size_t file_count;              /* files found */
-    /* Files whose apps could not be learnt at all (no syntax, unreadable, empty): what they
-     * held before stays as it was. */
+    /* Files of which not every app's name could be learnt (no syntax, unreadable, empty, an
+     * app without a valid name, more errors than are kept): what they held before and does
+     * not stand among `apps` stays as it was. */
     char **opaque_files;            /* owned */
     size_t opaque_file_count;
 };

@@ -191,59 +191,23 @@ ports_read(struct reader *reader, const struct key *key, const struct config_set
     }
 }
 
-/* What is wrong with a host that is no IP address; NULL: nothing. Letters, digits, "-" and
- * "_" in labels of 63 bytes, as names in DNS and hosts files are. */
-static const char *
-host_fault(const char *host)
-{
-    size_t length = strlen(host), label = 0;
-    const char *last = host;
-
-    if (length == 0)
-        return "there is no host before the port";
-    if (length > 253)
-        return "a host name has at most 253 bytes";
-    for (const char *at = host; *at != '\0'; at++) {
-        if (*at == '.') {
-            if (label == 0)
-                return "a host name has no empty part between dots";
-            label = 0;
-            if (at[1] != '\0')
-                last = at + 1;
-            continue;
-        }
-        if (!isalnum((unsigned char)*at) && *at != '-' && *at != '_')
-            return "a host name has letters, digits, \"-\", \"_\" and dots only";
-        if (++label > 63)
-            return "each part of a host name has at most 63 bytes";
-    }
-    if (last[strspn(last, "0123456789.")] == '\0')
-        return "this is no IPv4 address (four numbers, 0 to 255)";
-    return NULL;
-}
-
 /* Fills all of `target`, so that equal targets are equal bytes. NULL, or what is wrong. */
 static const char *
 target_parse(const char *text, struct app_target *target)
 {
+    char host[HOST_NAME_BYTES];
     const char *why = "";
 
     memset(target, 0, sizeof *target);
     if (strlen(text) >= sizeof target->name)
-        return "a target has at most 253 bytes of host name";
-    if (address_split(text, target->host, &target->port, &why) < 0)
+        return "the host name is longer than 253 characters";
+    if (address_split(text, host, &target->port, &why) < 0)
         return why;
-    if (target->port == 0)
-        return "port 0 cannot be connected to; allowed is 1 to 65535";
-    memset(target->host + strlen(target->host), 0,
-           sizeof target->host - strlen(target->host));
     strcpy(target->name, text);
-    if (address_parse_ip(target->host, target->port, &target->address) == 0)
-        return NULL;
-    memset(&target->address, 0, sizeof target->address);
-    if (*text == '[')
-        return "what stands in brackets is no IPv6 address";
-    return host_fault(target->host);
+    strcpy(target->host, host);
+    if (address_parse_ip(host, target->port, &target->address) < 0)
+        memset(&target->address, 0, sizeof target->address);    /* a name */
+    return NULL;
 }
 
 static void
@@ -259,8 +223,7 @@ target_add(struct reader *reader, const struct key *key, const struct config_set
     else if (*text == '\0')
         key_problem(reader, setting, key->name, "a target is empty; " TARGET_FORMS);
     else
-        key_problem(reader, setting, key->name, "%s: %s; " TARGET_FORMS,
-                    problem_quote(text, quoted), why);
+        key_problem(reader, setting, key->name, "%s: %s", problem_quote(text, quoted), why);
 }
 
 static void

@@ -1,0 +1,189 @@
+#include "config/claims.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct owner {
+    char name[APP_NAME_BYTES];
+    const char *file;           /* borrowed */
+    unsigned line;
+    UT_hash_handle hh;          /* by name; not for an app without one */
+};
+
+struct port_claim {
+    struct address address;
+    struct owner *owner;
+    unsigned line;
+    struct port_claim *next;    /* of the same port number */
+};
+
+/* Claims lie in blocks, one an app: they never move and are freed together. */
+struct block {
+    struct block *next;
+    struct owner owner;
+    struct port_claim ports[];
+};
+
+struct claims {
+    struct owner *names;
+    struct block *blocks;
+    struct port_claim *by_port[65536];
+};
+
+struct claims *
+claims_create(void)
+{
+    return calloc(1, sizeof(struct claims));
+}
+
+void
+claims_destroy(struct claims *claims)
+{
+    struct block *block, *next;
+
+    if (claims == NULL)
+        return;
+    HASH_CLEAR(hh, claims->names);
+    for (block = claims->blocks; block != NULL; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(claims);
+}
+
+static bool
+is_every_address(const struct address *address)
+{
+    static const uint8_t zero[16];
+
+    return address->family == 0 || memcmp(address->ip, zero, sizeof zero) == 0;
+}
+
+/* Would one socket stand in the way of the other? A port alone is both families; "0.0.0.0"
+ * and "[::]" are every address of theirs. */
+static bool
+collide(const struct address *a, const struct address *b)
+{
+    if (a->family == 0 || b->family == 0)
+        return true;
+    if (a->family != b->family)
+        return false;
+    return is_every_address(a) || is_every_address(b) || address_equal(a, b);
+}
+
+static struct port_claim *
+find_collision(struct claims *claims, const struct address *address)
+{
+    struct port_claim *claim = claims->by_port[address->port];
+
+    while (claim != NULL && !collide(&claim->address, address))
+        claim = claim->next;
+    return claim;
+}
+
+static const char *
+listen_text(const struct address *address, char *text)
+{
+    if (address->family != 0)
+        return address_format(address, text);
+    snprintf(text, ADDRESS_TEXT_BYTES, "%u", address->port);
+    return text;
+}
+
+/* Collisions of neighbours in a range are one message. */
+struct run {
+    const struct address *first;
+    const struct port_claim *holder;
+    unsigned line, more;
+};
+
+static void
+tell_run(const struct run *run, const struct owner *owner, struct problems *problems)
+{
+    char wanted[ADDRESS_TEXT_BYTES], held[ADDRESS_TEXT_BYTES], more[48] = "";
+    const struct port_claim *holder = run->holder;
+
+    if (holder == NULL)
+        return;
+    listen_text(run->first, wanted);
+    listen_text(&holder->address, held);
+    if (run->more > 0)
+        snprintf(more, sizeof more, " (and %u more of this range)", run->more);
+    if (holder->owner == owner)
+        problem_tell(problems, run->line, "ports",
+                     "%s%s is listed twice in this app, before as %s in line %u", wanted, more,
+                     held, holder->line);
+    else
+        problem_tell(problems, run->line, "ports", "%s%s is taken: %s%s%s listens on %s (%s:%u)",
+                     wanted, more, holder->owner->name[0] != '\0' ? "app \"" : "another app",
+                     holder->owner->name, holder->owner->name[0] != '\0' ? "\"" : "", held,
+                     holder->owner->file, holder->line);
+}
+
+static void
+claim_ports(struct claims *claims, const struct app_draft *draft, struct block *block,
+            struct problems *problems)
+{
+    struct run run = {0};
+
+    for (uint32_t i = 0; i < draft->app.port_count; i++) {
+        const struct address *address = &draft->app.ports[i].address;
+        struct port_claim *claim = &block->ports[i];
+        struct port_claim *holder = find_collision(claims, address);
+
+        if (holder == NULL) {
+            *claim = (struct port_claim){*address, &block->owner, draft->port_lines[i],
+                                         claims->by_port[address->port]};
+            claims->by_port[address->port] = claim;
+            continue;
+        }
+        if (run.holder != NULL && run.line == draft->port_lines[i] &&
+            run.holder->owner == holder->owner && run.holder->line == holder->line &&
+            run.first + run.more + 1 == address &&
+            address->port == run.first->port + run.more + 1) {
+            run.more++;
+            continue;
+        }
+        tell_run(&run, &block->owner, problems);
+        run = (struct run){address, holder, draft->port_lines[i], 0};
+    }
+    tell_run(&run, &block->owner, problems);
+}
+
+static void
+claim_name(struct claims *claims, struct owner *owner, struct problems *problems)
+{
+    struct owner *other;
+
+    if (owner->name[0] == '\0')
+        return;
+    HASH_FIND_STR(claims->names, owner->name, other);
+    if (other == NULL)
+        HASH_ADD_STR(claims->names, name, owner);
+    else
+        problem_tell(problems, owner->line, "name", "\"%s\" is taken: an app of this name stands at %s:%u",
+                     owner->name, other->file, other->line);
+}
+
+int
+claims_add(struct claims *claims, const struct app_draft *draft, const char *file,
+           struct problems *problems)
+{
+    struct block *block =
+        calloc(1, sizeof *block + draft->app.port_count * sizeof block->ports[0]);
+
+    if (block == NULL)
+        return -ENOMEM;
+    block->next = claims->blocks;
+    claims->blocks = block;
+    block->owner.file = file;
+    block->owner.line = draft->line;
+    memcpy(block->owner.name, draft->app.name, sizeof block->owner.name);
+    claim_name(claims, &block->owner, problems);
+    claim_ports(claims, draft, block, problems);
+    return 0;
+}

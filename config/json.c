@@ -1,0 +1,223 @@
+#include "config/json.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <libconfig.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "config/json_lines.h"
+
+static const char *const root_keys[] = {"Apps"};
+static const char *const app_keys[] = {"Name", "Ports", "Targets"};
+static const char *const setting_names[] = {"name", "ports", "targets"};
+
+/* Walks the values in the order of the text, so that each takes the next line. */
+struct builder {
+    struct json_lines lines;
+    struct problems *problems;
+    bool out_of_memory;
+};
+
+static unsigned
+next_line(struct builder *builder)
+{
+    assert(builder->lines.next < builder->lines.count);
+    return builder->lines.lines[builder->lines.next++];
+}
+
+/* Passes over a value that is not used, with all that is in it. */
+static void
+skip(struct builder *builder, const json_t *value)
+{
+    const char *key;
+    json_t *inner;
+    size_t i;
+
+    next_line(builder);
+    if (json_is_array(value))
+        json_array_foreach(value, i, inner) skip(builder, inner);
+    else if (json_is_object(value))
+        json_object_foreach((json_t *)value, key, inner) skip(builder, inner);
+}
+
+static int
+setting_type(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return CONFIG_TYPE_STRING;
+    case JSON_INTEGER:
+        return CONFIG_TYPE_INT64;
+    case JSON_REAL:
+        return CONFIG_TYPE_FLOAT;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return CONFIG_TYPE_BOOL;
+    case JSON_ARRAY:
+        return CONFIG_TYPE_LIST;
+    default:
+        return CONFIG_TYPE_GROUP;       /* an object; null fits nowhere just as well */
+    }
+}
+
+/* A value, and the elements of a list; what is deeper fits no key and stays out. */
+static void
+add_value(struct builder *builder, config_setting_t *parent, const char *name,
+          const json_t *value, int depth)
+{
+    config_setting_t *setting = config_setting_add(parent, name, setting_type(value));
+    json_t *element;
+    size_t i;
+
+    if (setting == NULL) {
+        builder->out_of_memory = true;
+        return;
+    }
+    setting->line = builder->lines.lines[builder->lines.next];
+    if (json_is_string(value))
+        config_setting_set_string(setting, json_string_value(value));
+    else if (json_is_integer(value))
+        config_setting_set_int64(setting, json_integer_value(value));
+    if (!json_is_array(value) || depth > 0) {
+        skip(builder, value);
+        return;
+    }
+    next_line(builder);
+    json_array_foreach(value, i, element) add_value(builder, setting, NULL, element, depth + 1);
+}
+
+/* The index in `keys`; -1: unknown, which was told. */
+static int
+key_index(struct builder *builder, const char *key, const char *const *keys, size_t count,
+          const char *known)
+{
+    char quoted[QUOTE_BYTES];
+    const char *nearest = problem_nearest(key, keys, count, sizeof *keys);
+    unsigned line = builder->lines.lines[builder->lines.next];
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(key, keys[i]) == 0)
+            return (int)i;
+    problem_quote(key, quoted);
+    if (nearest != NULL)
+        problem_tell(builder->problems, line, "", "%s: unknown key; did you mean \"%s\"?",
+                     quoted, nearest);
+    else
+        problem_tell(builder->problems, line, "", "%s: unknown key; known here: %s", quoted,
+                     known);
+    return -1;
+}
+
+static void
+add_app(struct builder *builder, config_setting_t *apps, const json_t *object)
+{
+    config_setting_t *app;
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(object)) {
+        add_value(builder, apps, NULL, object, 1);
+        return;
+    }
+    app = config_setting_add(apps, NULL, CONFIG_TYPE_GROUP);
+    if (app == NULL) {
+        builder->out_of_memory = true;
+        return;
+    }
+    app->line = next_line(builder);
+    json_object_foreach((json_t *)object, key, value) {
+        int index = key_index(builder, key, app_keys, ARRAY_SIZE(app_keys),
+                              "\"Name\", \"Ports\", \"Targets\"");
+
+        if (index < 0 || builder->out_of_memory)
+            skip(builder, value);
+        else
+            add_value(builder, app, setting_names[index], value, 0);
+    }
+}
+
+static void
+add_apps(struct builder *builder, config_setting_t *root, const json_t *array)
+{
+    config_setting_t *apps = config_setting_add(root, "apps", CONFIG_TYPE_LIST);
+    json_t *object;
+    size_t i;
+
+    if (apps == NULL) {
+        builder->out_of_memory = true;
+        return;
+    }
+    apps->line = next_line(builder);
+    json_array_foreach(array, i, object)
+    {
+        if (builder->out_of_memory)
+            return;
+        add_app(builder, apps, object);
+    }
+}
+
+static void
+add_root(struct builder *builder, config_setting_t *root, const json_t *json)
+{
+    const char *key;
+    json_t *value;
+
+    next_line(builder);
+    json_object_foreach((json_t *)json, key, value) {
+        int index = key_index(builder, key, root_keys, ARRAY_SIZE(root_keys), "\"Apps\"");
+
+        if (index < 0 || builder->out_of_memory)
+            skip(builder, value);
+        else if (json_is_array(value))
+            add_apps(builder, root, value);
+        else
+            add_value(builder, root, "apps", value, 1);
+    }
+}
+
+static int
+build(struct builder *builder, const json_t *json, const char *text, size_t length,
+      struct document **document)
+{
+    struct document *made = document_create();
+    int rc = made == NULL ? -ENOMEM : json_lines_init(&builder->lines, text, length);
+
+    if (rc == 0)
+        add_root(builder, document_root(made), json);
+    json_lines_fini(&builder->lines);
+    if (rc == 0 && builder->out_of_memory)
+        rc = -ENOMEM;
+    if (rc < 0)
+        document_destroy(made);
+    else
+        *document = made;
+    return rc;
+}
+
+int
+json_parse(const char *text, size_t length, struct problems *problems,
+           struct document **document)
+{
+    struct builder builder = {.problems = problems};
+    json_error_t error;
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    int rc;
+
+    if (json == NULL) {
+        if (json_error_code(&error) == json_error_out_of_memory)
+            return -ENOMEM;
+        problem_tell(problems, error.line > 0 ? (unsigned)error.line : 1, "",
+                     "syntax error: %s", error.text);
+        return -EINVAL;
+    }
+    if (json_is_object(json)) {
+        rc = build(&builder, json, text, length, document);
+    } else {
+        problem_tell(problems, 1, "", "must be an object: {\"Apps\": [...]}");
+        rc = -EINVAL;
+    }
+    json_decref(json);
+    return rc;
+}

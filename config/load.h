@@ -1,0 +1,27 @@
+/*
+ * load - the files of a configuration together, whatever they were read from.
+ */
+#ifndef FPROXY_CONFIG_LOAD_H
+#define FPROXY_CONFIG_LOAD_H
+
+#include "config/config.h"
+
+struct loader;
+
+/* NULL without memory. The loader fills a struct config of its own. */
+struct loader *loader_create(void);
+
+/* The text of the next file, in the order that decides who came first. `length` bytes and a
+ * NUL byte; `path` is copied. 0 or -ENOMEM; what is wrong becomes an error of the result. */
+int loader_add_text(struct loader *loader, const char *path, const char *text, size_t length);
+
+/* A file that could not be read, and why. 0 or -ENOMEM. */
+int loader_add_unreadable(struct loader *loader, const char *path, const char *why);
+
+/* Checks all files against each other and ends the loader. 0 and `*config`, or -ENOMEM. */
+int loader_finish(struct loader *loader, struct config **config);
+
+/* Ends a loader without a result. */
+void loader_destroy(struct loader *loader);
+
+#endif

@@ -9,13 +9,18 @@
 
 #include "base/util.h"
 
-enum { IP_TEXT_BYTES = INET6_ADDRSTRLEN + IF_NAMESIZE + 1, LABEL_MAX = 63, NAME_MAX_CHARS = 253 };
+enum {
+    IP_TEXT_BYTES = INET6_ADDRSTRLEN + IF_NAMESIZE + 1,
+    LABEL_MAX = 63,
+    NAME_MAX_CHARS = 253,       /* without the trailing dot */
+};
 
 /* The scope of a link-local address: the name or the number of an interface; 0: none such. */
 static uint32_t
 scope_parse(const char *text)
 {
-    uint32_t index = if_nametoindex(text);
+    /* What follows a colon the kernel takes for an alias and does not look at. */
+    uint32_t index = strchr(text, ':') == NULL ? if_nametoindex(text) : 0;
     uint64_t number = 0;
 
     if (index != 0)

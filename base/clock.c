@@ -35,6 +35,7 @@ clock_format_utc(int64_t wall_ms, char *text)
 {
     int64_t ms = wall_ms % 1000;
     time_t seconds = (time_t)(wall_ms / 1000);
+    char full[128];             /* whatever the compiler thinks that an hour may be */
     struct tm tm;
 
     if (ms < 0) {               /* before 1970: round down, not towards zero */
@@ -42,9 +43,10 @@ clock_format_utc(int64_t wall_ms, char *text)
         seconds--;
     }
     gmtime_r(&seconds, &tm);
-    snprintf(text, TIME_TEXT_BYTES, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
+    snprintf(full, sizeof full, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
              (long long)tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
              tm.tm_sec, (int)ms);
+    snprintf(text, TIME_TEXT_BYTES, "%.31s", full);
     return text;
 }
 

@@ -78,8 +78,12 @@ int
 dirs_resolve(enum dir_kind kind, const char *option, const char *configured, char *path)
 {
     const char *environment = getenv(places[kind].variable);
-    const char *given = is_set(option) ? option : is_set(environment) ? environment : configured;
+    const char *given = configured;
 
+    if (is_set(environment))
+        given = environment;
+    if (is_set(option))
+        given = option;
     if (is_set(given))
         return checked(snprintf(path, PATH_BYTES, "%s", given));
     return resolve_default(kind, path);

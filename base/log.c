@@ -272,7 +272,9 @@ log_init(const char *process)
         logger.writing = WRITING_SEND;
         return;
     }
-    own = open_again();
+    /* A file never blocks, and with a position of our own there we would write over what
+     * others print (a sanitizer's report): pipes and terminals only. */
+    own = S_ISFIFO(stat.st_mode) || S_ISCHR(stat.st_mode) ? open_again() : -1;
     if (own >= 0) {
         logger.fd = own;
         logger.writing = WRITING_OWN;

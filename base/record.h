@@ -58,7 +58,7 @@ struct record_dns {
     char type[8];                       /* "A" or "AAAA" */
     uint32_t ttl_s;                     /* as it came, before clamping */
     int64_t resolved_at_ms, expires_at_ms;
-    char status[16];                    /* "ok", "nxdomain", "empty"; without address unless ok */
+    char status[16];                    /* "ok", "nxdomain", "empty": no address unless ok */
 };
 
 struct record_event {

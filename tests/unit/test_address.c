@@ -43,8 +43,9 @@ what_is_no_ip_is_refused_and_changes_nothing(void **state)
     static const char *const texts[] = {
         "", "1.2.3", "300.1.1.1", "1.2.3.4.5", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "localhost",
         "[::1]", ":", ":::", "::1::", "fe80::1%", "fe80::1%nosuchinterface", "::1%lo",
-        "fe80::1%4294967296", "fe80::1%0", "fe80::1%-1", "1.2.3.4%lo", "0x7f000001",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "fe80::1%4294967296", "fe80::1%0", "fe80::1%-1", "fe80::1%lo:", "fe80::1%lo:x",
+        "1.2.3.4%lo", "0x7f000001",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

@@ -37,12 +37,13 @@ static void
 receive_request(int client)
 {
     size_t have = 0;
-    ssize_t n;
 
-    while (strstr(server.request, "\r\n\r\n") == NULL
-           && (n = recv(client, server.request + have, sizeof server.request - 1 - have, 0)) > 0) {
+    while (strstr(server.request, "\r\n\r\n") == NULL) {
+        ssize_t n = recv(client, server.request + have, sizeof server.request - 1 - have, 0);
+
+        if (n <= 0)
+            return;
         have += (size_t)n;
-        server.request[have] = '\0';
     }
 }
 
@@ -146,8 +147,8 @@ a_body_without_a_length_goes_to_the_end(void **state)
     char *body = NULL;
     size_t bytes = 0;
 
-    assert_int_equal(get("HTTP/1.0 503 Service Unavailable\r\n\r\nnot ready\n", 0, &status, &body,
-                         &bytes), 0);
+    assert_int_equal(get("HTTP/1.0 503 Service Unavailable\r\n\r\nnot ready\n", 0, &status,
+                         &body, &bytes), 0);
     assert_int_equal(status, 503);
     assert_string_equal(body, "not ready\n");
     assert_int_equal(bytes, 10);
@@ -186,7 +187,8 @@ a_large_body_arrives_whole(void **state)
     for (size_t i = 0; i < size; i++)
         answer[head + i] = (char)(i * 31 % 251);
     start_server("", answer, head + size, 0);
-    assert_int_equal(http_get_unix(server.path, "/", LONG_ENOUGH_MS, &status, &body, &bytes), 0);
+    assert_int_equal(http_get_unix(server.path, "/", LONG_ENOUGH_MS, &status, &body, &bytes),
+                     0);
     stop_server();
     assert_int_equal(bytes, size);
     assert_memory_equal(body, answer + head, size);
@@ -241,7 +243,8 @@ a_path_longer_than_a_socket_name_is_reached(void **state)
     suffix[0] = '/';
     suffix[sizeof suffix - 1] = '\0';
     start_server(suffix, answer, sizeof answer - 1, 0);
-    assert_int_equal(http_get_unix(server.path, "/", LONG_ENOUGH_MS, &status, &body, &bytes), 0);
+    assert_int_equal(http_get_unix(server.path, "/", LONG_ENOUGH_MS, &status, &body, &bytes),
+                     0);
     stop_server();
     assert_string_equal(body, "ok");
     free(body);

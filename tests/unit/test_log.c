@@ -140,7 +140,8 @@ json_stays_json_and_utf8_whatever_the_message(void **state)
 {
     capture_to_pipe();
     log_set_format(LOG_JSON);
-    log_info("a\"b", "%s", "\n\x01\\ \xc3\xa9 \xff \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
+    log_info("a\"b", "%s", "\n\x01\\ \xc3\xa9 \xff \xc0\x80 \xed\xa0\x80 "
+                            "\xf4\x90\x80\x80 \xe2\x82");
     assert_string_equal(json_rest(captured()),
                         ",\"app\":\"a\\\"b\",\"message\":\"\\n\\u0001\\\\ \xc3\xa9 "
                         "\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd "
@@ -206,6 +207,24 @@ a_writer_of_the_same_pipe_is_not_made_non_blocking(void **state)
     capture_to_pipe();
     log_info(NULL, "x");
     assert_false(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK);
+}
+
+static void
+a_file_gets_all_that_is_printed_in_its_order(void **state)
+{
+    char path[] = "/tmp/test_log.XXXXXX";
+    int writer = mkstemp(path);
+    int reader = open(path, O_RDONLY);
+    const char *text;
+
+    unlink(path);
+    capture_to(reader, writer);         /* not opened for appending */
+    log_info(NULL, "first");
+    dprintf(STDERR_FILENO, "second\n");
+    log_info(NULL, "third");
+    text = strstr(captured(), "] first\nsecond\n");
+    assert_non_null(text);
+    assert_non_null(strstr(text, "] third\n"));
 }
 
 /* Logs until nothing fits, reads, logs again: the gap is told before the next line. */
@@ -339,6 +358,7 @@ main(void)
         CAPTURED(only_the_wanted_levels_are_written),
         CAPTURED(errno_survives),
         CAPTURED(a_writer_of_the_same_pipe_is_not_made_non_blocking),
+        CAPTURED(a_file_gets_all_that_is_printed_in_its_order),
         CAPTURED(a_full_pipe_drops_lines_and_says_so_later),
         CAPTURED(a_full_socket_drops_lines_and_says_so_later),
         CAPTURED(a_reader_that_is_gone_only_costs_the_lines),

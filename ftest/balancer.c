@@ -35,7 +35,7 @@ struct balancer_total {
 static const struct argp_option options[] = {
     { "data", 'd', "LIST", 0, "What the connections send, in order, as a,b,c (\\, is a comma)",
       0 },
-    { "expect", 'e', "LIST", 0, "What they have to get back, in order; as long as the other", 0 },
+    { "expect", 'e', "LIST", 0, "What they have to get back, in order; as many", 0 },
     { "eof", KEY_EOF, NULL, 0, "Send FIN after the data and read each reply up to its FIN", 0 },
     { "timeout", KEY_TIMEOUT, "TIME", 0, "Give a connection up after TIME (10s)", 0 },
     { NULL, '4', NULL, 0, "Only IPv4 addresses", 0 },
@@ -116,9 +116,9 @@ const struct argp balancer_argp = {
     options, parse_option, "ADDRESS",
     "Make connections one after the other; connection i sends item i of the data and its reply "
     "must be item i of the expectations.\v"
-    "With targets that answer with their own name (ftest echo --reply NAME) this shows the order "
-    "of the balancing. Status 0: all replies match; 1: some do not, or a connection failed; "
-    "2: wrong usage, or ADDRESS cannot be resolved.",
+    "With targets that answer with their own name (ftest echo --reply NAME) this shows the "
+    "order of the balancing. Status 0: all replies match; 1: some do not, or a connection "
+    "failed; 2: wrong usage, or ADDRESS cannot be resolved.",
     NULL, NULL, NULL,
 };
 

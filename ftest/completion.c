@@ -113,7 +113,8 @@ write_zsh(FILE *out, const char *program, const struct command_words *commands)
     for (const struct command_words *c = commands; c->name != NULL; c++) {
         if (strcmp(c->name, "completion") == 0)
             continue;
-        fprintf(out, "    %s)\n        shift words; (( CURRENT-- ))\n        _arguments", c->name);
+        fprintf(out, "    %s)\n        shift words; (( CURRENT-- ))\n", c->name);
+        fprintf(out, "        _arguments");
         for_options(out, c->argp, zsh_option, NULL);
         fprintf(out, " \\\n            '--help[Print the help]' '*:address: ' ;;\n");
     }
@@ -143,7 +144,8 @@ fish_option(FILE *out, const struct argp_option *option, const void *context)
 static void
 write_fish(FILE *out, const char *program, const struct command_words *commands)
 {
-    fprintf(out, "# fish completion of %s; use: %s completion fish | source\n", program, program);
+    fprintf(out, "# fish completion of %s; use: %s completion fish | source\n", program,
+            program);
     fprintf(out, "complete -c %s -f\n", program);
     for (const struct command_words *c = commands; c->name != NULL; c++) {
         const struct fish_context context = { program, c->name };

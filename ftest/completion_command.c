@@ -43,6 +43,7 @@ completion_run(int argc, char **argv, void *context)
 
     cli_parse(&completion_argp, argc, argv, &shell);
     if (!completion_write(stdout, "ftest", command_words, shell))
-        cli_usage_error(argv[0], "`%s' is no shell that is known here: bash, zsh or fish", shell);
+        cli_usage_error(argv[0], "`%s' is no shell that is known here: bash, zsh or fish",
+                        shell);
     return CLI_YES;
 }

@@ -22,7 +22,8 @@ look_up(const char *command, const char *text, const char *host, uint16_t port, 
     snprintf(service, sizeof service, "%u", port);
     error = getaddrinfo(host, service, &hints, &found);
     if (error != 0)
-        cli_usage_error(command, "%s: cannot resolve `%s': %s", text, host, gai_strerror(error));
+        cli_usage_error(command, "%s: cannot resolve `%s': %s", text, host,
+                        gai_strerror(error));
     destination->count = 0;
     for (struct addrinfo *a = found; a != NULL; a = a->ai_next) {
         if (destination->count == DESTINATION_ADDRESSES_MAX)

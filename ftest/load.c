@@ -89,9 +89,10 @@ dial(struct load *load, struct connection *connection, const struct request *req
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                  .data.ptr = connection };
     struct exchange *exchange = &connection->exchange;
+    size_t i = connection->address;
 
-    exchange_open(exchange, request, (const struct sockaddr *)&to->addresses[connection->address],
-                  to->lengths[connection->address]);
+    exchange_open(exchange, request, (const struct sockaddr *)&to->addresses[i],
+                  to->lengths[i]);
     if (exchange->fd < 0)
         return;
     /* Fails only for want of memory; the request then ends with its timeout. */
@@ -210,7 +211,8 @@ start_due(struct load *load)
 
         if (open_loop)
             drop_overdue(load, now);
-        if (connection == NULL || load->busy_count >= in_flight_max || !more_to_start(load, now))
+        if (connection == NULL || load->busy_count >= in_flight_max ||
+            !more_to_start(load, now))
             return;
         if (open_loop && due_ns(load, load->started) > now)
             return;
@@ -298,13 +300,13 @@ loop(struct load *load)
         start_due(load);
         if (interrupted || (load->busy_count == 0 && !more_to_start(load, now_ns())))
             break;
+        tell_progress(load, now_ns());
         wait_ns = time_to_wait_ns(load, now_ns());
         wait = (struct timespec){ (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
         n = epoll_pwait2(load->epoll_fd, events, EVENTS_MAX, &wait, NULL);
         for (int i = 0; i < n; i++)
             on_event(load, events[i].data.ptr, events[i].events);
         expire(load, now_ns());
-        tell_progress(load, now_ns());
     }
 }
 

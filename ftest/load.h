@@ -23,7 +23,7 @@ struct load_result {
     uint64_t failures[OUTCOMES];        /* by kind */
     uint64_t bytes_sent, bytes_received;
     uint64_t elapsed_ns;                /* to the last end of a request */
-    bool interrupted;                   /* by SIGINT or SIGTERM: what was under way is left out */
+    bool interrupted;                   /* by a signal: what was under way is left out */
     struct histogram connect_ns;        /* connect() to connected, of every connection made */
     struct histogram response_ns;       /* due (open loop) or started (closed) to complete */
 };

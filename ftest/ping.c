@@ -74,9 +74,9 @@ const struct argp ping_argp = {
     options, parse_option, "ADDRESS",
     "Connect, send, wait for the reply and show how long dialling, writing, reading and the "
     "whole response took.\v"
-    "The reply is complete when as many bytes as were sent came back, whatever they are, unless "
-    "told otherwise. Status 0: all were answered; 1: some were not; 2: wrong usage, or ADDRESS "
-    "cannot be resolved.",
+    "The reply is complete when as many bytes as were sent came back, whatever they are, "
+    "unless told otherwise. Status 0: all were answered; 1: some were not; 2: wrong usage, or "
+    "ADDRESS cannot be resolved.",
     children, NULL, NULL,
 };
 
@@ -178,7 +178,8 @@ on_interrupt(int signal_number)
 static void
 pause_ns(uint64_t duration_ns)
 {
-    struct timespec pause = { (time_t)(duration_ns / NS_PER_S), (long)(duration_ns % NS_PER_S) };
+    struct timespec pause = { (time_t)(duration_ns / NS_PER_S),
+                              (long)(duration_ns % NS_PER_S) };
 
     if (duration_ns != 0)
         nanosleep(&pause, NULL);
@@ -188,7 +189,8 @@ pause_ns(uint64_t duration_ns)
 int
 ping_run(int argc, char **argv, void *context)
 {
-    const struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
+    const struct sigaction action = { .sa_handler = on_interrupt,
+                                      .sa_flags = (int)SA_RESETHAND };
     struct ping_options o = { .count = 1 };
     struct ping_total total = { 0 };
     struct destination destination;

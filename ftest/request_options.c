@@ -154,4 +154,6 @@ parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-const struct argp request_options_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
+const struct argp request_options_argp = {
+    options, parse_option, NULL, NULL, NULL, NULL, NULL,
+};

@@ -130,8 +130,8 @@ check_descriptors(const char *command, uint32_t connections)
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     if ((rlim_t)connections + DESCRIPTORS_BESIDE > limit.rlim_cur)
-        cli_usage_error(command, "-c %u: this process may open %llu descriptors only; raise the "
-                        "limit (ulimit -Hn) or take fewer connections", connections,
+        cli_usage_error(command, "-c %u: this process may open %llu descriptors only; raise "
+                        "the limit (ulimit -Hn) or take fewer connections", connections,
                         (unsigned long long)limit.rlim_cur);
 }
 

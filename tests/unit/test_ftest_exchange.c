@@ -201,7 +201,9 @@ with_eof_the_request_is_half_closed_and_the_reply_ends_with_fin(void **state)
 static void
 any_reply_will_do_when_told_so(void **state)
 {
-    static const struct request any = { .data = "ping", .data_bytes = 4, .reply_end = REPLY_ANY };
+    static const struct request any = {
+        .data = "ping", .data_bytes = 4, .reply_end = REPLY_ANY,
+    };
     struct peer *peer = *state;
     char shown[REPLY_SHOWN_BYTES];
 

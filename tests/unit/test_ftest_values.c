@@ -34,8 +34,8 @@ static void
 what_is_no_duration_is_refused_and_changes_nothing(void **state)
 {
     static const char *const texts[] = {
-        "", "s", "-1s", " 5s", "5 s", "5s ", "inf", "nan", "0x10", "1e3", ".5s", "5.s", "1.2.3s",
-        "5d", "5ss",
+        "", "s", "-1s", " 5s", "5 s", "5s ", "inf", "nan", "0x10", "1e3", ".5s", "5.s",
+        "1.2.3s", "5d", "5ss",
     };
     uint64_t ns = 77;
 

@@ -1,0 +1,35 @@
+/*
+ * command - the operator's commands of fproxy; each is one file here.
+ *
+ * They get argv[0] = "fproxy NAME" and, as context, the struct supervisor_options with what
+ * stood before the command. They return the exit status: 0 yes, 1 no, 2 usage or cannot
+ * reach.
+ */
+#ifndef FPROXY_COMMANDS_COMMAND_H
+#define FPROXY_COMMANDS_COMMAND_H
+
+#include <argp.h>
+
+#include "base/cli.h"
+
+struct supervisor_options;
+
+/* Options that say where things are: rows for an option table. */
+enum { KEY_STATE_DIR = 0x2000, KEY_RUNTIME_DIR };
+#define OPTION_ROW_CONFIG                                                                      \
+    { "config", 'c', "PATH", 0, "Configuration: a directory or a file", 0 }
+#define OPTION_ROW_STATE_DIR                                                                   \
+    { "state-dir", KEY_STATE_DIR, "DIR", 0, "Where the database is", 0 }
+#define OPTION_ROW_RUNTIME_DIR                                                                 \
+    { "runtime-dir", KEY_RUNTIME_DIR, "DIR", 0, "Where sockets and boards are", 0 }
+
+/* Takes one of them; ARGP_ERR_UNKNOWN when `key` is none. */
+error_t command_place_option(int key, char *arg, struct argp_state *state,
+                             struct supervisor_options *options);
+
+int command_check(int argc, char **argv);
+cli_command_fn command_status;
+cli_command_fn command_stop;
+cli_command_fn command_completion;
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * fproxy completion - what a shell needs to complete our command line.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/commands/command.h"
+
+/* Names of apps come from the running supervisor; without one there are none. */
+#define APP_NAMES                                                                              \
+    "fproxy status --json 2>/dev/null | sed -n 's/^      \"name\": \"\\([^\"]*\\)\".*/\\1/p'"
+
+static const char bash_script[] =
+    "# bash completion of fproxy: source <(fproxy completion bash)\n"
+    "_fproxy() {\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
+    "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+    "        case $word in check|status|stop|completion|help) command=$word; break;; esac\n"
+    "    done\n"
+    "    case $prev in\n"
+    "    -c|--config|--state-dir|--runtime-dir) COMPREPLY=($(compgen -f -- \"$cur\")); "
+    "return;;\n"
+    "    --log-level) COMPREPLY=($(compgen -W 'error warn info debug' -- \"$cur\")); return;;\n"
+    "    esac\n"
+    "    case $command in\n"
+    "    '') COMPREPLY=($(compgen -W 'check status stop completion help --config --state-dir "
+    "--runtime-dir --log-level --help --version' -- \"$cur\"));;\n"
+    "    check) COMPREPLY=($(compgen -f -W '--json --help --version' -- \"$cur\"));;\n"
+    "    status) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --json --config --runtime-dir "
+    "--help --version\" -- \"$cur\"));;\n"
+    "    stop) COMPREPLY=($(compgen -W '--config --runtime-dir --help --version' -- "
+    "\"$cur\"));;\n"
+    "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\"));;\n"
+    "    help) COMPREPLY=($(compgen -W 'check status stop completion' -- \"$cur\"));;\n"
+    "    esac\n"
+    "}\n"
+    "complete -o filenames -F _fproxy fproxy\n";
+
+static const char zsh_script[] =
+    "#compdef fproxy\n"
+    "# zsh completion of fproxy: fproxy completion zsh > \"${fpath[1]}/_fproxy\"\n"
+    "_fproxy_apps() {\n"
+    "    local -a apps\n"
+    "    apps=(${(f)\"$(" APP_NAMES ")\"})\n"
+    "    compadd -a apps\n"
+    "}\n"
+    "_fproxy() {\n"
+    "    local context state line\n"
+    "    _arguments -C \\\n"
+    "        '(-c --config)'{-c,--config}'[configuration]:path:_files' \\\n"
+    "        '--state-dir[where the database is]:directory:_files -/' \\\n"
+    "        '--runtime-dir[where sockets and boards are]:directory:_files -/' \\\n"
+    "        '--log-level[how much is told]:level:(error warn info debug)' \\\n"
+    "        '(-h --help)'{-h,--help}'[help]' '(-V --version)'{-V,--version}'[version]' \\\n"
+    "        '1:command:((check\\:\"tell every error of the configuration\" "
+    "status\\:\"show the apps\" stop\\:\"stop the supervisor\" "
+    "completion\\:\"print a completion script\" help\\:\"help\"))' \\\n"
+    "        '*::argument:->argument'\n"
+    "    [[ $state == argument ]] || return\n"
+    "    case $words[1] in\n"
+    "    check) _arguments '--json[print JSON]' '1:path:_files' ;;\n"
+    "    status) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
+    "'--runtime-dir[where it runs]:directory:_files -/' '1:app:_fproxy_apps' ;;\n"
+    "    stop) _arguments '--runtime-dir[where it runs]:directory:_files -/' ;;\n"
+    "    completion) _arguments '1:shell:(bash zsh fish)' ;;\n"
+    "    help) _arguments '1:command:(check status stop completion)' ;;\n"
+    "    esac\n"
+    "}\n"
+    "if [ \"$funcstack[1]\" = _fproxy ]; then _fproxy \"$@\"; else compdef _fproxy fproxy; fi\n";
+
+static const char fish_script[] =
+    "# fish completion of fproxy: fproxy completion fish | source\n"
+    "complete -c fproxy -n __fish_use_subcommand -f -a check -d 'Tell every error of the "
+    "configuration'\n"
+    "complete -c fproxy -n __fish_use_subcommand -f -a status -d 'Show the apps'\n"
+    "complete -c fproxy -n __fish_use_subcommand -f -a stop -d 'Stop the supervisor'\n"
+    "complete -c fproxy -n __fish_use_subcommand -f -a completion -d 'Print a completion "
+    "script'\n"
+    "complete -c fproxy -n __fish_use_subcommand -f -a help -d 'Show help'\n"
+    "complete -c fproxy -s c -l config -r -d 'Configuration'\n"
+    "complete -c fproxy -l state-dir -r -d 'Where the database is'\n"
+    "complete -c fproxy -l runtime-dir -r -d 'Where sockets and boards are'\n"
+    "complete -c fproxy -l log-level -x -a 'error warn info debug'\n"
+    "complete -c fproxy -s h -l help -d 'Help'\n"
+    "complete -c fproxy -s V -l version -d 'Version'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from status check' -l json -d 'Print JSON'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from status' -f -a '(" APP_NAMES ")'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from help' -f -a 'check status stop "
+    "completion'\n";
+
+static const struct script {
+    const char *shell, *text;
+} scripts[] = {
+    { "bash", bash_script },
+    { "zsh", zsh_script },
+    { "fish", fish_script },
+};
+
+static error_t
+parse_option(int key, char *arg, struct argp_state *state)
+{
+    const struct script **script = state->input;
+
+    if (key == ARGP_KEY_END && *script == NULL)
+        argp_error(state, "which shell? bash, zsh or fish");
+    if (key != ARGP_KEY_ARG)
+        return ARGP_ERR_UNKNOWN;
+    for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+        if (strcmp(arg, scripts[i].shell) == 0) {
+            *script = &scripts[i];
+            return 0;
+        }
+    }
+    argp_error(state, "there is no script for `%s': bash, zsh or fish", arg);
+    return EINVAL;
+}
+
+int
+command_completion(int argc, char **argv, void *context)
+{
+    static const struct argp argp = {
+        .parser = parse_option,
+        .args_doc = "bash|zsh|fish",
+        .doc = "Print a completion script for a shell.\vFor bash, now: "
+               "source <(fproxy completion bash)",
+    };
+    const struct script *script = NULL;
+
+    cli_parse(&argp, argc, argv, &script);
+    return fputs(script->text, stdout) < 0 || fflush(stdout) != 0 ? CLI_USAGE : CLI_YES;
+}

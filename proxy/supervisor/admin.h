@@ -1,0 +1,17 @@
+/*
+ * admin - HTTP on RUNTIME_DIR/admin.sock: what operators, scripts and our commands ask.
+ *
+ *   /livez   /readyz   /readyz/APP   /v1/status
+ */
+#ifndef FPROXY_SUPERVISOR_ADMIN_H
+#define FPROXY_SUPERVISOR_ADMIN_H
+
+struct supervisor;
+
+/* Listens (mode 0660). 0 or -errno. */
+int admin_open(struct supervisor *supervisor);
+
+/* Closes and unlinks the socket. */
+void admin_close(struct supervisor *supervisor);
+
+#endif

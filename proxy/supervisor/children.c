@@ -1,0 +1,333 @@
+#include "proxy/supervisor/children.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/supervisor/pid_file.h"
+#include "proxy/supervisor/text.h"
+
+extern char **environ;
+
+const char *
+child_program(enum control_role role)
+{
+    return role == CONTROL_WORKER ? "fproxy-worker" : "fproxy-prober";
+}
+
+void
+child_file_name(enum control_role role, const char *name, char *file, size_t file_bytes)
+{
+    if (role == CONTROL_WORKER)
+        snprintf(file, file_bytes, "worker-%s.pid", name);
+    else
+        snprintf(file, file_bytes, "prober.pid");
+}
+
+const char *
+child_end_text(const struct child_end *end, char *text, size_t text_bytes)
+{
+    if (end->signal >= 0)
+        snprintf(text, text_bytes, "signal %d (%s)", end->signal, strsignal(end->signal));
+    else if (end->exit_code >= 0)
+        snprintf(text, text_bytes, "exit status %d", end->exit_code);
+    else
+        snprintf(text, text_bytes, "an unknown end");
+    return text;
+}
+
+/* Where the executable lies: beside the running one, or in ../libexec/fproxy. */
+static int
+find_program(const char *program, char *path)
+{
+    static const char *const places[] = { "", "../libexec/fproxy/" };
+    char self[PATH_BYTES];
+    ssize_t bytes = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash;
+
+    if (bytes < 0)
+        return -errno;
+    self[bytes] = '\0';
+    slash = strrchr(self, '/');
+    assert(slash != NULL);
+    slash[1] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        if (snprintf(path, PATH_BYTES, "%s%s%s", self, places[i], program) < PATH_BYTES &&
+            access(path, X_OK) == 0)
+            return 0;
+    }
+    log_error(NULL, "%s is missing: it belongs beside %sfproxy", program, self);
+    return -ENOENT;
+}
+
+/* What holds in the child before it runs: descriptors, a session of its own, no signal
+ * blocked or ignored because the supervisor does. */
+static int
+prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int control)
+{
+    short flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    sigset_t none, all;
+    int rc;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    sigdelset(&all, SIGKILL);
+    sigdelset(&all, SIGSTOP);
+    rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, control, CONTROL_FD);
+    if (rc == 0)
+        rc = posix_spawnattr_setflags(attributes, flags);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigmask(attributes, &none);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigdefault(attributes, &all);
+    return -rc;
+}
+
+/* Forks and execs; posix_spawn() also reports that the exec failed. 0 or -errno. */
+static int
+spawn(enum control_role role, const char *name, int control, pid_t *pid)
+{
+    char path[PATH_BYTES], program[32], argument[APP_NAME_BYTES];
+    char *argv[] = { program, role == CONTROL_WORKER ? argument : NULL, NULL };
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int rc = find_program(child_program(role), path);
+
+    if (rc < 0)
+        return rc;
+    text_copy(program, sizeof program, child_program(role));
+    text_copy(argument, sizeof argument, name);
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return -ENOMEM;
+    if (posix_spawnattr_init(&attributes) != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return -ENOMEM;
+    }
+    rc = prepare(&actions, &attributes, control);
+    if (rc == 0)
+        rc = -posix_spawn(pid, path, &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+static void
+child_free(struct child *child)
+{
+    if (child->peer != NULL)
+        control_peer_destroy(child->peer);
+    if (child->exit_event != NULL)
+        event_free(child->exit_event);
+    if (child->silent_event != NULL)
+        event_free(child->silent_event);
+    if (child->pidfd >= 0)
+        close(child->pidfd);
+    free(child);
+}
+
+/* Ended, and everything it said was heard. */
+static void
+child_finish(struct child *child)
+{
+    char file[APP_NAME_BYTES + 16];
+
+    child_file_name(child->role, child->name, file, sizeof file);
+    unlinkat(child->runtime_fd, file, 0);
+    child->on_ended(child->context, &child->end);
+    child_free(child);
+}
+
+/* A process and its end of the connection go together; when one is gone, the other follows
+ * at once or is made to. */
+static void
+on_silent(evutil_socket_t fd, short what, void *context)
+{
+    struct child *child = context;
+
+    if (child->exited) {
+        child_finish(child);
+        return;
+    }
+    log_error(child->role == CONTROL_WORKER ? child->name : NULL,
+              "%s (pid %d) closed its control connection but goes on: it is killed",
+              child_program(child->role), (int)child->pid);
+    child_signal(child, SIGKILL);
+}
+
+static void
+await_other_end(struct child *child)
+{
+    const struct timeval patience = { .tv_sec = 1 };
+
+    evtimer_add(child->silent_event, &patience);
+}
+
+static void
+on_exit_event(evutil_socket_t fd, short what, void *context)
+{
+    struct child *child = context;
+    siginfo_t info = { 0 };
+
+    child->end = (struct child_end){ .signal = -1, .exit_code = -1 };
+    if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) == 0) {
+        if (info.si_pid == 0)
+            return;
+        if (info.si_code == CLD_EXITED)
+            child->end.exit_code = info.si_status;
+        else
+            child->end.signal = info.si_status;
+    }
+    child->exited = true;
+    event_del(child->exit_event);
+    if (child->peer == NULL)
+        child_finish(child);
+    else
+        await_other_end(child);
+}
+
+static void
+on_peer_message(void *context, const struct control_message *message, const int *fds,
+                size_t fd_count)
+{
+    struct child *child = context;
+
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);              /* children have nothing to give */
+    child->on_message(child->context, message);
+}
+
+static void
+on_peer_closed(void *context)
+{
+    struct child *child = context;
+
+    control_peer_destroy(child->peer);
+    child->peer = NULL;
+    if (child->exited)
+        child_finish(child);
+    else
+        await_other_end(child);
+}
+
+/* Watches the process and its connection. `control` is taken over on success. */
+static int
+watch(struct event_base *base, struct child *child, int control)
+{
+    child->pidfd = pidfd_open(child->pid, 0);
+    if (child->pidfd < 0)
+        return -errno;
+    child->exit_event = event_new(base, child->pidfd, EV_READ | EV_PERSIST, on_exit_event,
+                                  child);
+    child->silent_event = evtimer_new(base, on_silent, child);
+    if (child->exit_event == NULL || child->silent_event == NULL ||
+        event_add(child->exit_event, NULL) < 0)
+        return -ENOMEM;
+    child->peer = control_peer_create(base, control, on_peer_message, on_peer_closed, child);
+    return child->peer == NULL ? -ENOMEM : 0;
+}
+
+static void
+write_child_file(const struct child *child)
+{
+    char file[APP_NAME_BYTES + 16];
+    struct process_id id;
+    int rc;
+
+    child_file_name(child->role, child->name, file, sizeof file);
+    rc = process_id_of(child->pid, &id);
+    if (rc == 0)
+        rc = pid_file_write(child->runtime_fd, file, &id);
+    if (rc < 0)
+        log_warn(NULL, "%s cannot be written: %s", file, strerror(-rc));
+}
+
+int
+child_start(struct event_base *base, int runtime_fd, enum control_role role, const char *name,
+            child_message_fn *on_message, child_ended_fn *on_ended, void *context,
+            struct child **out)
+{
+    struct child *child = calloc(1, sizeof *child);
+    int ends[2], rc;
+
+    if (child == NULL)
+        return -ENOMEM;
+    *child = (struct child){ .role = role, .pidfd = -1, .runtime_fd = runtime_fd,
+                             .on_message = on_message, .on_ended = on_ended,
+                             .context = context, .started_at_ms = clock_monotonic_ms() };
+    text_copy(child->name, sizeof child->name, name);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+        rc = -errno;
+        free(child);
+        return rc;
+    }
+    rc = spawn(role, name, ends[1], &child->pid);
+    close(ends[1]);
+    if (rc == 0) {
+        rc = watch(base, child, ends[0]);
+        if (rc < 0) {
+            kill(child->pid, SIGKILL);      /* not reaped yet: the number is still its own */
+            waitpid(child->pid, NULL, 0);
+        }
+    }
+    if (rc < 0) {
+        if (child->peer == NULL)
+            close(ends[0]);
+        child_free(child);
+        return rc;
+    }
+    write_child_file(child);
+    *out = child;
+    return 0;
+}
+
+int
+child_send(struct child *child, const struct control_message *message, const int *fds,
+           size_t fd_count)
+{
+    int rc = child->peer == NULL ? -EPIPE
+                                 : control_peer_send(child->peer, message, fds, fd_count);
+
+    if (rc < 0 && rc != -EPIPE)     /* that one ended: on_ended tells more */
+        log_error(child->role == CONTROL_WORKER ? child->name : NULL,
+                  "a message cannot be sent to %s (pid %d): %s", child_program(child->role),
+                  (int)child->pid, strerror(-rc));
+    return rc;
+}
+
+void
+child_signal(struct child *child, int signal)
+{
+    if (!child->exited && pidfd_send_signal(child->pidfd, signal, NULL, 0) < 0 &&
+        errno != ESRCH)
+        log_warn(NULL, "%s (pid %d) cannot be signalled: %s", child_program(child->role),
+                 (int)child->pid, strerror(errno));
+}
+
+void
+children_reap_strangers(bool (*is_child)(void *context, pid_t pid), void *context)
+{
+    for (;;) {
+        siginfo_t info = { 0 };
+
+        /* Only looked at: the end of a child is its own event's to collect. */
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        if (is_child(context, info.si_pid))
+            return;
+        waitpid(info.si_pid, NULL, WNOHANG);
+    }
+}

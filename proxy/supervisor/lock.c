@@ -1,0 +1,35 @@
+#include "proxy/supervisor/lock.h"
+
+#include <errno.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static const char lock_name[] = "supervisor.pid";
+
+int
+lock_take(int dir_fd, struct process_id *holder)
+{
+    *holder = (struct process_id){ 0 };
+    if (flock(dir_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno != EWOULDBLOCK)
+        return -errno;
+    if (pid_file_read(dir_fd, lock_name, holder) < 0)
+        holder->pid = 0;
+    return -EWOULDBLOCK;
+}
+
+int
+lock_sign(int dir_fd)
+{
+    struct process_id self;
+    int rc = process_id_of(getpid(), &self);
+
+    return rc < 0 ? rc : pid_file_write(dir_fd, lock_name, &self);
+}
+
+void
+lock_unsign(int dir_fd)
+{
+    unlinkat(dir_fd, lock_name, 0);
+}

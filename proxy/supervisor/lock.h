@@ -1,0 +1,22 @@
+/*
+ * lock - one supervisor for each state directory and each runtime directory.
+ *
+ * The lock is an flock on the directory itself, so it ends with its holder, however that
+ * ends; the file supervisor.pid in it only tells people and `fproxy stop` who that is.
+ */
+#ifndef FPROXY_SUPERVISOR_LOCK_H
+#define FPROXY_SUPERVISOR_LOCK_H
+
+#include "proxy/supervisor/pid_file.h"
+
+/* Locks the open directory; held until the descriptor is closed. 0; -EWOULDBLOCK: another
+ * process has it (`*holder` tells which, pid 0 when that is not known); other -errno. */
+int lock_take(int dir_fd, struct process_id *holder);
+
+/* The holder writes down who it is. 0 or -errno. */
+int lock_sign(int dir_fd);
+
+/* The holder takes its name off; the lock itself ends with the descriptor. */
+void lock_unsign(int dir_fd);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * port_owner - which process listens on a port, for a message that helps.
+ */
+#ifndef FPROXY_SUPERVISOR_PORT_OWNER_H
+#define FPROXY_SUPERVISOR_PORT_OWNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* "nginx (pid 123)" into `text`. False when nobody is found, or this user may not see whom.
+ * Looks through /proc: for failures, not for every try. */
+bool port_owner_find(uint16_t port, char *text, size_t text_bytes);
+
+#endif

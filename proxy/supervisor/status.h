@@ -1,0 +1,35 @@
+/*
+ * status - the JSON behind `fproxy status --json` and /v1/status. Pure.
+ */
+#ifndef FPROXY_SUPERVISOR_STATUS_H
+#define FPROXY_SUPERVISOR_STATUS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/app.h"
+#include "store/store.h"
+
+struct app_status {
+    const char *name, *state;
+    bool ready;
+    uint32_t generation;                /* 0: none runs */
+    const struct app_listen *ports;
+    uint32_t port_count;
+    const char *worker;
+    pid_t worker_pid;                   /* 0: none runs */
+    uint64_t connections;
+    uint32_t available, total;          /* endpoints */
+    const struct store_rollout *rollout;    /* started_at_ms 0: there was none */
+};
+
+/* One element of "apps"; NULL without memory. The caller owns it. */
+json_t *status_app_json(const struct app_status *status);
+
+/* The whole; `apps` (an array) is taken over, also on failure. A pid of 0 becomes null. */
+json_t *status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s,
+                    pid_t prober_pid, json_t *apps);
+
+#endif

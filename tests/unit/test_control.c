@@ -119,14 +119,17 @@ what_is_not_ours_is_dropped_and_the_next_message_is_read(void **state)
 {
     struct control_message message = { .magic = CONTROL_MAGIC, .type = CONTROL_PING };
     struct control_message wrong_magic = { .magic = 1, .type = CONTROL_PING };
-    char long_packet[sizeof message + 100] = { 0 };
+    struct control_message record = { .magic = CONTROL_MAGIC, .type = CONTROL_RECORD };
+    char long_packet[sizeof record + 100] = { 0 };      /* right as far as there is room */
     int fds[CONTROL_FDS_MAX];
     size_t fd_count;
 
+    assert_int_equal(control_bytes(CONTROL_RECORD), sizeof record);
+    record.body.record.kind = RECORD_EVENT;
     assert_int_equal(send(sockets[0], "GET /", 5, 0), 5);
     assert_int_equal(send(sockets[0], &wrong_magic, 8, 0), 8);
     assert_int_equal(send(sockets[0], &message, 9, 0), 9);
-    memcpy(long_packet, &message, 8);
+    memcpy(long_packet, &record, sizeof record);
     assert_int_equal(send(sockets[0], long_packet, sizeof long_packet, 0), sizeof long_packet);
     assert_int_equal(control_send(sockets[0], &message, NULL, 0), 0);
 

@@ -51,15 +51,27 @@ static void
 explain(struct database *database, int rc)
 {
     const char *words = phrase(rc);
-    int error = database->handle ? sqlite3_system_errno(database->handle) : 0;
     int primary = rc & 0xff;
 
     if (words == NULL)
-        words = database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(rc);
-    if (error != 0 && (primary == SQLITE_CANTOPEN || primary == SQLITE_IOERR))
-        snprintf(database->why, sizeof database->why, "%s: %s", words, strerror(error));
+        words = sqlite3_errmsg(database->handle);
+    if (primary == SQLITE_CANTOPEN)
+        snprintf(database->why, sizeof database->why, "%s: %s", words,
+                 strerror(access(database->path, R_OK | W_OK) != 0
+                              ? errno
+                              : sqlite3_system_errno(database->handle)));
+    else if (primary == SQLITE_IOERR)
+        snprintf(database->why, sizeof database->why, "%s (SQLite's code %d)", words, rc);
     else
         snprintf(database->why, sizeof database->why, "%s", words);
+}
+
+/* Its log is evidence as well: it is not to be written into the file at the close. */
+static enum database_outcome
+broken(struct database *database)
+{
+    sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return DATABASE_BROKEN;
 }
 
 enum database_outcome
@@ -70,8 +82,9 @@ database_judge(struct database *database, int rc)
     if (rc == SQLITE_OK)
         return DATABASE_OK;
     explain(database, rc);
-    return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? DATABASE_BROKEN
-                                                                 : DATABASE_TROUBLE;
+    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
+        return broken(database);
+    return DATABASE_TROUBLE;
 }
 
 int
@@ -111,21 +124,81 @@ query_version(struct database *database, int *version)
 }
 
 static int
+connect_file(struct database *database, const char *path)
+{
+    /* Made here for its mode: configurations may hold secrets. O_EXCL since closing any
+     * other descriptor of a database would drop SQLite's locks on it. */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    struct stat st;
+    int rc;
+
+    if (fd >= 0)
+        close(fd);
+    rc = sqlite3_open_v2(path, &database->handle,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                         NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (stat(path, &st) != 0)
+        return SQLITE_CANTOPEN;
+    database->device = st.st_dev;
+    database->inode = st.st_ino;
+    sqlite3_busy_timeout(database->handle, DATABASE_BUSY_MS);
+    return database_exec(database, "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF;"
+                                   "PRAGMA temp_store=MEMORY;"
+                                   "PRAGMA journal_size_limit=16777216");
+}
+
+/* From a write-ahead log to a rollback journal, where there is no shared memory for the log's
+ * index: a connection that asks for exclusive locks before it reads keeps that on the heap. */
+static int
+leave_wal(struct database *database, const char *path)
+{
+    char mode[16] = "";
+    int rc;
+
+    sqlite3_close(database->handle);
+    rc = connect_file(database, path);
+    if (rc == SQLITE_OK)
+        rc = database_exec(database, "PRAGMA locking_mode=EXCLUSIVE; "
+                                     "SELECT count(*) FROM sqlite_schema");
+    if (rc == SQLITE_OK)
+        rc = query_text(database, "PRAGMA journal_mode=TRUNCATE", mode, sizeof mode);
+    if (rc == SQLITE_OK)    /* the lock goes with the next read */
+        rc = database_exec(database,
+                           "PRAGMA locking_mode=NORMAL; SELECT count(*) FROM sqlite_schema");
+    return rc;
+}
+
+static bool
+may_lack_shared_memory(int rc)
+{
+    int primary = rc & 0xff;
+
+    return primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_PROTOCOL;
+}
+
+static int
 set_journal(struct database *database, const char *path)
 {
     char mode[16] = "";
     int rc = query_text(database, "PRAGMA journal_mode=WAL", mode, sizeof mode);
 
-    if ((rc & 0xff) == SQLITE_BUSY || (rc == SQLITE_OK && strcmp(mode, "wal") == 0))
+    bool wal = rc == SQLITE_OK && strcmp(mode, "wal") == 0;
+
+    if (wal)        /* the first read finds out whether it can be had */
+        rc = database_exec(database, "SELECT count(*) FROM sqlite_schema");
+    if (wal && rc == SQLITE_OK)
         return rc;
-    rc = query_text(database, "PRAGMA journal_mode=TRUNCATE", mode, sizeof mode);
-    if (rc == SQLITE_OK)
-        log_warn(NULL,
-                 "store: no write-ahead log is possible for %s (a network file system?): it "
-                 "is written with a rollback journal, so readers and the writer wait for "
-                 "each other",
-                 path);
-    return rc;
+    if (rc != SQLITE_OK && !may_lack_shared_memory(rc))
+        return rc;
+    if (leave_wal(database, path) != SQLITE_OK)
+        return rc == SQLITE_OK ? SQLITE_IOERR : rc;
+    log_warn(NULL,
+             "store: no write-ahead log is possible for %s (a network file system?): a rollback "
+             "journal is used, so whoever reads it and fproxy wait for each other",
+             path);
+    return SQLITE_OK;
 }
 
 static int
@@ -191,32 +264,6 @@ prepare_writes(struct database *database)
     return rc;
 }
 
-static int
-connect_file(struct database *database, const char *path)
-{
-    /* Made here for its mode: configurations may hold secrets. O_EXCL since closing any
-     * other descriptor of a database would drop SQLite's locks on it. */
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    struct stat st;
-    int rc;
-
-    if (fd >= 0)
-        close(fd);
-    rc = sqlite3_open_v2(path, &database->handle,
-                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                         NULL);
-    if (rc != SQLITE_OK)
-        return rc;
-    if (stat(path, &st) != 0)
-        return SQLITE_CANTOPEN;
-    database->device = st.st_dev;
-    database->inode = st.st_ino;
-    sqlite3_busy_timeout(database->handle, DATABASE_BUSY_MS);
-    return database_exec(database, "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF;"
-                                   "PRAGMA temp_store=MEMORY;"
-                                   "PRAGMA journal_size_limit=16777216");
-}
-
 static enum database_outcome
 open_steps(struct database *database, const char *path)
 {
@@ -224,6 +271,8 @@ open_steps(struct database *database, const char *path)
     int rc = connect_file(database, path);
 
     if (rc == SQLITE_OK)
+        rc = query_version(database, &version);
+    if (may_lack_shared_memory(rc) && leave_wal(database, path) == SQLITE_OK)
         rc = query_version(database, &version);
     if (rc == SQLITE_OK && version > SCHEMA_VERSION) {
         snprintf(database->why, sizeof database->why,
@@ -243,7 +292,7 @@ open_steps(struct database *database, const char *path)
         rc = prepare_writes(database);
     if ((rc & 0xff) == SQLITE_ERROR) {      /* tables that are not as they should be */
         explain(database, rc);
-        return DATABASE_BROKEN;
+        return broken(database);
     }
     return database_judge(database, rc);
 }
@@ -254,6 +303,7 @@ database_open(struct database *database, const char *path)
     enum database_outcome outcome;
 
     assert(database->handle == NULL);
+    database->path = path;
     database->created = false;
     database->full_sync = true;             /* SQLite's default */
     database->why[0] = '\0';

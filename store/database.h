@@ -33,6 +33,7 @@ enum database_outcome {
 struct database {
     sqlite3 *handle;                /* owned; NULL while closed */
     sqlite3_stmt *statements[WRITE_KINDS][WRITE_PARTS];     /* owned */
+    const char *path;               /* borrowed from the caller of database_open() */
     bool created;                   /* this open made the tables */
     bool full_sync;
     dev_t device;                   /* of the file that was opened */
@@ -40,7 +41,7 @@ struct database {
     char why[DATABASE_WHY_BYTES];
 };
 
-/* `database` is zeroed or closed. Anything but DATABASE_OK leaves it closed. */
+/* `database` is zeroed or closed; `path` must stay. Anything but DATABASE_OK leaves it closed. */
 enum database_outcome database_open(struct database *database, const char *path);
 void database_close(struct database *database);
 

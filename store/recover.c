@@ -115,8 +115,8 @@ attach(struct database *database, const char *path)
     return sqlite3_finalize(statement);
 }
 
-void
-recover_salvage(struct database *database, const char *bad_path)
+static void
+copy_tables(struct database *database, const char *bad_path)
 {
     static const char *const copies[][2] = {
         { "config_generations", "INSERT OR IGNORE INTO config_generations"
@@ -140,4 +140,13 @@ recover_salvage(struct database *database, const char *bad_path)
                      sqlite3_errmsg(database->handle));
     }
     database_exec(database, "DETACH bad");
+}
+
+void
+recover_salvage(struct database *database, const char *bad_path)
+{
+    /* The damaged file and its log stay as they are. */
+    sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    copy_tables(database, bad_path);
+    sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 }

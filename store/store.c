@@ -55,7 +55,7 @@ start_thread(struct store *store)
     return -rc;
 }
 
-static void
+void
 store_free(struct store *store)
 {
     facts_fini(&store->facts);
@@ -99,10 +99,33 @@ store_open(const char *state_dir, struct store **store_out)
     return 0;
 }
 
+/* True when the thread has ended; else it is left behind, and the store with it. */
+static bool
+join_thread(struct store *store, uint32_t timeout_ms)
+{
+    struct timespec until;
+    bool ended;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (timeout_ms + CLOSE_GRACE_MS) / 1000 + 1;
+    if (pthread_timedjoin_np(store->thread, NULL, &until) == 0)
+        return true;
+    log_error(NULL, "store: %s: the disk does not answer; what was not written is lost",
+              store->path);
+    pthread_mutex_lock(&store->lock);
+    ended = store->ended;
+    store->abandoned = true;
+    pthread_mutex_unlock(&store->lock);
+    if (ended)
+        pthread_join(store->thread, NULL);
+    else
+        pthread_detach(store->thread);
+    return ended;
+}
+
 void
 store_close(struct store *store, uint32_t timeout_ms)
 {
-    struct timespec until;
     uint64_t lost;
 
     pthread_mutex_lock(&store->lock);
@@ -112,15 +135,9 @@ store_close(struct store *store, uint32_t timeout_ms)
     pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (timeout_ms + CLOSE_GRACE_MS) / 1000 + 1;
-    if (pthread_timedjoin_np(store->thread, NULL, &until) != 0) {
-        log_error(NULL, "store: %s: the disk does not answer; what was not written is lost",
-                  store->path);
-        pthread_detach(store->thread);  /* it still uses *store, which is left to it */
+    if (!join_thread(store, timeout_ms))
         return;
-    }
-    lost = (uint64_t)store->queue.count + store->in_hand + store->queue.dropped;
+    lost = store->queue.count + store->in_hand + store->queue.dropped - store->told_dropped;
     if (lost > 0)
         log_error(NULL, "store: %s: %" PRIu64 " writes were lost", store->path, lost);
     store_free(store);

@@ -23,6 +23,7 @@ enum {
     RETRY_FIRST_MS = 1000,
     RETRY_MAX_MS = 30000,
     RETRY_CLOSING_MS = 50,
+    TELL_MS = 10000,
     CLOSE_GRACE_MS = 2000,      /* for what is under way when the time to close is over */
 };
 
@@ -40,7 +41,10 @@ struct store {
     char trouble[DATABASE_WHY_BYTES];   /* "": none */
     uint64_t retry_at_ms;       /* while there is trouble */
     uint32_t in_hand;           /* entries of `batch` */
-    uint64_t refused;           /* ... to here */
+    uint64_t told_dropped;      /* of queue.dropped: those that the log told */
+    uint64_t tell_at_ms;
+    bool ended;                 /* the thread is about to return */
+    bool abandoned;             /* nobody joins it: it frees the store (... to here) */
 
     struct database database;
     struct entry_list batch;    /* taken from the queue, not yet committed */
@@ -58,5 +62,7 @@ enum database_outcome writer_connect(struct store *store);
 void writer_note(struct store *store, enum database_outcome outcome);
 
 void *writer_main(void *store);
+
+void store_free(struct store *store);
 
 #endif

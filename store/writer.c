@@ -78,17 +78,24 @@ writer_connect(struct store *store)
     return outcome;
 }
 
-void
-writer_note(struct store *store, enum database_outcome outcome)
+/* Drops are told when writing works again, and every TELL_MS while the disk is too slow. */
+static void
+tell_drops(struct store *store)
 {
-    if (outcome == DATABASE_OK) {
-        if (store->trouble[0] != '\0')
-            log_warn(NULL, "store: %s is written again; %" PRIu64 " writes were lost", store->path,
-                     store->queue.dropped);
-        store->trouble[0] = '\0';
-        store->backoff_ms = 0;
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (store->queue.dropped == store->told_dropped || now_ms < store->tell_at_ms)
         return;
-    }
+    log_warn(NULL, "store: %s: %" PRIu64 " writes were lost (the queue was full, or they "
+             "were refused)", store->path,
+             store->queue.dropped - store->told_dropped);
+    store->told_dropped = store->queue.dropped;
+    store->tell_at_ms = now_ms + TELL_MS;
+}
+
+static void
+note_trouble(struct store *store)
+{
     if (strcmp(store->trouble, store->database.why) != 0)
         log_error(NULL,
                   "store: %s: %s; what is to be written waits in memory and is tried again "
@@ -99,6 +106,20 @@ writer_note(struct store *store, enum database_outcome outcome)
                                                : MIN(store->backoff_ms * 2, RETRY_MAX_MS);
     store->retry_at_ms = clock_monotonic_ms() +
                          (store->closing ? RETRY_CLOSING_MS : store->backoff_ms);
+}
+
+void
+writer_note(struct store *store, enum database_outcome outcome)
+{
+    if (outcome != DATABASE_OK) {
+        note_trouble(store);
+        return;
+    }
+    if (store->trouble[0] != '\0')
+        log_warn(NULL, "store: %s is written again", store->path);
+    store->trouble[0] = '\0';
+    store->backoff_ms = 0;
+    tell_drops(store);
 }
 
 static void
@@ -138,6 +159,22 @@ prune_if_due(struct store *store, bool closing)
     return database_judge(&store->database, rc);
 }
 
+static enum database_outcome
+connect_and_write(struct store *store, bool closing, uint32_t *refused)
+{
+    enum database_outcome outcome = writer_connect(store);
+
+    if (outcome == DATABASE_OK)
+        outcome = write_batch(store, refused);
+    if (outcome == DATABASE_OK)
+        outcome = prune_if_due(store, closing);
+    if (outcome == DATABASE_BROKEN)
+        store->broken = true;
+    if (outcome != DATABASE_OK)
+        database_close(&store->database);
+    return outcome;
+}
+
 /* One turn without the lock. */
 static enum database_outcome
 work(struct store *store, bool closing, bool recheck, uint32_t *refused)
@@ -148,15 +185,9 @@ work(struct store *store, bool closing, bool recheck, uint32_t *refused)
     if (store->database.handle != NULL &&
         (recheck || database_moved(&store->database, store->path)))
         database_close(&store->database);
-    outcome = writer_connect(store);
-    if (outcome == DATABASE_OK)
-        outcome = write_batch(store, refused);
-    if (outcome == DATABASE_OK)
-        outcome = prune_if_due(store, closing);
-    if (outcome == DATABASE_BROKEN)
-        store->broken = true;
-    if (outcome != DATABASE_OK)
-        database_close(&store->database);
+    outcome = connect_and_write(store, closing, refused);
+    if (outcome == DATABASE_BROKEN)     /* damage was met: set aside, and once more */
+        outcome = connect_and_write(store, closing, refused);
     return outcome;
 }
 
@@ -206,7 +237,7 @@ take_turn(struct store *store)
     pthread_mutex_unlock(&store->lock);
     outcome = work(store, closing, recheck, &refused);
     pthread_mutex_lock(&store->lock);
-    store->refused += refused;
+    store->queue.dropped += refused;
     if (STAILQ_EMPTY(&store->batch))
         store->in_hand = 0;
     writer_note(store, outcome);
@@ -225,6 +256,7 @@ void *
 writer_main(void *argument)
 {
     struct store *store = argument;
+    bool abandoned;
 
     pthread_setname_np(pthread_self(), "fp-store");
     pthread_mutex_lock(&store->lock);
@@ -234,5 +266,12 @@ writer_main(void *argument)
     }
     pthread_mutex_unlock(&store->lock);
     database_close(&store->database);
+
+    pthread_mutex_lock(&store->lock);
+    store->ended = true;
+    abandoned = store->abandoned;
+    pthread_mutex_unlock(&store->lock);
+    if (abandoned)
+        store_free(store);
     return NULL;
 }

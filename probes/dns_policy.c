@@ -17,7 +17,9 @@ clamp(uint64_t value, uint64_t low, uint64_t high)
 uint32_t
 dns_policy_ttl_ms(const struct dns_policy *policy, uint32_t ttl_s)
 {
-    return (uint32_t)clamp((uint64_t)ttl_s * 1000, policy->ttl_min_ms, policy->ttl_max_ms);
+    uint64_t ttl_ms = clamp((uint64_t)ttl_s * 1000, policy->ttl_min_ms, policy->ttl_max_ms);
+
+    return (uint32_t)MAX(ttl_ms, DNS_KEEP_MIN_MS);
 }
 
 uint32_t

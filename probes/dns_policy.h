@@ -14,6 +14,7 @@ struct dns_policy {
 };
 
 enum {
+    DNS_KEEP_MIN_MS = 1000,
     DNS_NEGATIVE_DEFAULT_MS = 10000,    /* where the answer brought no SOA */
     DNS_RETRY_MIN_MS = 1000,            /* nobody answered: 1 s, doubling ... */
     DNS_RETRY_MAX_MS = 30000,           /* ... to 30 s */
@@ -21,7 +22,8 @@ enum {
     DNS_NO_SOA = -1,
 };
 
-/* How long an answer with this TTL counts. */
+/* How long an answer with this TTL counts: a second at least, or a TTL of 0 with a ttl_min of
+ * 0 would ask without end. */
 uint32_t dns_policy_ttl_ms(const struct dns_policy *policy, uint32_t ttl_s);
 
 /* When to ask again for what counts `ttl_ms`: at 80 %, give or take a tenth of that. */

@@ -297,6 +297,15 @@ inherit(struct endpoint *endpoint)
     endpoint->first_done = twin->first_done && twin->target->app->ops == app->ops;
 }
 
+/* IPv4 before IPv6, then by the bytes of the address. */
+static bool
+before(const struct address *a, const struct address *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family;
+    return memcmp(a, b, sizeof *a) < 0;
+}
+
 static void
 insert_sorted(struct endpoint *endpoint)
 {
@@ -304,7 +313,7 @@ insert_sorted(struct endpoint *endpoint)
     struct endpoint *other;
 
     TAILQ_FOREACH (other, list, link) {
-        if (memcmp(&endpoint->address, &other->address, sizeof endpoint->address) < 0) {
+        if (before(&endpoint->address, &other->address)) {
             TAILQ_INSERT_BEFORE(other, endpoint, link);
             return;
         }

@@ -1,0 +1,166 @@
+/*
+ * inspect_database - the view from what the database last knew.
+ *
+ * Reads the public tables of fproxy.db (docs/sql.md) with a connection of its own, read-only.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "probes/inspect.h"
+
+enum { BUSY_TIMEOUT_MS = 2000 };
+
+/* An app that has no endpoint yet is one too. */
+static const char endpoints_sql[] =
+    "SELECT g.app, g.generation, e.target, e.address, e.state, e.since, e.reason, e.weight,"
+    "       p.at, p.probe, p.outcome, p.duration_ms, p.detail"
+    "  FROM last_good_config g"
+    "  LEFT JOIN endpoints e ON e.app = g.app"
+    "  LEFT JOIN probe_results p ON p.id ="
+    "       (SELECT id FROM probe_results WHERE app = e.app AND target = e.target"
+    "           AND address = e.address ORDER BY at DESC, id DESC LIMIT 1)"
+    " ORDER BY g.app, e.target, e.address";
+
+enum column {
+    COLUMN_APP, COLUMN_GENERATION, COLUMN_TARGET, COLUMN_ADDRESS, COLUMN_STATE, COLUMN_SINCE,
+    COLUMN_REASON, COLUMN_WEIGHT, COLUMN_PROBE_AT, COLUMN_PROBE, COLUMN_OUTCOME,
+    COLUMN_DURATION, COLUMN_DETAIL,
+};
+
+static void
+copy_text(sqlite3_stmt *row, enum column column, char *text, size_t bytes)
+{
+    const char *value = (const char *)sqlite3_column_text(row, (int)column);
+
+    snprintf(text, bytes, "%s", value != NULL ? value : "");
+}
+
+static int64_t
+time_of(sqlite3_stmt *row, enum column column)
+{
+    const char *value = (const char *)sqlite3_column_text(row, (int)column);
+    int64_t wall_ms = 0;
+
+    if (value == NULL || clock_parse_utc(value, &wall_ms) < 0)
+        return 0;
+    return wall_ms;
+}
+
+static void
+read_endpoint(sqlite3_stmt *row, struct inspect_endpoint *endpoint)
+{
+    struct inspect_probe *probe = &endpoint->probe;
+
+    copy_text(row, COLUMN_TARGET, endpoint->target, sizeof endpoint->target);
+    copy_text(row, COLUMN_ADDRESS, endpoint->address, sizeof endpoint->address);
+    copy_text(row, COLUMN_STATE, endpoint->state, sizeof endpoint->state);
+    copy_text(row, COLUMN_REASON, endpoint->reason, sizeof endpoint->reason);
+    endpoint->since_ms = time_of(row, COLUMN_SINCE);
+    endpoint->weight = (uint32_t)sqlite3_column_int64(row, COLUMN_WEIGHT);
+    probe->at_ms = time_of(row, COLUMN_PROBE_AT);
+    if (probe->at_ms == 0)
+        return;
+    probe->duration_ms = sqlite3_column_double(row, COLUMN_DURATION);
+    copy_text(row, COLUMN_PROBE, probe->kind, sizeof probe->kind);
+    copy_text(row, COLUMN_OUTCOME, probe->outcome, sizeof probe->outcome);
+    copy_text(row, COLUMN_DETAIL, probe->detail, sizeof probe->detail);
+}
+
+static int
+read_row(sqlite3_stmt *row, struct inspect_view *view)
+{
+    struct inspect_app *app = view->count > 0 ? &view->apps[view->count - 1] : NULL;
+    struct inspect_endpoint *endpoint;
+    char name[APP_NAME_BYTES];
+
+    copy_text(row, COLUMN_APP, name, sizeof name);
+    if (app == NULL || strcmp(app->name, name) != 0)
+        app = inspect_add_app(view, name);
+    if (app == NULL)
+        return -ENOMEM;
+    app->generation = (uint32_t)sqlite3_column_int64(row, COLUMN_GENERATION);
+    if (sqlite3_column_type(row, COLUMN_TARGET) == SQLITE_NULL)
+        return 0;
+    endpoint = inspect_add_endpoint(app);
+    if (endpoint == NULL)
+        return -ENOMEM;
+    read_endpoint(row, endpoint);
+    return 0;
+}
+
+/* SQLITE_OK, an SQLite code, or -ENOMEM. */
+static int
+query(sqlite3 *database, struct inspect_view *view)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(database, endpoints_sql, -1, &statement, NULL);
+
+    while (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW)
+            code = read_row(statement, view);
+    }
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* "file:PATH?immutable=1", with what a URI gives another meaning escaped. */
+static void
+immutable_uri(const char *path, char *uri, size_t uri_bytes)
+{
+    size_t used = (size_t)snprintf(uri, uri_bytes, "file:");
+
+    for (; *path != '\0' && used + sizeof "%00?immutable=1" < uri_bytes; path++) {
+        if (strchr("?#%", *path) != NULL)
+            used += (size_t)snprintf(uri + used, uri_bytes - used, "%%%02x", (unsigned)*path);
+        else
+            uri[used++] = *path;
+    }
+    snprintf(uri + used, uri_bytes - used, "?immutable=1");
+}
+
+static int
+open_and_query(const char *name, int flags, struct inspect_view *view, char *why)
+{
+    sqlite3 *database = NULL;
+    int code = sqlite3_open_v2(name, &database, SQLITE_OPEN_READONLY | flags, NULL);
+
+    if (code == SQLITE_OK) {
+        sqlite3_busy_timeout(database, BUSY_TIMEOUT_MS);
+        code = query(database, view);
+    }
+    if (code != SQLITE_OK) {
+        inspect_view_free(view);
+        snprintf(why, DETAIL_BYTES, "%s",
+                 code == -ENOMEM ? "no memory" : sqlite3_errmsg(database));
+    }
+    sqlite3_close(database);
+    return code;
+}
+
+/* SQLite leaves a log and its index beside a database that it has read. Without a log nobody
+ * writes, and the file alone is all there is: then nothing else is touched. The same where a
+ * reader may not write beside it, since this is only called when nothing runs. */
+int
+inspect_read_database(const char *path, struct inspect_view *view, char *why)
+{
+    char wal[PATH_BYTES + 8], uri[PATH_BYTES + 64];
+    int code = SQLITE_CANTOPEN;
+
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return -ENOENT;
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    immutable_uri(path, uri, sizeof uri);
+    if (access(wal, F_OK) == 0)
+        code = open_and_query(path, 0, view, why);
+    if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY)
+        code = open_and_query(uri, SQLITE_OPEN_URI, view, why);
+    inspect_sort(view);
+    return code == SQLITE_OK ? 0 : -EIO;
+}

@@ -1,0 +1,255 @@
+#include "probes/inspect_print.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libsmartcols.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "strategy/endpoint_state.h"
+
+enum { CELL_BYTES = 320, SECOND_MS = 1000, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
+
+const char *
+inspect_age(int64_t age_ms, char *text)
+{
+    int64_t s = age_ms / SECOND_MS;
+
+    if (s <= 0)
+        snprintf(text, INSPECT_AGE_BYTES, "now");
+    else if (s < MINUTE_S)
+        snprintf(text, INSPECT_AGE_BYTES, "%" PRId64 "s", s);
+    else if (s < HOUR_S)
+        snprintf(text, INSPECT_AGE_BYTES, "%" PRId64 "m %" PRId64 "s", s / MINUTE_S,
+                 s % MINUTE_S);
+    else if (s < DAY_S)
+        snprintf(text, INSPECT_AGE_BYTES, "%" PRId64 "h %" PRId64 "m", s / HOUR_S,
+                 s % HOUR_S / MINUTE_S);
+    else
+        snprintf(text, INSPECT_AGE_BYTES, "%" PRId64 "d %" PRId64 "h", s / DAY_S,
+                 s % DAY_S / HOUR_S);
+    return text;
+}
+
+const char *
+inspect_probe_text(const struct inspect_probe *probe, int64_t now_wall_ms, char *text,
+                   size_t text_bytes)
+{
+    char age[INSPECT_AGE_BYTES];
+    bool failed = strcmp(probe->outcome, "ok") != 0;
+
+    if (probe->at_ms == 0) {
+        snprintf(text, text_bytes, "-");
+        return text;
+    }
+    inspect_age(now_wall_ms - probe->at_ms, age);
+    snprintf(text, text_bytes, "%s %.1f ms %s%s%s%s", probe->outcome, probe->duration_ms, age,
+             strcmp(age, "now") == 0 ? "" : " ago", failed && probe->detail[0] ? ": " : "",
+             failed ? probe->detail : "");
+    return text;
+}
+
+/* ---- JSON ---- */
+
+/* Texts of a damaged board or database may be no UTF-8, which JSON cannot hold. */
+static json_t *
+text_json(const char *text)
+{
+    json_t *json = json_string(text);
+
+    return json != NULL ? json : json_string("?");
+}
+
+static json_t *
+time_json(int64_t wall_ms)
+{
+    char text[TIME_TEXT_BYTES];
+
+    return wall_ms > 0 ? json_string(clock_format_utc(wall_ms, text)) : json_null();
+}
+
+static json_t *
+probe_json(const struct inspect_probe *probe)
+{
+    if (probe->at_ms == 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:f, s:o}", "at", time_json(probe->at_ms),
+                     "kind", text_json(probe->kind), "outcome", text_json(probe->outcome),
+                     "duration_ms", probe->duration_ms, "detail", text_json(probe->detail));
+}
+
+static json_t *
+endpoint_json(const struct inspect_endpoint *endpoint)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+                     "target", text_json(endpoint->target),
+                     "address", text_json(endpoint->address),
+                     "state", text_json(endpoint->state),
+                     "since", time_json(endpoint->since_ms),
+                     "weight", (json_int_t)endpoint->weight,
+                     "reason", text_json(endpoint->reason),
+                     "last_probe", probe_json(&endpoint->probe));
+}
+
+static json_t *
+app_json(const struct inspect_app *app)
+{
+    json_t *endpoints = json_array();
+
+    for (size_t i = 0; i < app->count; i++)
+        json_array_append_new(endpoints, endpoint_json(&app->endpoints[i]));
+    return json_pack("{s:o, s:b, s:b, s:I, s:o}", "app", text_json(app->name),
+                     "ready", (int)app->ready, "panic", (int)app->panic,
+                     "generation", (json_int_t)app->generation, "endpoints", endpoints);
+}
+
+json_t *
+inspect_json(const struct inspect_view *view)
+{
+    json_t *apps = json_array();
+
+    for (size_t i = 0; i < view->count; i++)
+        json_array_append_new(apps, app_json(&view->apps[i]));
+    return json_pack("{s:o}", "apps", apps);
+}
+
+/* ---- the table ---- */
+
+enum column { APP, TARGET, ADDRESS, STATE, SINCE, WEIGHT, REASON, LAST_PROBE, COLUMNS };
+
+static const struct {
+    const char *name;
+    int flags;
+} columns[] = {
+    [APP] = { "APP", 0 },
+    [TARGET] = { "TARGET", 0 },
+    [ADDRESS] = { "ADDRESS", 0 },
+    [STATE] = { "STATE", 0 },
+    [SINCE] = { "SINCE", 0 },
+    [WEIGHT] = { "WEIGHT", SCOLS_FL_RIGHT },
+    [REASON] = { "REASON", 0 },
+    [LAST_PROBE] = { "LAST PROBE", 0 },
+};
+_Static_assert(ARRAY_SIZE(columns) == COLUMNS, "name every column");
+
+/* Green works, red does not, yellow is on its way or not yet known. */
+static const char *
+colour_of(const char *word)
+{
+    enum endpoint_state state;
+
+    if (!endpoint_state_parse(word, &state))
+        return NULL;
+    if (state == ENDPOINT_AVAILABLE)
+        return "green";
+    if (state == ENDPOINT_UNAVAILABLE || state == ENDPOINT_UNRESOLVED ||
+        state == ENDPOINT_EJECTED)
+        return "red";
+    return "yellow";
+}
+
+static int
+add_line(struct libscols_table *table, char cells[COLUMNS][CELL_BYTES], const char *colour)
+{
+    struct libscols_line *line = scols_table_new_line(table, NULL);
+    int rc = line == NULL ? -ENOMEM : 0;
+
+    for (size_t i = 0; rc == 0 && i < COLUMNS; i++)
+        rc = scols_line_set_data(line, i, cells[i]);
+    if (rc == 0 && colour != NULL)
+        rc = scols_cell_set_color(scols_line_get_cell(line, STATE), colour);
+    return rc;
+}
+
+static int
+add_endpoint(struct libscols_table *table, const struct inspect_app *app,
+             const struct inspect_endpoint *endpoint, int64_t now_wall_ms)
+{
+    char cells[COLUMNS][CELL_BYTES];
+
+    snprintf(cells[APP], CELL_BYTES, "%s", app->name);
+    snprintf(cells[TARGET], CELL_BYTES, "%s", endpoint->target);
+    snprintf(cells[ADDRESS], CELL_BYTES, "%s", endpoint->address[0] ? endpoint->address : "-");
+    snprintf(cells[STATE], CELL_BYTES, "%s", endpoint->state);
+    if (endpoint->since_ms > 0)
+        inspect_age(now_wall_ms - endpoint->since_ms, cells[SINCE]);
+    else
+        snprintf(cells[SINCE], CELL_BYTES, "-");
+    snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
+    snprintf(cells[REASON], CELL_BYTES, "%s", endpoint->reason[0] ? endpoint->reason : "-");
+    inspect_probe_text(&endpoint->probe, now_wall_ms, cells[LAST_PROBE], CELL_BYTES);
+    return add_line(table, cells, colour_of(endpoint->state));
+}
+
+static int
+add_app(struct libscols_table *table, const struct inspect_app *app, int64_t now_wall_ms)
+{
+    char cells[COLUMNS][CELL_BYTES];
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < app->count; i++)
+        rc = add_endpoint(table, app, &app->endpoints[i], now_wall_ms);
+    if (app->count > 0)
+        return rc;
+    for (size_t i = 0; i < COLUMNS; i++)
+        snprintf(cells[i], CELL_BYTES, "%s", i == APP ? app->name : "-");
+    return add_line(table, cells, NULL);
+}
+
+static void
+print_app(FILE *out, const struct inspect_app *app)
+{
+    size_t works = 0;
+
+    for (size_t i = 0; i < app->count; i++) {
+        enum endpoint_state state;
+
+        works += endpoint_state_parse(app->endpoints[i].state, &state) &&
+                 endpoint_state_works(state);
+    }
+    fprintf(out, "%s: %s, generation %" PRIu32 ", %zu of %zu endpoints work%s\n", app->name,
+            app->ready ? "ready" : "not ready", app->generation, works, app->count,
+            app->panic ? "; PANIC: none is eligible, so connections try them all" : "");
+}
+
+static struct libscols_table *
+new_table(FILE *out, bool colours)
+{
+    struct libscols_table *table;
+
+    scols_init_debug(0);
+    table = scols_new_table();
+    if (table == NULL)
+        return NULL;
+    scols_table_set_stream(table, out);
+    scols_table_enable_colors(table, colours);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        if (scols_table_new_column(table, columns[i].name, 0, columns[i].flags) == NULL) {
+            scols_unref_table(table);
+            return NULL;
+        }
+    }
+    return table;
+}
+
+int
+inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
+                    bool colours, bool every_app)
+{
+    struct libscols_table *table = new_table(out, colours);
+    int rc = table == NULL ? -ENOMEM : 0;
+
+    for (size_t i = 0; rc == 0 && i < view->count; i++)
+        rc = add_app(table, &view->apps[i], now_wall_ms);
+    if (rc == 0)
+        rc = scols_print_table(table);
+    scols_unref_table(table);
+    for (size_t i = 0; rc == 0 && i < view->count; i++) {
+        const struct inspect_app *app = &view->apps[i];
+
+        if (every_app || app->panic || !app->ready)
+            print_app(out, app);
+    }
+    return rc;
+}

@@ -317,7 +317,7 @@ child_signal(struct child *child, int signal)
                  (int)child->pid, strerror(errno));
 }
 
-void
+bool
 children_reap_strangers(bool (*is_child)(void *context, pid_t pid), void *context)
 {
     for (;;) {
@@ -325,9 +325,9 @@ children_reap_strangers(bool (*is_child)(void *context, pid_t pid), void *contex
 
         /* Only looked at: the end of a child is its own event's to collect. */
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-            return;
+            return true;
         if (is_child(context, info.si_pid))
-            return;
+            return false;
         waitpid(info.si_pid, NULL, WNOHANG);
     }
 }

@@ -62,8 +62,9 @@ int child_send(struct child *child, const struct control_message *message, const
 /* Sends a signal to exactly this process. */
 void child_signal(struct child *child, int signal);
 
-/* Reaps what is not ours: as the first process of a container we inherit orphans. */
-void children_reap_strangers(bool (*is_child)(void *context, pid_t pid), void *context);
+/* Reaps what is not ours: as the first process of a container we inherit orphans. False when
+ * an ended child stands in the way until its own event has collected it: call again. */
+bool children_reap_strangers(bool (*is_child)(void *context, pid_t pid), void *context);
 
 /* "signal 11 (Segmentation fault)" or "exit status 1" into `text`; returns it. */
 const char *child_end_text(const struct child_end *end, char *text, size_t text_bytes);

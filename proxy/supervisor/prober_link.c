@@ -123,13 +123,13 @@ on_health(struct app *app, const struct control_health *health)
     bool was_panic = app->health.panic != 0;
 
     app->health = *health;
+    /* The prober logs it; the row is ours to write. */
     if (health->panic != 0 && !was_panic)
-        event_write(app->supervisor, LOG_WARN, app->name, "panic_begin",
+        event_store(app->supervisor, LOG_WARN, app->name, "panic_begin",
                     "no endpoint is available: every one is tried (panic = \"all\")");
     else if (health->panic == 0 && was_panic)
-        event_write(app->supervisor, LOG_INFO, app->name, "panic_end",
-                    "%u of %u endpoints are available again", health->available,
-                    health->total);
+        event_store(app->supervisor, LOG_INFO, app->name, "panic_end",
+                    "an endpoint is available again");
     rollout_health(app);
 }
 

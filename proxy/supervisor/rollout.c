@@ -27,13 +27,16 @@ enum {
 
 /* ---- the record of it ---- */
 
+/* Began when the present try did. */
 static void
 rollout_open(struct app *app)
 {
+    uint64_t since_ms = clock_monotonic_ms() - app->begun_at_ms;
+
     app->rollout = (struct store_rollout){
         .from_generation = app->from_generation,
         .to_generation = app->current->number,
-        .started_at_ms = clock_wall_ms(),
+        .started_at_ms = clock_wall_ms() - (int64_t)since_ms,
     };
     text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
     store_write_rollout(app->supervisor->store, &app->rollout);
@@ -355,6 +358,9 @@ rollout_worker_ended(struct app *app, const struct child_end *end, int pid,
 
     assert(app->worker == NULL);
     if (app->state == APP_STOPPING) {
+        if (end->exit_code != 0)
+            log_warn(app->name, "its worker (pid %d) ended with %s", pid,
+                     child_end_text(end, text, sizeof text));
         app_enter(app, APP_STOPPED);
         shutdown_continue(supervisor);
         return;

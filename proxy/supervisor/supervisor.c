@@ -78,6 +78,16 @@ is_child(void *context, pid_t pid)
 }
 
 static void
+reap(evutil_socket_t fd, short what, void *context)
+{
+    const struct timeval soon = { .tv_usec = 10 * 1000 };
+    struct supervisor *supervisor = context;
+
+    if (!children_reap_strangers(is_child, supervisor))
+        event_base_once(supervisor->base, -1, EV_TIMEOUT, reap, supervisor, &soon);
+}
+
+static void
 on_signal(evutil_socket_t signal, short what, void *context)
 {
     struct supervisor *supervisor = context;
@@ -93,7 +103,7 @@ on_signal(evutil_socket_t signal, short what, void *context)
         log_info(NULL, "SIGHUP: the configuration is read at start only");
         break;
     case SIGCHLD:
-        children_reap_strangers(is_child, supervisor);
+        reap(-1, EV_SIGNAL, supervisor);
         break;
     }
 }
@@ -149,7 +159,6 @@ run(struct supervisor *supervisor, const struct supervisor_options *options)
         return EXIT_CANNOT_START;
     begin_apps(supervisor);
     event_base_dispatch(supervisor->base);
-    log_info(NULL, "stopped");
     return 0;
 }
 
@@ -168,6 +177,8 @@ supervisor_run(const struct supervisor_options *options)
     if (supervisor->base != NULL)
         status = run(supervisor, options);
     start_undo(supervisor);
+    if (status == 0)
+        log_info(NULL, "stopped");
     shutdown_free(supervisor);
     for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {
         if (supervisor->signals[i] != NULL)

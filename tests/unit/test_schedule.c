@@ -1,0 +1,77 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "probes/schedule.h"
+
+static void
+jitter_stays_within_its_percent(void **state)
+{
+    uint64_t random = 1;
+    uint32_t low = UINT32_MAX, high = 0;
+
+    for (int i = 0; i < 10000; i++) {
+        uint32_t ms = schedule_jitter(5000, 10, schedule_random(&random));
+
+        low = ms < low ? ms : low;
+        high = ms > high ? ms : high;
+    }
+    assert_in_range(low, 4500, 4520);
+    assert_in_range(high, 5480, 5500);
+}
+
+static void
+without_jitter_the_interval_is_exact(void **state)
+{
+    assert_int_equal(schedule_jitter(5000, 0, 12345), 5000);
+    assert_int_equal(schedule_jitter(0, 10, 12345), 0);
+    assert_int_equal(schedule_jitter(7, 10, 12345), 7);     /* less than a millisecond */
+}
+
+static void
+the_first_probe_of_an_app_goes_at_once(void **state)
+{
+    assert_int_equal(schedule_first_probe_ms(0, 1, 1, 5000), 0);
+    assert_int_equal(schedule_first_probe_ms(0, 4000, 10000, 5000), 0);
+}
+
+static void
+a_few_endpoints_are_hardly_spread(void **state)
+{
+    assert_int_equal(schedule_first_probe_ms(2, 3, 3, 5000), 0);
+    assert_in_range(schedule_first_probe_ms(499, 500, 500, 5000), 190, 200);
+}
+
+static void
+many_endpoints_are_spread_over_two_seconds_or_an_interval(void **state)
+{
+    assert_in_range(schedule_first_probe_ms(9999, 10000, 10000, 5000), 1990, 2000);
+    assert_in_range(schedule_first_probe_ms(9999, 10000, 10000, 700), 690, 700);
+    assert_int_equal(schedule_first_probe_ms(5000, 10000, 10000, 5000), 1000);
+}
+
+static void
+intervals_count_from_start_to_start(void **state)
+{
+    assert_int_equal(schedule_wait_ms(1000, 5000, 1000), 5000);
+    assert_int_equal(schedule_wait_ms(1000, 5000, 3000), 3000);
+    assert_int_equal(schedule_wait_ms(1000, 5000, 6000), 0);
+    assert_int_equal(schedule_wait_ms(1000, 5000, 99000), 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jitter_stays_within_its_percent),
+        cmocka_unit_test(without_jitter_the_interval_is_exact),
+        cmocka_unit_test(the_first_probe_of_an_app_goes_at_once),
+        cmocka_unit_test(a_few_endpoints_are_hardly_spread),
+        cmocka_unit_test(many_endpoints_are_spread_over_two_seconds_or_an_interval),
+        cmocka_unit_test(intervals_count_from_start_to_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

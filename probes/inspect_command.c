@@ -200,16 +200,23 @@ print_json(const struct inspect_view *view)
     return rc;
 }
 
+/* Without a running fproxy no app is ready, which was said already. */
 static int
-print_table(const struct arguments *arguments, const struct inspect_view *view)
+print_table(const struct arguments *arguments, bool running, const struct inspect_view *view)
 {
     bool colours = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+    enum inspect_apps apps = INSPECT_APPS_IN_TROUBLE;
+
+    if (!running || arguments->target != NULL)
+        apps = INSPECT_APPS_NONE;
+    else if (arguments->app != NULL)
+        apps = INSPECT_APPS_ALL;
 
     if (view->count == 0) {
         puts("no app is configured");
         return 0;
     }
-    return inspect_print_table(stdout, view, clock_wall_ms(), colours, arguments->app != NULL);
+    return inspect_print_table(stdout, view, clock_wall_ms(), colours, apps);
 }
 
 int
@@ -228,7 +235,7 @@ inspect_command(int argc, char **argv, void *context)
     status = select_asked(argv[0], &arguments, &sources, &view);
     if (status == CLI_USAGE)
         goto out;
-    rc = arguments.json ? print_json(&view) : print_table(&arguments, &view);
+    rc = arguments.json ? print_json(&view) : print_table(&arguments, sources.running, &view);
     if (rc < 0 || fflush(stdout) != 0) {
         fprintf(stderr, "%s: cannot print it\n", argv[0]);
         status = CLI_USAGE;

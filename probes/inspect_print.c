@@ -235,7 +235,7 @@ new_table(FILE *out, bool colours)
 
 int
 inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
-                    bool colours, bool every_app)
+                    bool colours, enum inspect_apps apps)
 {
     struct libscols_table *table = new_table(out, colours);
     int rc = table == NULL ? -ENOMEM : 0;
@@ -245,10 +245,10 @@ inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall
     if (rc == 0)
         rc = scols_print_table(table);
     scols_unref_table(table);
-    for (size_t i = 0; rc == 0 && i < view->count; i++) {
+    for (size_t i = 0; rc == 0 && apps != INSPECT_APPS_NONE && i < view->count; i++) {
         const struct inspect_app *app = &view->apps[i];
 
-        if (every_app || app->panic || !app->ready)
+        if (apps == INSPECT_APPS_ALL || app->panic || !app->ready)
             print_app(out, app);
     }
     return rc;

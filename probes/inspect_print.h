@@ -23,9 +23,12 @@ const char *inspect_probe_text(const struct inspect_probe *probe, int64_t now_wa
 /* The contract's object; the caller owns the reference. NULL without memory. */
 json_t *inspect_json(const struct inspect_view *view);
 
-/* A table with a line an endpoint, then a line for each app that is not ready or in panic
- * (with `every_app`: for each). 0 or -errno. */
+/* Which apps get a line of their own behind the table. */
+enum inspect_apps { INSPECT_APPS_NONE, INSPECT_APPS_IN_TROUBLE, INSPECT_APPS_ALL };
+
+/* A table with a line an endpoint, then the lines of `apps` (in trouble: not ready or in
+ * panic). 0 or -errno. */
 int inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
-                        bool colours, bool every_app);
+                        bool colours, enum inspect_apps apps);
 
 #endif

@@ -250,7 +250,8 @@ a_damaged_board_harms_nobody(void **state)
         read_boards(place, true, &view);
         json = inspect_json(&view);
         assert_non_null(json);
-        assert_int_equal(inspect_print_table(out, &view, NOW_MS, round % 2, true), 0);
+        assert_int_equal(inspect_print_table(out, &view, NOW_MS, round % 2,
+                                             INSPECT_APPS_ALL), 0);
         fclose(out);
         json_decref(json);
         inspect_view_free(&view);

@@ -12,7 +12,8 @@ set_sync(struct database *database, bool full)
 
     if (database->full_sync == full)
         return SQLITE_OK;
-    rc = database_exec(database, full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+    rc = database_exec(database, full ? "PRAGMA synchronous=FULL"
+                                      : "PRAGMA synchronous=NORMAL");
     if (rc == SQLITE_OK)
         database->full_sync = full;
     return rc;
@@ -39,12 +40,10 @@ write_entry(struct database *database, const struct entry *entry)
         if (statement == NULL)
             break;
         rc = entry_bind(entry, statement);
-        if (rc == SQLITE_OK)
-            sqlite3_step(statement);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_reset(statement);      /* tells how the step went */
-        else
-            sqlite3_reset(statement);
+        if (rc != SQLITE_OK)
+            break;
+        sqlite3_step(statement);
+        rc = sqlite3_reset(statement);      /* tells how the step went */
     }
     return rc;
 }

@@ -195,8 +195,8 @@ set_journal(struct database *database, const char *path)
     if (leave_wal(database, path) != SQLITE_OK)
         return rc == SQLITE_OK ? SQLITE_IOERR : rc;
     log_warn(NULL,
-             "store: no write-ahead log is possible for %s (a network file system?): a rollback "
-             "journal is used, so whoever reads it and fproxy wait for each other",
+             "store: no write-ahead log is possible for %s (a network file system?): a "
+             "rollback journal is used, so whoever reads it and fproxy wait for each other",
              path);
     return SQLITE_OK;
 }

@@ -41,7 +41,8 @@ struct database {
     char why[DATABASE_WHY_BYTES];
 };
 
-/* `database` is zeroed or closed; `path` must stay. Anything but DATABASE_OK leaves it closed. */
+/* `database` is zeroed or closed; `path` must stay valid. Anything but DATABASE_OK leaves it
+ * closed. */
 enum database_outcome database_open(struct database *database, const char *path);
 void database_close(struct database *database);
 

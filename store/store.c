@@ -153,7 +153,8 @@ store_state(struct store *store, char *text, size_t bytes)
     if (ok)
         snprintf(text, bytes, "ok");
     else
-        snprintf(text, bytes, "%s: %s; %" PRIu32 " writes wait in memory, %" PRIu64 " were lost",
+        snprintf(text, bytes,
+                 "%s: %s; %" PRIu32 " writes wait in memory, %" PRIu64 " were lost",
                  store->path, store->trouble, store->queue.count + store->in_hand,
                  store->queue.dropped);
     pthread_mutex_unlock(&store->lock);

@@ -304,9 +304,10 @@ what_is_not_known_of_a_crash_is_null(void **state)
     store_write_crash(fixture->store, AT_MS, "worker", "b", 43, -1, -1, 2000);
     fixture_close(fixture);
     assert_string_equal(fixture_query(fixture,
-                                      "SELECT group_concat(process || pid || ifnull(app, '-') ||"
-                                      " ifnull(signal, '-') || ifnull(exit_code, '-') || '/' ||"
-                                      " restart_delay_ms) FROM crashes"),
+                                      "SELECT group_concat(process || pid ||"
+                                      " ifnull(app, '-') || ifnull(signal, '-') ||"
+                                      " ifnull(exit_code, '-') || '/' || restart_delay_ms)"
+                                      " FROM crashes"),
                         "worker41a11-/0,prober42--3/1000,worker43b--/2000");
 }
 
@@ -328,7 +329,8 @@ events_and_transitions_become_rows(void **state)
     write_record(fixture, move);
     fixture_close(fixture);
     assert_string_equal(fixture_query(fixture, "SELECT level || kind || message ||"
-                                               " (app IS NULL) || (fields IS NULL) FROM events"),
+                                               " (app IS NULL) || (fields IS NULL)"
+                                               " FROM events"),
                         "errorconfig_errorit's \"broken\"11");
     assert_string_equal(fixture_query(fixture, "SELECT app || target || address || from_state"
                                                " || to_state || reason FROM transitions"),

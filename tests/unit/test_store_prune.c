@@ -59,8 +59,8 @@ assert_left(struct pruned *pruned, const char *sql, const char *expected)
     assert_string_equal(fixture_query(pruned->fixture, sql), expected);
 }
 
-#define PROBE(id, at) "INSERT INTO probe_results VALUES (" #id ", '" at "', 'a', 't:1', 'x', "  \
-                      "'tcp', 'ok', 1.0, '');"
+#define PROBE(id, at)                                                                          \
+    "INSERT INTO probe_results VALUES (" #id ", '" at "', 'a', 't:1', 'x', 'tcp', 'ok', 1.0, '');"
 
 static void
 probe_results_older_than_a_week_go(void **state)

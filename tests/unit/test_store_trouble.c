@@ -27,7 +27,8 @@ faulty_write(sqlite3_file *file, const void *data, int bytes, sqlite3_int64 offs
         short_pause();
     if (atomic_load(&fault) == FAULT_FULL)
         return SQLITE_FULL;
-    return real_methods[file->pMethods == &faulty_methods[1]]->xWrite(file, data, bytes, offset);
+    return real_methods[file->pMethods == &faulty_methods[1]]->xWrite(file, data, bytes,
+                                                                      offset);
 }
 
 static int

@@ -130,7 +130,7 @@ app_config_parse(const char *text, struct app_config *app, char *why)
     if (rc < 0)
         return rc;
     app_draft_init(&defaults);
-    rc = app_read(canonical.root, &defaults, &canonical.problems, &draft);
+    rc = app_read(canonical.root, SYNTAX_OURS, &defaults, &canonical.problems, &draft);
     rc = canonical_close(&canonical, rc);
     if (rc == 0) {
         *app = draft.app;

@@ -78,6 +78,21 @@ static const struct key app_keys[] = {
     NUMBER("endpoints_max", endpoints_max, 1, 65535),
 };
 
+static const struct key fly_keys[] = {
+    WHOLE("Name", name_read),
+    WHOLE("Ports", ports_read),
+    WHOLE("Targets", targets_read),
+};
+
+/* The first three keys are those that must be there, in this order. */
+static const struct dialect {
+    const struct key *keys;
+    size_t key_count;
+} dialects[SYNTAXES] = {
+    [SYNTAX_OURS] = {app_keys, ARRAY_SIZE(app_keys)},
+    [SYNTAX_FLY] = {fly_keys, ARRAY_SIZE(fly_keys)},
+};
+
 static bool
 name_is_valid(const char *name)
 {
@@ -108,13 +123,13 @@ name_read(struct reader *reader, const struct key *key, const struct config_sett
 }
 
 const char *
-app_read_name(const struct config_setting_t *group)
+app_read_name(const struct config_setting_t *group, enum syntax syntax)
 {
     const config_setting_t *name;
 
     if (group->type != CONFIG_TYPE_GROUP)
         return "";
-    name = config_setting_get_member(group, "name");
+    name = config_setting_get_member(group, dialects[syntax].keys[0].name);
     if (name == NULL || name->type != CONFIG_TYPE_STRING || name->value.sval == NULL ||
         !name_is_valid(name->value.sval))
         return "";
@@ -188,22 +203,26 @@ finish(struct reader *reader, const struct config_setting_t *group, struct app_c
 }
 
 int
-app_read(const struct config_setting_t *group, const struct app_draft *defaults,
-         struct problems *problems, struct app_draft *draft)
+app_read(const struct config_setting_t *group, enum syntax syntax,
+         const struct app_draft *defaults, struct problems *problems, struct app_draft *draft)
 {
+    const struct dialect *dialect = &dialects[syntax];
     struct reader reader = {.problems = problems, .prefix = ""};
 
     *draft = *defaults;
     draft->line = group->line;
     if (group->type != CONFIG_TYPE_GROUP) {
-        key_problem(&reader, group, "apps", "an app cannot be %s; write { name = ...; }",
+        key_problem(&reader, group, "", "an app cannot be %s; write a group { }",
                     key_type_name(group));
         return 0;
     }
-    keys_read(&reader, group, app_keys, ARRAY_SIZE(app_keys), draft);
-    require(&reader, group, "name", "every app has one: lower-case letters, digits and \"-\"");
-    require(&reader, group, "ports", "an app needs at least one port to listen on, such as 5001");
-    require(&reader, group, "targets", "an app needs at least one target, \"host:port\"");
+    keys_read(&reader, group, dialect->keys, dialect->key_count, draft);
+    require(&reader, group, dialect->keys[0].name,
+            "every app has one: lower-case letters, digits and \"-\"");
+    require(&reader, group, dialect->keys[1].name,
+            "an app needs at least one port to listen on, such as 5001");
+    require(&reader, group, dialect->keys[2].name,
+            "an app needs at least one target, \"host:port\"");
     finish(&reader, group, &draft->app);
     return reader.out_of_memory ? -ENOMEM : 0;
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "config/app.h"
-#include "config/problem.h"
+#include "config/document.h"
 
 struct config_setting_t;
 
@@ -32,11 +32,12 @@ int app_read_defaults(const struct config_setting_t *group, struct problems *pro
 
 /* One app, on top of `defaults`. The draft is the caller's to fini in any case; problems were
  * told when problems->count grew. 0 or -ENOMEM. */
-int app_read(const struct config_setting_t *group, const struct app_draft *defaults,
-             struct problems *problems, struct app_draft *draft);
+int app_read(const struct config_setting_t *group, enum syntax syntax,
+             const struct app_draft *defaults, struct problems *problems,
+             struct app_draft *draft);
 
 /* The name of an app that is no more than looked at; "" when it has no valid one. */
-const char *app_read_name(const struct config_setting_t *group);
+const char *app_read_name(const struct config_setting_t *group, enum syntax syntax);
 
 /* The names of strategies that a configuration may ask for, ended by NULL. Mirrors
  * strategy_table, which lies in a layer that this one may not include. */

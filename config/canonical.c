@@ -11,9 +11,14 @@ keep_first(void *context, unsigned line, const char *key, const char *message)
 {
     struct canonical *canonical = context;
 
-    if (canonical->problems.count == 1)
-        snprintf(canonical->why, DETAIL_BYTES, "line %u: %s%s%s", line, key,
-                 *key != '\0' ? ": " : "", message);
+    char where[32] = "";
+
+    if (canonical->problems.count > 1)
+        return;
+    if (line > 0)
+        snprintf(where, sizeof where, "line %u: ", line);
+    snprintf(canonical->why, DETAIL_BYTES, "%s%s%s%s", where, key, *key != '\0' ? ": " : "",
+             message);
 }
 
 int

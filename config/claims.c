@@ -29,6 +29,7 @@ struct block {
 };
 
 struct claims {
+    const char *name_key, *ports_key;   /* as the file at hand writes them */
     struct owner *names;
     struct block *blocks;
     struct port_claim *by_port[65536];
@@ -102,7 +103,8 @@ struct run {
 };
 
 static void
-tell_run(const struct run *run, const struct owner *owner, struct problems *problems)
+tell_run(const struct claims *claims, const struct run *run, const struct owner *owner,
+         struct problems *problems)
 {
     char wanted[ADDRESS_TEXT_BYTES], held[ADDRESS_TEXT_BYTES], more[48] = "";
     const struct port_claim *holder = run->holder;
@@ -114,11 +116,11 @@ tell_run(const struct run *run, const struct owner *owner, struct problems *prob
     if (run->more > 0)
         snprintf(more, sizeof more, " (and %u more of this range)", run->more);
     if (holder->owner == owner)
-        problem_tell(problems, run->line, "ports",
+        problem_tell(problems, run->line, claims->ports_key,
                      "%s%s is listed twice in this app, before as %s in line %u", wanted, more,
                      held, holder->line);
     else
-        problem_tell(problems, run->line, "ports", "%s%s is taken: %s%s%s listens on %s (%s:%u)",
+        problem_tell(problems, run->line, claims->ports_key, "%s%s is taken: %s%s%s listens on %s (%s:%u)",
                      wanted, more, holder->owner->name[0] != '\0' ? "app \"" : "another app",
                      holder->owner->name, holder->owner->name[0] != '\0' ? "\"" : "", held,
                      holder->owner->file, holder->line);
@@ -148,10 +150,10 @@ claim_ports(struct claims *claims, const struct app_draft *draft, struct block *
             run.more++;
             continue;
         }
-        tell_run(&run, &block->owner, problems);
+        tell_run(claims, &run, &block->owner, problems);
         run = (struct run){address, holder, draft->port_lines[i], 0};
     }
-    tell_run(&run, &block->owner, problems);
+    tell_run(claims, &run, &block->owner, problems);
 }
 
 static void
@@ -165,13 +167,14 @@ claim_name(struct claims *claims, struct owner *owner, struct problems *problems
     if (other == NULL)
         HASH_ADD_STR(claims->names, name, owner);
     else
-        problem_tell(problems, owner->line, "name", "\"%s\" is taken: an app of this name stands at %s:%u",
-                     owner->name, other->file, other->line);
+        problem_tell(problems, owner->line, claims->name_key,
+                     "\"%s\" is taken: an app of this name stands at %s:%u", owner->name,
+                     other->file, other->line);
 }
 
 int
 claims_add(struct claims *claims, const struct app_draft *draft, const char *file,
-           struct problems *problems)
+           enum syntax syntax, struct problems *problems)
 {
     struct block *block =
         calloc(1, sizeof *block + draft->app.port_count * sizeof block->ports[0]);
@@ -183,6 +186,8 @@ claims_add(struct claims *claims, const struct app_draft *draft, const char *fil
     block->owner.file = file;
     block->owner.line = draft->line;
     memcpy(block->owner.name, draft->app.name, sizeof block->owner.name);
+    claims->name_key = syntax == SYNTAX_FLY ? "Name" : "name";
+    claims->ports_key = syntax == SYNTAX_FLY ? "Ports" : "ports";
     claim_name(claims, &block->owner, problems);
     claim_ports(claims, draft, block, problems);
     return 0;

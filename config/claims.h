@@ -18,6 +18,6 @@ void claims_destroy(struct claims *claims);
 /* Claims name and ports of a draft that was read from `file`, and tells what others have.
  * `file` stays valid as long as the claims do. 0 or -ENOMEM. */
 int claims_add(struct claims *claims, const struct app_draft *draft, const char *file,
-               struct problems *problems);
+               enum syntax syntax, struct problems *problems);
 
 #endif

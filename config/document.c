@@ -11,6 +11,32 @@ struct document {
     config_t tree;
 };
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1      /* gcc's name for it */
+#endif
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+/* libconfig 1.5 forgets strings that it holds when it meets a syntax error: some bytes each
+ * time that a broken file is read. Its leaks are not ours; what we forget to give back to it
+ * shows in our own struct document. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:libconfig.so\n";
+}
+
+const char *
+__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+#endif
+
 struct document *
 document_create(void)
 {

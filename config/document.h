@@ -14,6 +14,9 @@
 
 struct config_setting_t;
 
+/* Which keys a document has: all of ours, or those of the fly-style JSON. */
+enum syntax { SYNTAX_OURS, SYNTAX_FLY, SYNTAXES };
+
 struct document;    /* owns the tree */
 
 /* `text` ends with a NUL byte beyond `length`. 0 and `*document`; -EINVAL when it does not

@@ -1,23 +1,9 @@
 #include "config/errors.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* In JSON the key is the one that stands in the file. */
-static char *
-key_as_written(const struct file_errors *errors, const char *key)
-{
-    char *copy = strdup(key);
-
-    if (copy != NULL && errors->is_json &&
-        (strcmp(key, "name") == 0 || strcmp(key, "ports") == 0 || strcmp(key, "targets") == 0 ||
-         strcmp(key, "apps") == 0))
-        copy[0] = (char)toupper((unsigned char)copy[0]);
-    return copy;
-}
 
 /* A copy that is fit for a terminal, a log and JSON: parsers quote what they were given. */
 static char *
@@ -54,7 +40,7 @@ errors_add(void *context, unsigned line, const char *key, const char *message)
     error->line = line;
     snprintf(error->app, sizeof error->app, "%s", errors->app);
     error->file = strdup(errors->file);
-    error->key = key_as_written(errors, key);
+    error->key = strdup(key);
     error->message = printable(message);
     if (error->file == NULL || error->key == NULL || error->message == NULL)
         errors->out_of_memory = true;

@@ -12,7 +12,6 @@ struct file_errors {
     struct config *config;
     const char *file;           /* borrowed */
     const char *app;            /* borrowed; "" */
-    bool is_json;               /* keys are written "Name", "Ports", "Targets" */
     bool out_of_memory;         /* an error could not be kept */
 };
 

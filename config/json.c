@@ -1,6 +1,7 @@
 #include "config/json.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <libconfig.h>
@@ -9,14 +10,11 @@
 
 #include "config/json_lines.h"
 
-static const char *const root_keys[] = {"Apps"};
-static const char *const app_keys[] = {"Name", "Ports", "Targets"};
-static const char *const setting_names[] = {"name", "ports", "targets"};
+enum { KEY_NAME_BYTES = 64 };
 
 /* Walks the values in the order of the text, so that each takes the next line. */
 struct builder {
     struct json_lines lines;
-    struct problems *problems;
     bool out_of_memory;
 };
 
@@ -88,26 +86,37 @@ add_value(struct builder *builder, config_setting_t *parent, const char *name,
     json_array_foreach(value, i, element) add_value(builder, setting, NULL, element, depth + 1);
 }
 
-/* The index in `keys`; -1: unknown, which was told. */
-static int
-key_index(struct builder *builder, const char *key, const char *const *keys, size_t count,
-          const char *known)
+/* libconfig takes letters, digits, "-", "_" and "*" in a name. What is not such a name is no
+ * known key either, so that its other bytes need not be told apart. */
+static const char *
+setting_name(const char *key, char *name)
 {
-    char quoted[QUOTE_BYTES];
-    const char *nearest = problem_nearest(key, keys, count, sizeof *keys);
-    unsigned line = builder->lines.lines[builder->lines.next];
+    size_t length = 0;
 
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(key, keys[i]) == 0)
-            return (int)i;
-    problem_quote(key, quoted);
-    if (nearest != NULL)
-        problem_tell(builder->problems, line, "", "%s: unknown key; did you mean \"%s\"?",
-                     quoted, nearest);
+    for (; *key != '\0' && length < KEY_NAME_BYTES - 1; key++) {
+        unsigned char byte = (unsigned char)*key;
+        bool fits = isascii(byte) &&
+                    (isalpha(byte) || (length > 0 && (isdigit(byte) || byte == '-' || byte == '_')));
+
+        name[length++] = fits ? *key : '*';
+    }
+    if (length == 0)
+        name[length++] = '*';
+    name[length] = '\0';
+    return name;
+}
+
+static void
+add_member(struct builder *builder, config_setting_t *group, const char *key,
+           const json_t *value)
+{
+    char name[KEY_NAME_BYTES];
+
+    setting_name(key, name);
+    if (config_setting_get_member(group, name) != NULL)
+        skip(builder, value);   /* two unknown keys that look the same: one is told */
     else
-        problem_tell(builder->problems, line, "", "%s: unknown key; known here: %s", quoted,
-                     known);
-    return -1;
+        add_value(builder, group, name, value, 0);
 }
 
 static void
@@ -128,20 +137,16 @@ add_app(struct builder *builder, config_setting_t *apps, const json_t *object)
     }
     app->line = next_line(builder);
     json_object_foreach((json_t *)object, key, value) {
-        int index = key_index(builder, key, app_keys, ARRAY_SIZE(app_keys),
-                              "\"Name\", \"Ports\", \"Targets\"");
-
-        if (index < 0 || builder->out_of_memory)
-            skip(builder, value);
-        else
-            add_value(builder, app, setting_names[index], value, 0);
+        if (builder->out_of_memory)
+            return;
+        add_member(builder, app, key, value);
     }
 }
 
 static void
 add_apps(struct builder *builder, config_setting_t *root, const json_t *array)
 {
-    config_setting_t *apps = config_setting_add(root, "apps", CONFIG_TYPE_LIST);
+    config_setting_t *apps = config_setting_add(root, "Apps", CONFIG_TYPE_LIST);
     json_t *object;
     size_t i;
 
@@ -150,8 +155,7 @@ add_apps(struct builder *builder, config_setting_t *root, const json_t *array)
         return;
     }
     apps->line = next_line(builder);
-    json_array_foreach(array, i, object)
-    {
+    json_array_foreach(array, i, object) {
         if (builder->out_of_memory)
             return;
         add_app(builder, apps, object);
@@ -166,14 +170,12 @@ add_root(struct builder *builder, config_setting_t *root, const json_t *json)
 
     next_line(builder);
     json_object_foreach((json_t *)json, key, value) {
-        int index = key_index(builder, key, root_keys, ARRAY_SIZE(root_keys), "\"Apps\"");
-
-        if (index < 0 || builder->out_of_memory)
-            skip(builder, value);
-        else if (json_is_array(value))
+        if (builder->out_of_memory)
+            return;
+        if (strcmp(key, "Apps") == 0 && json_is_array(value))
             add_apps(builder, root, value);
         else
-            add_value(builder, root, "apps", value, 1);
+            add_member(builder, root, key, value);
     }
 }
 
@@ -200,7 +202,7 @@ int
 json_parse(const char *text, size_t length, struct problems *problems,
            struct document **document)
 {
-    struct builder builder = {.problems = problems};
+    struct builder builder = {0};
     json_error_t error;
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     int rc;

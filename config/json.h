@@ -7,8 +7,7 @@
 
 #include "config/document.h"
 
-/* As document_parse(); the tree is the one that the same apps in a *.conf give, with the
- * lines of the JSON text. */
+/* As document_parse(); the tree has the keys of SYNTAX_FLY and the lines of the JSON text. */
 int json_parse(const char *text, size_t length, struct problems *problems,
                struct document **document);
 

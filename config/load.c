@@ -14,6 +14,7 @@
 
 struct loaded_file {
     char *path;                 /* owned */
+    enum syntax syntax;
     struct document *document;  /* owned; NULL: it does not parse */
     struct sections sections;
 };
@@ -39,7 +40,7 @@ static void
 sink_init(struct sink *sink, struct loader *loader, const char *path)
 {
     sink->errors = (struct file_errors){
-        .config = loader->config, .file = path, .app = "", .is_json = file_is_json(path)};
+        .config = loader->config, .file = path, .app = ""};
     sink->problems = (struct problems){.report = errors_add, .context = &sink->errors};
 }
 
@@ -96,7 +97,8 @@ next_file(struct loader *loader, const char *path)
         loader->files_max = max;
     }
     file = &loader->files[loader->file_count];
-    *file = (struct loaded_file){.path = strdup(path)};
+    *file = (struct loaded_file){
+        .path = strdup(path), .syntax = file_is_json(path) ? SYNTAX_FLY : SYNTAX_OURS};
     if (file->path == NULL)
         return NULL;
     loader->file_count++;
@@ -127,12 +129,12 @@ loader_add_text(struct loader *loader, const char *path, const char *text, size_
     if (file == NULL)
         return -ENOMEM;
     sink_init(&sink, loader, file->path);
-    rc = (sink.errors.is_json ? json_parse : document_parse)(text, length, &sink.problems,
-                                                            &file->document);
+    rc = (file->syntax == SYNTAX_FLY ? json_parse : document_parse)(
+        text, length, &sink.problems, &file->document);
     if (rc == -EINVAL)
         rc = errors_mark_opaque(loader->config, file->path);
     else if (rc == 0)
-        sections_read(file->document, &sink.problems, &file->sections);
+        sections_read(file->document, file->syntax, &sink.problems, &file->sections);
     if (rc == 0 && sink.problems.count > 0)     /* `app = (...)` may have been meant as apps */
         rc = errors_mark_opaque(loader->config, file->path);
     return sink_result(&sink, rc);
@@ -216,10 +218,10 @@ read_app(struct loader *loader, const struct loaded_file *file,
     int rc;
 
     sink_init(&sink, loader, file->path);
-    sink.errors.app = app_read_name(group);
-    rc = app_read(group, &loader->defaults, &sink.problems, &draft);
+    sink.errors.app = app_read_name(group, file->syntax);
+    rc = app_read(group, file->syntax, &loader->defaults, &sink.problems, &draft);
     if (rc == 0)
-        rc = claims_add(loader->claims, &draft, file->path, &sink.problems);
+        rc = claims_add(loader->claims, &draft, file->path, file->syntax, &sink.problems);
     if (rc == 0 && sink.errors.app[0] == '\0')
         rc = errors_mark_opaque(loader->config, file->path);    /* which one is it? */
     if (rc == 0 && sink.problems.count == 0)

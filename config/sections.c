@@ -1,6 +1,7 @@
 #include "config/sections.h"
 
 #include <libconfig.h>
+#include <string.h>
 
 #include "config/keys.h"
 
@@ -26,22 +27,28 @@ apps_read(struct reader *reader, const struct key *key, const struct config_sett
         return;
     }
     sections->apps_unknown = true;
-    key_problem(reader, setting, key->name, "is %s; write a list of groups: apps = ( { ... } );",
-                key_type_name(setting));
+    key_problem(reader, setting, key->name, "is %s; write a list of groups: %s",
+                key_type_name(setting),
+                strcmp(key->name, "apps") == 0 ? "apps = ( { ... } );" : "\"Apps\": [{...}]");
 }
 
+static const struct key our_keys[] = {
+    {.name = "daemon", .read = group_read, .offset = offsetof(struct sections, daemon)},
+    {.name = "defaults", .read = group_read, .offset = offsetof(struct sections, defaults)},
+    {.name = "apps", .read = apps_read},
+};
+static const struct key fly_keys[] = {{.name = "Apps", .read = apps_read}};
+
 void
-sections_read(struct document *document, struct problems *problems, struct sections *sections)
+sections_read(struct document *document, enum syntax syntax, struct problems *problems,
+              struct sections *sections)
 {
-    static const struct key keys[] = {
-        {.name = "daemon", .read = group_read, .offset = offsetof(struct sections, daemon)},
-        {.name = "defaults", .read = group_read, .offset = offsetof(struct sections, defaults)},
-        {.name = "apps", .read = apps_read},
-    };
     struct reader reader = {.problems = problems, .prefix = ""};
+    bool fly = syntax == SYNTAX_FLY;
 
     *sections = (struct sections){0};
-    keys_read(&reader, document_root(document), keys, ARRAY_SIZE(keys), sections);
+    keys_read(&reader, document_root(document), fly ? fly_keys : our_keys,
+              fly ? ARRAY_SIZE(fly_keys) : ARRAY_SIZE(our_keys), sections);
 }
 
 unsigned

@@ -1,5 +1,5 @@
 /*
- * sections - the three keys at the top of a file: daemon, defaults, apps.
+ * sections - the keys at the top of a file: daemon, defaults, apps; or Apps.
  */
 #ifndef FPROXY_CONFIG_SECTIONS_H
 #define FPROXY_CONFIG_SECTIONS_H
@@ -16,7 +16,7 @@ struct sections {
 };
 
 /* Tells of other keys and wrong types. */
-void sections_read(struct document *document, struct problems *problems,
+void sections_read(struct document *document, enum syntax syntax, struct problems *problems,
                    struct sections *sections);
 
 unsigned section_line(const struct config_setting_t *section);

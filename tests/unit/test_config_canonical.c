@@ -1,0 +1,316 @@
+/*
+ * The canonical text: what is printed reads back the same, whatever it holds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "config/app.h"
+#include "config/app_read.h"
+#include "config/duration.h"
+#include "config/settings.h"
+
+enum { ROUNDS = 2000 };
+
+/* Deterministic: a failure can be looked at again. */
+static uint32_t
+any(uint32_t min, uint32_t max)
+{
+    static uint64_t seed = 20240229;
+
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return min + (uint32_t)((seed >> 33) % ((uint64_t)max - min + 1));
+}
+
+static void
+any_name(char *name, uint32_t length_max)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    uint32_t length = any(1, length_max);
+
+    for (uint32_t i = 0; i < length; i++)
+        name[i] = letters[any(0, i == 0 ? 25 : sizeof letters - 2)];
+    name[length] = '\0';
+}
+
+static void
+any_address(struct address *address)
+{
+    static const char *const texts[] = {"127.0.0.1", "0.0.0.0", "10.0.0.7", "::1", "::",
+                                        "2001:db8::7", "::ffff:1.2.3.4"};
+
+    assert_int_equal(address_parse_ip(texts[any(0, ARRAY_SIZE(texts) - 1)],
+                                      (uint16_t)any(1, 65535), address), 0);
+}
+
+static void
+any_target(struct app_target *target, uint32_t index)
+{
+    memset(target, 0, sizeof *target);
+    if (any(0, 1) == 0) {
+        any_address(&target->address);
+        target->port = target->address.port;
+        address_format_ip(&target->address, target->host);
+        address_format(&target->address, target->name);
+        return;
+    }
+    any_name(target->host, 50);
+    snprintf(target->host + strlen(target->host), 16, ".n%u", index);   /* no two are equal */
+    target->port = (uint16_t)any(1, 65535);
+    snprintf(target->name, sizeof target->name, "%.250s:%u", target->host, target->port);
+}
+
+static bool
+has_target(const struct app_config *app, const struct app_target *target)
+{
+    for (uint32_t i = 0; i < app->target_count; i++)
+        if (strcmp(app->targets[i].name, target->name) == 0)
+            return true;
+    return false;
+}
+
+static void
+any_app(struct app_config *app)
+{
+    uint32_t ports = any(1, 20), targets = any(1, 20);
+
+    memset(app, 0, sizeof *app);
+    app_config_defaults(app);
+    any_name(app->name, APP_NAME_BYTES - 1);
+    app->ports = calloc(ports, sizeof *app->ports);
+    app->targets = calloc(targets, sizeof *app->targets);
+    for (; app->port_count < ports; app->port_count++) {
+        struct address *address = &app->ports[app->port_count].address;
+
+        if (any(0, 1) == 0)
+            any_address(address);
+        else
+            address->port = (uint16_t)any(1, 65535);
+    }
+    for (uint32_t i = 0; i < targets; i++) {
+        any_target(&app->targets[app->target_count], i);
+        app->target_count += !has_target(app, &app->targets[app->target_count]);
+    }
+    strcpy(app->probe.kind, any(0, 1) ? "tcp" : "none");
+    app->probe.interval_ms = any(10, 86400000);
+    app->probe.timeout_ms = any(1, MIN(app->probe.interval_ms, 3600000));
+    app->probe.rise = any(1, 1000);
+    app->probe.fall = any(1, 1000);
+    app->probe.jitter_percent = any(0, 50);
+    app->initial = (enum app_initial)any(APP_INITIAL_HISTORY, APP_INITIAL_DOWN);
+    app->panic = (enum app_panic)any(APP_PANIC_ALL, APP_PANIC_FAIL);
+    app->ready_min_available = any(0, 4096);
+    app->ready_timeout_ms = any(0, 3600000);
+    app->connect_timeout_ms = any(1, 3600000);
+    app->connect_per_try_ms = any(1, 3600000);
+    app->connect_retries = any(0, 15);
+    app->connect_stagger_ms = any(1, 3600000);
+    app->idle_timeout_ms = any(0, DURATION_MS_MAX);
+    app->half_close_timeout_ms = any(0, DURATION_MS_MAX);
+    app->drain_timeout_ms = any(0, 3600000);
+    app->user_timeout_ms = any(0, 86400000);
+    app->threads = any(0, 64);
+    app->endpoints_max = any(1, 65535);
+}
+
+/* The lists, then all the rest at once: with equal pointers, equal bytes are equal structs. */
+static void
+assert_same_app(const struct app_config *a, const struct app_config *b)
+{
+    struct app_config copy = *b;
+
+    assert_int_equal(a->port_count, b->port_count);
+    assert_memory_equal(a->ports, b->ports, a->port_count * sizeof *a->ports);
+    assert_int_equal(a->target_count, b->target_count);
+    assert_memory_equal(a->targets, b->targets, a->target_count * sizeof *a->targets);
+    copy.ports = a->ports;
+    copy.targets = a->targets;
+    assert_memory_equal(a, &copy, sizeof copy);
+}
+
+static void
+an_app_reads_back_as_it_was_printed(void **state)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct app_config app, again;
+        char why[DETAIL_BYTES] = "", *text, *text_again;
+
+        any_app(&app);
+        text = app_config_print(&app);
+        assert_non_null(text);
+        if (app_config_parse(text, &again, why) != 0)
+            fail_msg("%s\n%s", why, text);
+        assert_same_app(&app, &again);
+        text_again = app_config_print(&again);
+        assert_string_equal(text, text_again);
+        free(text);
+        free(text_again);
+        app_config_fini(&app);
+        app_config_fini(&again);
+    }
+}
+
+static void
+the_largest_app_fits_its_text(void **state)
+{
+    struct app_config app, again;
+    char why[DETAIL_BYTES], *text;
+
+    app_config_defaults(&app);
+    strcpy(app.name, "largest");
+    app.ports = calloc(APP_PORTS_MAX, sizeof *app.ports);
+    app.targets = calloc(APP_TARGETS_MAX, sizeof *app.targets);
+    for (; app.port_count < APP_PORTS_MAX; app.port_count++)
+        assert_int_equal(address_parse_ip("2001:db8:1111:2222:3333:4444:5555:6666",
+                                          (uint16_t)(60000 - app.port_count),
+                                          &app.ports[app.port_count].address), 0);
+    app.target_count = APP_TARGETS_MAX;
+    for (uint32_t i = 0; i < APP_TARGETS_MAX; i++) {
+        struct app_target *target = &app.targets[i];
+
+        snprintf(target->host, sizeof target->host, "a%060u.b%060u.c%060u.d%060u", i, i, i, i);
+        target->port = 65535;
+        snprintf(target->name, sizeof target->name, "%s:65535", target->host);
+    }
+    text = app_config_print(&app);
+    assert_non_null(text);
+    assert_true(strlen(text) < APP_TEXT_BYTES_MAX);
+    if (app_config_parse(text, &again, why) != 0)
+        fail_msg("%s", why);
+    assert_same_app(&app, &again);
+    free(text);
+    app_config_fini(&app);
+    app_config_fini(&again);
+}
+
+static void
+what_is_not_given_has_its_default(void **state)
+{
+    struct app_config defaults, app;
+    char why[DETAIL_BYTES];
+
+    app_config_defaults(&defaults);
+    assert_int_equal(app_config_parse("name = \"a\"; ports = 80; targets = \"t:1\";", &app, why),
+                     0);
+    assert_memory_equal(&app.probe, &defaults.probe, sizeof app.probe);
+    assert_int_equal(app.connect_timeout_ms, 10000);
+    assert_int_equal(app.connect_stagger_ms, 250);
+    assert_int_equal(app.half_close_timeout_ms, app.idle_timeout_ms);
+    app_config_fini(&app);
+}
+
+static void
+values_follow_those_they_depend_on(void **state)
+{
+    struct app_config app;
+    char why[DETAIL_BYTES];
+
+    assert_int_equal(app_config_parse("name = \"a\"; ports = 80; targets = \"t:1\";"
+                                      "probe = { interval = \"1s\"; }; idle_timeout = \"5m\";",
+                                      &app, why),
+                     0);
+    assert_int_equal(app.probe.timeout_ms, 1000);
+    assert_int_equal(app.half_close_timeout_ms, 300000);
+    app_config_fini(&app);
+    assert_int_equal(app_config_parse("name = \"a\"; ports = 80; targets = \"t:1\";"
+                                      "probe = { interval = \"1m\"; }; idle_timeout = 0;"
+                                      "half_close_timeout = 7;",
+                                      &app, why),
+                     0);
+    assert_int_equal(app.probe.timeout_ms, 2000);
+    assert_int_equal(app.half_close_timeout_ms, 7);
+    app_config_fini(&app);
+}
+
+static void
+what_is_no_canonical_text_says_why_and_leaves_nothing(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"", "name: is missing; every app has one: lower-case letters, digits and \"-\""},
+        {"name = ", "line 1: syntax error in this line or just before it: look for a missing "
+                    "\";\", \",\", quote or bracket"},
+        {"name = \"a\";\nports = (1, 2, 70000);\ntargets = \"t\";",
+         "line 2: ports: 70000 is out of range; allowed is 1 to 65535"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct app_config app;
+        char why[DETAIL_BYTES] = "";
+
+        assert_int_equal(app_config_parse(cases[i].text, &app, why), -EINVAL);
+        assert_string_equal(why, cases[i].why);
+    }
+}
+
+static void
+any_settings(struct settings *settings)
+{
+    settings_defaults(settings);
+    strcpy(settings->state_dir, "/a \"b\" \\c\\ \\x41\n\t\x01\x7f\xc3\xa9\xff@include");
+    settings->state_dir[any(0, 20)] = '\0';     /* often within an escape */
+    if (any(0, 1))
+        strcpy(settings->runtime_dir, "/run/fproxy");
+    settings->log_level_set = any(0, 1);
+    if (settings->log_level_set)
+        settings->log_level = (enum log_level)any(LOG_ERROR, LOG_DEBUG);
+    settings->log_format = any(0, 1) ? LOG_TEXT : LOG_JSON;
+    settings->threads = any(0, 64);
+    settings->probe_concurrency = any(1, 65535);
+    settings->probe_concurrency_per_destination = any(1, 65535);
+    settings->dns_server_count = any(0, DNS_SERVERS_MAX);
+    for (uint32_t i = 0; i < settings->dns_server_count; i++)
+        any_address(&settings->dns_servers[i]);
+    settings->dns_ttl_min_ms = any(0, 1000);
+    settings->dns_ttl_max_ms = any(1000, 7 * 86400000u);
+    settings->dns_negative_min_ms = any(1000, 2000);
+    settings->dns_negative_max_ms = any(2000, 86400000);
+    settings->dns_timeout_ms = any(10, 60000);
+    settings->dns_tries = any(1, 10);
+}
+
+static void
+settings_read_back_as_they_were_printed(void **state)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct settings settings, again;
+        char why[DETAIL_BYTES] = "", *text;
+
+        any_settings(&settings);
+        text = settings_print(&settings);
+        assert_non_null(text);
+        memset(&again, 0, sizeof again);
+        if (settings_parse(text, &again, why) != 0)
+            fail_msg("%s\n%s", why, text);
+        assert_string_equal(settings.state_dir, again.state_dir);
+        assert_string_equal(settings.runtime_dir, again.runtime_dir);
+        assert_memory_equal((const char *)&settings + offsetof(struct settings, log_level),
+                            (const char *)&again + offsetof(struct settings, log_level),
+                            sizeof settings - offsetof(struct settings, log_level));
+        free(text);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_app_reads_back_as_it_was_printed),
+        cmocka_unit_test(the_largest_app_fits_its_text),
+        cmocka_unit_test(what_is_not_given_has_its_default),
+        cmocka_unit_test(values_follow_those_they_depend_on),
+        cmocka_unit_test(what_is_no_canonical_text_says_why_and_leaves_nothing),
+        cmocka_unit_test(settings_read_back_as_they_were_printed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

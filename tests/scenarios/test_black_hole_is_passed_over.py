@@ -1,0 +1,43 @@
+"""A target that answers nothing at all: clients wait for it at most a moment, and few do."""
+import pytest
+
+from harness import (SLOWNESS, EchoProcess, Load, Target, answer, app, asks, free_ports, until)
+
+
+def good_targets(started):
+    return [started(EchoProcess(name)) for name in ("one", "two", "three")]
+
+
+def test_no_client_waits_for_a_target_that_was_a_black_hole_from_the_start(daemon, started):
+    port, = free_ports(1)
+    hole = started(Target.black_hole())
+    daemon.write_apps(app("web", port, [hole, *good_targets(started)]))
+    daemon.start()
+
+    assert set(asks(port, 30)) == {"one", "two", "three"}
+    daemon.until_state("web", hole, "unavailable")
+    endpoint, = [e for e in daemon.inspect("web")["endpoints"] if e["address"] == hole.address]
+    assert endpoint["reason"] == "connect_timeout"
+
+
+@pytest.mark.limit(60)
+def test_few_clients_wait_when_a_target_becomes_a_black_hole_under_load(daemon, started):
+    port, = free_ports(1)
+    hole = started(Target(answer("hole")))
+    daemon.write_apps(app("web", port, [hole, *good_targets(started)],
+                          probe='interval = "1s"; timeout = "500ms";'))
+    daemon.start()
+    daemon.until_available("web", 4)
+
+    load = started(Load(port, rate=200 // SLOWNESS))
+    until(lambda: any(said == "hole" for _, _, said in load.results), what="it gets clients")
+    hole.become_black_hole()
+    daemon.until_state("web", hole, "unavailable")
+    results = load.finish()
+
+    # Those that sat in its queue, accepted by the kernel only, are beyond help.
+    lost = [result for result in results if result[2] not in ("one", "two", "three", "hole")]
+    assert len(lost) <= 8, lost
+    slow = [result for result in results if result not in lost and result[1] > 0.1 * SLOWNESS]
+    assert len(slow) <= 10 * SLOWNESS, slow
+    assert all(seconds < 0.6 * SLOWNESS for _, seconds, _ in slow)

@@ -1,0 +1,314 @@
+/* The resolver on a loop, with a hosts file of its own and DNS servers that nobody runs. */
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "probes/resolver.h"
+
+enum { WAIT_S = 10 };
+
+struct fixture {
+    struct event_base *base;
+    struct settings settings;
+    struct resolver_options options;
+    struct resolver *resolver;
+    char hosts[64], resolv_conf[64];
+    int mute;                       /* the DNS server: a socket that never answers */
+    uint32_t told, told_wanted;
+    enum reason last[DNS_FAMILIES];
+    char address[DNS_FAMILIES][ADDRESS_TEXT_BYTES];
+    uint32_t records;
+};
+
+static void
+write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+make_file(char *path, const char *text)
+{
+    int fd;
+
+    snprintf(path, 64, "/tmp/fproxy-resolver-XXXXXX");
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, text);
+}
+
+static void
+on_record(void *context, const struct record *record)
+{
+    ((struct fixture *)context)->records++;
+}
+
+static void
+make_mute_server(struct fixture *fixture)
+{
+    struct sockaddr_storage storage;
+    socklen_t bytes;
+
+    address_parse_ip("127.0.0.1", 0, &fixture->settings.dns_servers[0]);
+    bytes = address_to_sockaddr(&fixture->settings.dns_servers[0], &storage);
+    fixture->mute = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fixture->mute, (struct sockaddr *)&storage, bytes), 0);
+    bytes = sizeof storage;
+    assert_int_equal(getsockname(fixture->mute, (struct sockaddr *)&storage, &bytes), 0);
+    address_from_sockaddr((struct sockaddr *)&storage, &fixture->settings.dns_servers[0]);
+    fixture->settings.dns_server_count = 1;
+}
+
+static int
+set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+
+    fixture->base = event_base_new();
+    settings_defaults(&fixture->settings);
+    log_set_level(LOG_ERROR);
+    fixture->settings.dns_timeout_ms = 50;
+    fixture->settings.dns_tries = 1;
+    make_mute_server(fixture);
+    make_file(fixture->hosts, "10.0.0.1 known.test\n");
+    make_file(fixture->resolv_conf, "search example.test\n");
+    fixture->options = (struct resolver_options){ fixture->hosts, fixture->resolv_conf,
+                                                  on_record, fixture };
+    fixture->resolver = resolver_create(fixture->base, &fixture->settings, &fixture->options);
+    *state = fixture;
+    return fixture->resolver == NULL;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    resolver_destroy(fixture->resolver);
+    event_base_free(fixture->base);
+    close(fixture->mute);
+    unlink(fixture->hosts);
+    unlink(fixture->resolv_conf);
+    free(fixture);
+    return 0;
+}
+
+static void
+on_changed(void *context, enum dns_family family, const struct resolver_answer *answer)
+{
+    struct fixture *fixture = context;
+
+    fixture->last[family] = answer->last;
+    fixture->address[family][0] = '\0';
+    if (answer->count > 0)
+        address_format_ip(&answer->addresses[0], fixture->address[family]);
+    if (++fixture->told == fixture->told_wanted)
+        event_base_loopbreak(fixture->base);
+}
+
+/* Runs the loop until lookups ended `times` more. */
+static void
+wait_told(struct fixture *fixture, uint32_t times)
+{
+    const struct timeval limit = { .tv_sec = WAIT_S };
+
+    fixture->told_wanted = fixture->told + times;
+    event_base_loopexit(fixture->base, &limit);
+    event_base_dispatch(fixture->base);
+    assert_int_equal(fixture->told, fixture->told_wanted);
+}
+
+static void
+the_hosts_file_goes_first_and_is_read_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct resolver_watch *watch =
+        resolver_watch(fixture->resolver, "Known.test", on_changed, fixture);
+
+    wait_told(fixture, 2);
+    assert_int_equal(fixture->last[DNS_A], REASON_OK);
+    assert_string_equal(fixture->address[DNS_A], "10.0.0.1");
+    assert_int_equal(fixture->last[DNS_AAAA], REASON_DNS_EMPTY);
+    write_file(fixture->hosts, "# moved\n10.0.0.2 known.test\n::2 known.test\n");
+    wait_told(fixture, 2);
+    assert_string_equal(fixture->address[DNS_A], "10.0.0.2");
+    assert_string_equal(fixture->address[DNS_AAAA], "::2");
+    assert_int_equal(fixture->records, 0);      /* a file is no cache of DNS */
+    resolver_unwatch(watch);
+}
+
+static void
+localhost_needs_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct resolver_watch *watch =
+        resolver_watch(fixture->resolver, "db.localhost", on_changed, fixture);
+
+    wait_told(fixture, 2);
+    assert_string_equal(fixture->address[DNS_A], "127.0.0.1");
+    assert_string_equal(fixture->address[DNS_AAAA], "::1");
+    resolver_unwatch(watch);
+}
+
+static void
+equal_names_are_asked_for_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct resolver_watch *first =
+        resolver_watch(fixture->resolver, "mute.test", on_changed, fixture);
+    struct resolver_watch *second =
+        resolver_watch(fixture->resolver, "MUTE.test", on_changed, fixture);
+
+    assert_int_equal(resolver_names(fixture->resolver), 1);
+    wait_told(fixture, 4);      /* both families, both watchers */
+    assert_int_equal(fixture->last[DNS_A], REASON_DNS_TIMEOUT);
+    resolver_unwatch(first);
+    resolver_unwatch(second);
+    assert_int_equal(resolver_asking(fixture->resolver), 0);
+}
+
+static void
+many_names_are_no_storm(void **state)
+{
+    struct fixture *fixture = *state;
+    struct resolver_watch *watches[1000];
+    const struct timeval soon = { .tv_usec = 20000 };
+    char name[32];
+
+    for (size_t i = 0; i < ARRAY_SIZE(watches); i++) {
+        snprintf(name, sizeof name, "n%zu.test", i);
+        watches[i] = resolver_watch(fixture->resolver, name, on_changed, fixture);
+        assert_non_null(watches[i]);
+    }
+    event_base_loopexit(fixture->base, &soon);
+    event_base_dispatch(fixture->base);
+    assert_int_equal(resolver_asking(fixture->resolver), RESOLVER_QUERIES_MAX);
+    assert_int_equal(resolver_waiting(fixture->resolver), 2000 - RESOLVER_QUERIES_MAX);
+    wait_told(fixture, 1900);
+    for (size_t i = 0; i < ARRAY_SIZE(watches); i++)
+        resolver_unwatch(watches[i]);
+    assert_int_equal(resolver_asking(fixture->resolver), 0);
+    assert_int_equal(resolver_waiting(fixture->resolver), 0);
+}
+
+/* Did the server get a question with `label` in it since the last look? */
+static bool
+was_asked(struct fixture *fixture, const char *label)
+{
+    char packet[512];
+    ssize_t bytes;
+    bool found = false;
+
+    while ((bytes = recv(fixture->mute, packet, sizeof packet, MSG_DONTWAIT)) > 0)
+        found = found || memmem(packet, (size_t)bytes, label, strlen(label)) != NULL;
+    return found;
+}
+
+static void
+resolv_conf_is_read_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct resolver_watch *watch =
+        resolver_watch(fixture->resolver, "short", on_changed, fixture);
+    bool seen = false;
+
+    wait_told(fixture, 2);
+    assert_true(was_asked(fixture, "example"));
+    write_file(fixture->resolv_conf, "search another.test\n");
+    for (int i = 0; i < 20 && !seen; i++) {
+        wait_told(fixture, 1);
+        seen = was_asked(fixture, "another");
+    }
+    assert_true(seen);
+    resolver_unwatch(watch);
+}
+
+static void
+other_settings_are_used_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct resolver_watch *watch =
+        resolver_watch(fixture->resolver, "mute.test", on_changed, fixture);
+    uint64_t begin_ms;
+
+    wait_told(fixture, 2);
+    begin_ms = clock_monotonic_ms();
+    resolver_set_settings(fixture->resolver, &fixture->settings);
+    wait_told(fixture, 2);
+    /* By itself it would have asked again after 0.9 s at the earliest. */
+    assert_true(clock_monotonic_ms() - begin_ms < 700);
+    resolver_unwatch(watch);
+}
+
+static void
+seeds_are_known_before_any_answer_and_kept_without(void **state)
+{
+    struct fixture *fixture = *state;
+    struct record seed = { .kind = RECORD_DNS, .address = "10.0.0.9" };
+    struct resolver_answer answer;
+    struct resolver_watch *watch;
+
+    snprintf(seed.of.dns.name, sizeof seed.of.dns.name, "mute.test");
+    snprintf(seed.of.dns.status, sizeof seed.of.dns.status, "ok");
+    resolver_seed(fixture->resolver, &seed);
+    resolver_seed(fixture->resolver, &seed);
+    snprintf(seed.address, sizeof seed.address, "no address");
+    resolver_seed(fixture->resolver, &seed);
+    watch = resolver_watch(fixture->resolver, "mute.test", on_changed, fixture);
+    resolver_peek(watch, DNS_A, &answer);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.last, REASON_NONE);
+    wait_told(fixture, 2);
+    assert_int_equal(fixture->last[DNS_A], REASON_DNS_TIMEOUT);
+    assert_string_equal(fixture->address[DNS_A], "10.0.0.9");
+    resolver_unwatch(watch);
+}
+
+static void
+names_that_nobody_watches_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct record seed = { .kind = RECORD_DNS, .address = "10.0.0.9" };
+
+    snprintf(seed.of.dns.status, sizeof seed.of.dns.status, "ok");
+    for (int i = 0; i < RESOLVER_IDLE_MAX + 50; i++) {
+        snprintf(seed.of.dns.name, sizeof seed.of.dns.name, "n%d.test", i);
+        resolver_seed(fixture->resolver, &seed);
+    }
+    assert_int_equal(resolver_names(fixture->resolver), RESOLVER_IDLE_MAX);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_hosts_file_goes_first_and_is_read_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(localhost_needs_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(equal_names_are_asked_for_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_names_are_no_storm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(resolv_conf_is_read_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_settings_are_used_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(seeds_are_known_before_any_answer_and_kept_without,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_nobody_watches_are_bounded, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

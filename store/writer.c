@@ -87,7 +87,8 @@ tell_drops(struct store *store)
     if (store->queue.dropped == store->told_dropped || now_ms < store->tell_at_ms)
         return;
     log_warn(NULL,
-             "store: %s: %" PRIu64 " writes were lost (the queue was full, or they were refused)",
+             "store: %s: %" PRIu64 " writes were lost (the queue was full, or the database "
+             "refused them)",
              store->path, store->queue.dropped - store->told_dropped);
     store->told_dropped = store->queue.dropped;
     store->tell_at_ms = now_ms + TELL_MS;

@@ -60,7 +60,8 @@ assert_left(struct pruned *pruned, const char *sql, const char *expected)
 }
 
 #define PROBE(id, at)                                                                          \
-    "INSERT INTO probe_results VALUES (" #id ", '" at "', 'a', 't:1', 'x', 'tcp', 'ok', 1.0, '');"
+    "INSERT INTO probe_results VALUES"                                                         \
+    " (" #id ", '" at "', 'a', 't:1', 'x', 'tcp', 'ok', 1.0, '');"
 
 static void
 probe_results_older_than_a_week_go(void **state)

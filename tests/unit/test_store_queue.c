@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ take(struct queue *queue, char key[8])
     struct entry_list batch = STAILQ_HEAD_INITIALIZER(batch);
 
     assert_int_equal(queue_take(queue, &batch, 1), 1);
-    strncpy(key, entry_key(STAILQ_FIRST(&batch)), 8);
+    snprintf(key, 8, "%s", entry_key(STAILQ_FIRST(&batch)));
     entry_list_free(&batch);
 }
 

@@ -13,10 +13,10 @@ import xml.etree.ElementTree as ElementTree
 
 def counts_of(output, passed):
     """(passed, failed, skipped) of one CTest test, from what it printed."""
-    summary = re.findall(r"^=+ (.*) in [\d.]+s.*=+$|^(\d+ (?:passed|failed).*) in [\d.]+s.*$",
-                         output, re.MULTILINE)
+    summary = re.findall(r"^=* ?(\d+ (?:passed|failed|skipped|error)\b.*) in [\d.]+s", output,
+                         re.MULTILINE)
     if summary:
-        words = "".join(summary[-1])
+        words = summary[-1]
         numbers = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", words)}
         good = numbers.get("passed", 0)
         bad = numbers.get("failed", 0) + numbers.get("error", 0) + numbers.get("errors", 0)

@@ -8,20 +8,20 @@
 #include "config/canonical.h"
 #include "config/print.h"
 
-static const char *const initial_names[] = {"history", "up", "down"};
-static const char *const panic_names[] = {"all", "fail"};
+static const char *const initial_names[] = { "history", "up", "down" };
+static const char *const panic_names[] = { "all", "fail" };
 
 void
 app_config_defaults(struct app_config *app)
 {
     *app = (struct app_config){
         .strategy = "round_robin",
-        .probe = {.kind = "tcp",
-                  .interval_ms = 5000,
-                  .timeout_ms = 2000,
-                  .rise = 2,
-                  .fall = 3,
-                  .jitter_percent = 10},
+        .probe = { .kind = "tcp",
+                   .interval_ms = 5000,
+                   .timeout_ms = 2000,
+                   .rise = 2,
+                   .fall = 3,
+                   .jitter_percent = 10 },
         .initial = APP_INITIAL_HISTORY,
         .panic = APP_PANIC_ALL,
         .ready_min_available = 1,
@@ -134,7 +134,7 @@ app_config_parse(const char *text, struct app_config *app, char *why)
     rc = canonical_close(&canonical, rc);
     if (rc == 0) {
         *app = draft.app;
-        draft.app.ports = NULL;     /* now the caller's */
+        draft.app.ports = NULL; /* now the caller's */
         draft.app.targets = NULL;
     }
     app_draft_fini(&draft);

@@ -18,7 +18,11 @@ const char *const app_strategy_names[] = {"round_robin", NULL};
 
 static const char *const probe_kinds[] = {"tcp", "none", NULL};
 static const char *const initial_words[] = {
-    [APP_INITIAL_HISTORY] = "history", [APP_INITIAL_UP] = "up", [APP_INITIAL_DOWN] = "down", NULL};
+    [APP_INITIAL_HISTORY] = "history",
+    [APP_INITIAL_UP] = "up",
+    [APP_INITIAL_DOWN] = "down",
+    NULL,
+};
 static const char *const panic_words[] = {
     [APP_PANIC_ALL] = "all", [APP_PANIC_FAIL] = "fail", NULL};
 
@@ -27,9 +31,11 @@ static const char *const panic_words[] = {
 #define DAY    (24 * HOUR)
 
 /* name, reader, where to, and the range. Offsets within a group count from the draft too. */
-#define NUMBER(key, member, from, to)   {key, key_read_number, AT(member), from, to, NULL, NULL, 0}
-#define DURATION(key, member, from, to) {key, key_read_duration, AT(member), from, to, NULL, NULL, 0}
-#define CHOICE(key, member, words)      {key, key_read_choice, AT(member), 0, 0, words, NULL, 0}
+#define NUMBER(key, member, from, to)                                                          \
+    {key, key_read_number, AT(member), from, to, NULL, NULL, 0}
+#define DURATION(key, member, from, to)                                                        \
+    {key, key_read_duration, AT(member), from, to, NULL, NULL, 0}
+#define CHOICE(key, member, words) {key, key_read_choice, AT(member), 0, 0, words, NULL, 0}
 #define WORD(key, member, words)                                                               \
     {key, key_read_word, AT(member), 0, sizeof((struct app_config *)0)->member, words, NULL, 0}
 #define GROUP(key, table) {key, key_read_group, 0, 0, 0, NULL, table, ARRAY_SIZE(table)}

@@ -26,7 +26,7 @@ canonical_open(struct canonical *canonical, const char *text, char *why)
 {
     int rc;
 
-    canonical->problems = (struct problems){.report = keep_first, .context = canonical};
+    canonical->problems = (struct problems){ .report = keep_first, .context = canonical };
     canonical->why = why;
     rc = document_parse(text, strlen(text), &canonical->problems, &canonical->document);
     if (rc == -ENOMEM)

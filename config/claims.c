@@ -9,16 +9,16 @@
 
 struct owner {
     char name[APP_NAME_BYTES];
-    const char *file;           /* borrowed */
+    const char *file; /* borrowed */
     unsigned line;
-    UT_hash_handle hh;          /* by name; not for an app without one */
+    UT_hash_handle hh; /* by name; not for an app without one */
 };
 
 struct port_claim {
     struct address address;
     struct owner *owner;
     unsigned line;
-    struct port_claim *next;    /* of the same port number */
+    struct port_claim *next; /* of the same port number */
 };
 
 /* Claims lie in blocks, one an app: they never move and are freed together. */
@@ -29,7 +29,7 @@ struct block {
 };
 
 struct claims {
-    const char *name_key, *ports_key;   /* as the file at hand writes them */
+    const char *name_key, *ports_key; /* as the file at hand writes them */
     struct owner *names;
     struct block *blocks;
     struct port_claim *by_port[65536];
@@ -120,8 +120,9 @@ tell_run(const struct claims *claims, const struct run *run, const struct owner 
                      "%s%s is listed twice in this app, before as %s in line %u", wanted, more,
                      held, holder->line);
     else
-        problem_tell(problems, run->line, claims->ports_key, "%s%s is taken: %s%s%s listens on %s (%s:%u)",
-                     wanted, more, holder->owner->name[0] != '\0' ? "app \"" : "another app",
+        problem_tell(problems, run->line, claims->ports_key,
+                     "%s%s is taken: %s%s%s listens on %s (%s:%u)", wanted, more,
+                     holder->owner->name[0] != '\0' ? "app \"" : "another app",
                      holder->owner->name, holder->owner->name[0] != '\0' ? "\"" : "", held,
                      holder->owner->file, holder->line);
 }
@@ -130,7 +131,7 @@ static void
 claim_ports(struct claims *claims, const struct app_draft *draft, struct block *block,
             struct problems *problems)
 {
-    struct run run = {0};
+    struct run run = { 0 };
 
     for (uint32_t i = 0; i < draft->app.port_count; i++) {
         const struct address *address = &draft->app.ports[i].address;
@@ -138,8 +139,8 @@ claim_ports(struct claims *claims, const struct app_draft *draft, struct block *
         struct port_claim *holder = find_collision(claims, address);
 
         if (holder == NULL) {
-            *claim = (struct port_claim){*address, &block->owner, draft->port_lines[i],
-                                         claims->by_port[address->port]};
+            *claim = (struct port_claim){ *address, &block->owner, draft->port_lines[i],
+                                          claims->by_port[address->port] };
             claims->by_port[address->port] = claim;
             continue;
         }
@@ -151,7 +152,7 @@ claim_ports(struct claims *claims, const struct app_draft *draft, struct block *
             continue;
         }
         tell_run(claims, &run, &block->owner, problems);
-        run = (struct run){address, holder, draft->port_lines[i], 0};
+        run = (struct run){ address, holder, draft->port_lines[i], 0 };
     }
     tell_run(claims, &run, &block->owner, problems);
 }

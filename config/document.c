@@ -13,7 +13,7 @@ struct document {
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1      /* gcc's name for it */
+#define __SANITIZE_ADDRESS__ 1 /* gcc's name for it */
 #endif
 #endif
 

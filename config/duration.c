@@ -11,8 +11,9 @@
 static const struct unit {
     const char *name;
     uint32_t ms;
-} units[] = {       /* the largest first: duration_format() takes the first that divides */
-    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
+} units[] = {
+    /* the largest first: duration_format() takes the first that divides */
+    { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
 };
 
 int
@@ -24,7 +25,7 @@ duration_parse(const char *text, int64_t *ms)
 
     if (!isdigit((unsigned char)*digits))
         return -EINVAL;
-    number = strtoll(text, &end, 10);   /* saturates, which the range check then refuses */
+    number = strtoll(text, &end, 10); /* saturates, which the range check then refuses */
     for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
         if (strcmp(end, units[i].name) != 0)
             continue;

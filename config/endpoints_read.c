@@ -42,7 +42,7 @@ ports_grow(struct app_draft *draft)
     unsigned *lines;
 
     if ((count & (count - 1)) != 0 || (count != 0 && count < 8))
-        return true;        /* room is 8 or the power of two above */
+        return true; /* room is 8 or the power of two above */
     ports = reallocarray(draft->app.ports, room, sizeof *ports);
     if (ports != NULL)
         draft->app.ports = ports;
@@ -84,7 +84,7 @@ parse_port(const char *text, uint32_t *port)
     for (; isdigit((unsigned char)*text); text++) {
         *port = *port * 10 + (uint32_t)(*text - '0');
         if (*port > 65535)
-            *port = 65536;      /* stays out of range, and small */
+            *port = 65536; /* stays out of range, and small */
     }
     return text;
 }
@@ -159,8 +159,8 @@ port_element(struct reader *reader, const struct key *key,
     int64_t number;
 
     if (setting->type == CONFIG_TYPE_STRING)
-        port_text(reader, key, setting,
-                  setting->value.sval == NULL ? "" : setting->value.sval, draft);
+        port_text(reader, key, setting, setting->value.sval == NULL ? "" : setting->value.sval,
+                  draft);
     else if (key_integer(setting, &number) < 0)
         key_problem(reader, setting, key->name, "a port cannot be %s; " PORT_FORMS,
                     key_type_name(setting));
@@ -206,7 +206,7 @@ target_parse(const char *text, struct app_target *target)
     strcpy(target->name, text);
     strcpy(target->host, host);
     if (address_parse_ip(host, target->port, &target->address) < 0)
-        memset(&target->address, 0, sizeof target->address);    /* a name */
+        memset(&target->address, 0, sizeof target->address); /* a name */
     return NULL;
 }
 
@@ -237,13 +237,13 @@ target_address_read(struct reader *reader, const struct key *key,
                     key_type_name(setting));
 }
 
-static const struct key target_keys[] = {{.name = "address", .read = target_address_read}};
+static const struct key target_keys[] = { { .name = "address", .read = target_address_read } };
 
 static void
 target_element(struct reader *reader, const struct key *key,
                const struct config_setting_t *setting, struct app_config *app)
 {
-    const struct key group = {.name = key->name, .keys = target_keys, .key_count = 1};
+    const struct key group = { .name = key->name, .keys = target_keys, .key_count = 1 };
 
     if (setting->type == CONFIG_TYPE_STRING)
         target_add(reader, key, setting, app);

@@ -94,7 +94,7 @@ files_list(const char *path, struct file_list *list)
     DIR *directory = opendir(path);
     int rc;
 
-    *list = (struct file_list){0};
+    *list = (struct file_list){ 0 };
     if (directory == NULL)
         return errno == ENOTDIR ? list_file(path, list) : -errno;
     rc = list_directory(directory, path, list);
@@ -112,7 +112,7 @@ files_free(struct file_list *list)
     for (size_t i = 0; i < list->count; i++)
         free(list->paths[i]);
     free(list->paths);
-    *list = (struct file_list){0};
+    *list = (struct file_list){ 0 };
 }
 
 /* Reads up to the limit and one byte more: the file may grow meanwhile. 0 or -errno. */

@@ -56,7 +56,7 @@ setting_type(const json_t *value)
     case JSON_ARRAY:
         return CONFIG_TYPE_LIST;
     default:
-        return CONFIG_TYPE_GROUP;       /* an object; null fits nowhere just as well */
+        return CONFIG_TYPE_GROUP; /* an object; null fits nowhere just as well */
     }
 }
 
@@ -95,8 +95,9 @@ setting_name(const char *key, char *name)
 
     for (; *key != '\0' && length < KEY_NAME_BYTES - 1; key++) {
         unsigned char byte = (unsigned char)*key;
-        bool fits = isascii(byte) &&
-                    (isalpha(byte) || (length > 0 && (isdigit(byte) || byte == '-' || byte == '_')));
+        bool fits =
+            isascii(byte) &&
+            (isalpha(byte) || (length > 0 && (isdigit(byte) || byte == '-' || byte == '_')));
 
         name[length++] = fits ? *key : '*';
     }
@@ -114,7 +115,7 @@ add_member(struct builder *builder, config_setting_t *group, const char *key,
 
     setting_name(key, name);
     if (config_setting_get_member(group, name) != NULL)
-        skip(builder, value);   /* two unknown keys that look the same: one is told */
+        skip(builder, value); /* two unknown keys that look the same: one is told */
     else
         add_value(builder, group, name, value, 0);
 }
@@ -136,7 +137,8 @@ add_app(struct builder *builder, config_setting_t *apps, const json_t *object)
         return;
     }
     app->line = next_line(builder);
-    json_object_foreach((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         if (builder->out_of_memory)
             return;
         add_member(builder, app, key, value);
@@ -155,7 +157,8 @@ add_apps(struct builder *builder, config_setting_t *root, const json_t *array)
         return;
     }
     apps->line = next_line(builder);
-    json_array_foreach(array, i, object) {
+    json_array_foreach(array, i, object)
+    {
         if (builder->out_of_memory)
             return;
         add_app(builder, apps, object);
@@ -169,7 +172,8 @@ add_root(struct builder *builder, config_setting_t *root, const json_t *json)
     json_t *value;
 
     next_line(builder);
-    json_object_foreach((json_t *)json, key, value) {
+    json_object_foreach((json_t *)json, key, value)
+    {
         if (builder->out_of_memory)
             return;
         if (strcmp(key, "Apps") == 0 && json_is_array(value))
@@ -202,7 +206,7 @@ int
 json_parse(const char *text, size_t length, struct problems *problems,
            struct document **document)
 {
-    struct builder builder = {0};
+    struct builder builder = { 0 };
     json_error_t error;
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     int rc;

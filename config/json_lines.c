@@ -10,9 +10,8 @@ add(struct json_lines *lines, unsigned line)
 {
     size_t count = lines->count;
 
-    if ((count & (count - 1)) == 0) {       /* a power of two: full */
-        unsigned *grown =
-            reallocarray(lines->lines, count == 0 ? 1 : count * 2, sizeof *grown);
+    if ((count & (count - 1)) == 0) { /* a power of two: full */
+        unsigned *grown = reallocarray(lines->lines, count == 0 ? 1 : count * 2, sizeof *grown);
 
         if (grown == NULL)
             return -ENOMEM;
@@ -52,10 +51,10 @@ json_lines_init(struct json_lines *lines, const char *text, size_t length)
     unsigned line = 1;
     int rc = 0;
 
-    *lines = (struct json_lines){0};
+    *lines = (struct json_lines){ 0 };
     for (const char *at = text; at < end && rc == 0;) {
         if (*at == '"') {
-            at = string_end(at, end);       /* holds no raw newline */
+            at = string_end(at, end); /* holds no raw newline */
             if (!is_key(at, end))
                 rc = add(lines, line);
         } else if (*at == '{' || *at == '[') {
@@ -65,7 +64,7 @@ json_lines_init(struct json_lines *lines, const char *text, size_t length)
             line += *at == '\n';
             at++;
         } else {
-            rc = add(lines, line);          /* a number, true, false, null */
+            rc = add(lines, line); /* a number, true, false, null */
             while (at < end && !is_space(*at) && strchr("}],:", *at) == NULL)
                 at++;
         }
@@ -79,5 +78,5 @@ void
 json_lines_fini(struct json_lines *lines)
 {
     free(lines->lines);
-    *lines = (struct json_lines){0};
+    *lines = (struct json_lines){ 0 };
 }

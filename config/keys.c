@@ -160,8 +160,9 @@ word_of(struct reader *reader, const struct key *key, const struct config_settin
     }
     nearest = problem_nearest(text, key->words, count, sizeof *key->words);
     key_problem(reader, setting, key->name, "%s is not known; allowed is %s%s%s%s",
-                problem_quote(text, quoted), allowed, nearest != NULL ? "; did you mean \"" : "",
-                nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+                problem_quote(text, quoted), allowed,
+                nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+                nearest != NULL ? "\"?" : "");
     return -1;
 }
 

@@ -13,20 +13,20 @@
 #include "config/settings_read.h"
 
 struct loaded_file {
-    char *path;                 /* owned */
+    char *path; /* owned */
     enum syntax syntax;
-    struct document *document;  /* owned; NULL: it does not parse */
+    struct document *document; /* owned; NULL: it does not parse */
     struct sections sections;
 };
 
 /* Apps can be read only when all files are parsed: any of them may hold `defaults`. */
 struct loader {
-    struct config *config;      /* owned until loader_finish() */
-    struct loaded_file *files;  /* owned */
+    struct config *config;     /* owned until loader_finish() */
+    struct loaded_file *files; /* owned */
     size_t file_count, files_max;
     const struct loaded_file *daemon_file, *defaults_file;
     struct app_draft defaults;
-    struct claims *claims;      /* owned */
+    struct claims *claims; /* owned */
     size_t apps_max;
 };
 
@@ -39,9 +39,8 @@ struct sink {
 static void
 sink_init(struct sink *sink, struct loader *loader, const char *path)
 {
-    sink->errors = (struct file_errors){
-        .config = loader->config, .file = path, .app = ""};
-    sink->problems = (struct problems){.report = errors_add, .context = &sink->errors};
+    sink->errors = (struct file_errors){ .config = loader->config, .file = path, .app = "" };
+    sink->problems = (struct problems){ .report = errors_add, .context = &sink->errors };
 }
 
 static int
@@ -97,8 +96,8 @@ next_file(struct loader *loader, const char *path)
         loader->files_max = max;
     }
     file = &loader->files[loader->file_count];
-    *file = (struct loaded_file){
-        .path = strdup(path), .syntax = file_is_json(path) ? SYNTAX_FLY : SYNTAX_OURS};
+    *file = (struct loaded_file){ .path = strdup(path),
+                                  .syntax = file_is_json(path) ? SYNTAX_FLY : SYNTAX_OURS };
     if (file->path == NULL)
         return NULL;
     loader->file_count++;
@@ -135,7 +134,7 @@ loader_add_text(struct loader *loader, const char *path, const char *text, size_
         rc = errors_mark_opaque(loader->config, file->path);
     else if (rc == 0)
         sections_read(file->document, file->syntax, &sink.problems, &file->sections);
-    if (rc == 0 && sink.problems.count > 0)     /* `app = (...)` may have been meant as apps */
+    if (rc == 0 && sink.problems.count > 0) /* `app = (...)` may have been meant as apps */
         rc = errors_mark_opaque(loader->config, file->path);
     return sink_result(&sink, rc);
 }
@@ -203,7 +202,7 @@ keep_app(struct loader *loader, const struct loaded_file *file, struct app_draft
         return -ENOMEM;
     app->line = draft->line;
     app->app = draft->app;
-    draft->app.ports = NULL;    /* the result's now */
+    draft->app.ports = NULL; /* the result's now */
     draft->app.targets = NULL;
     config->app_count++;
     return 0;
@@ -223,7 +222,7 @@ read_app(struct loader *loader, const struct loaded_file *file,
     if (rc == 0)
         rc = claims_add(loader->claims, &draft, file->path, file->syntax, &sink.problems);
     if (rc == 0 && sink.errors.app[0] == '\0')
-        rc = errors_mark_opaque(loader->config, file->path);    /* which one is it? */
+        rc = errors_mark_opaque(loader->config, file->path); /* which one is it? */
     if (rc == 0 && sink.problems.count == 0)
         rc = keep_app(loader, file, &draft);
     app_draft_fini(&draft);

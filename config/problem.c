@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORD_BYTES_MAX = 40 };   /* no key is longer; what is, resembles none */
+enum { WORD_BYTES_MAX = 40 }; /* no key is longer; what is, resembles none */
 
 void
 problem_tell(struct problems *problems, unsigned line, const char *key, const char *format, ...)
@@ -23,7 +23,7 @@ problem_tell(struct problems *problems, unsigned line, const char *key, const ch
 const char *
 problem_quote(const char *text, char *quoted)
 {
-    const size_t room = QUOTE_BYTES - sizeof "\"...";   /* what must still fit at the end */
+    const size_t room = QUOTE_BYTES - sizeof "\"..."; /* what must still fit at the end */
     size_t at = 0;
 
     quoted[at++] = '"';
@@ -94,7 +94,7 @@ problem_nearest(const char *text, const char *const *words, size_t count, size_t
             continue;
         distance = edit_distance(text, length, *at, word_length);
         if (distance <= limit) {
-            limit = distance - (distance > 0);      /* the next one must be nearer */
+            limit = distance - (distance > 0); /* the next one must be nearer */
             nearest = *at;
             if (distance == 0)
                 break;

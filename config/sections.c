@@ -6,8 +6,8 @@
 #include "config/keys.h"
 
 static void
-group_read(struct reader *reader, const struct key *key,
-           const struct config_setting_t *setting, void *into)
+group_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+           void *into)
 {
     if (setting->type == CONFIG_TYPE_GROUP)
         *(const struct config_setting_t **)into = setting;
@@ -33,20 +33,20 @@ apps_read(struct reader *reader, const struct key *key, const struct config_sett
 }
 
 static const struct key our_keys[] = {
-    {.name = "daemon", .read = group_read, .offset = offsetof(struct sections, daemon)},
-    {.name = "defaults", .read = group_read, .offset = offsetof(struct sections, defaults)},
-    {.name = "apps", .read = apps_read},
+    { .name = "daemon", .read = group_read, .offset = offsetof(struct sections, daemon) },
+    { .name = "defaults", .read = group_read, .offset = offsetof(struct sections, defaults) },
+    { .name = "apps", .read = apps_read },
 };
-static const struct key fly_keys[] = {{.name = "Apps", .read = apps_read}};
+static const struct key fly_keys[] = { { .name = "Apps", .read = apps_read } };
 
 void
 sections_read(struct document *document, enum syntax syntax, struct problems *problems,
               struct sections *sections)
 {
-    struct reader reader = {.problems = problems, .prefix = ""};
+    struct reader reader = { .problems = problems, .prefix = "" };
     bool fly = syntax == SYNTAX_FLY;
 
-    *sections = (struct sections){0};
+    *sections = (struct sections){ 0 };
     keys_read(&reader, document_root(document), fly ? fly_keys : our_keys,
               fly ? ARRAY_SIZE(fly_keys) : ARRAY_SIZE(our_keys), sections);
 }

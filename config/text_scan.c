@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCAN_PROBLEMS_MAX = 20 };    /* binary garbage needs no list of all of its bytes */
+enum { SCAN_PROBLEMS_MAX = 20 }; /* binary garbage needs no list of all of its bytes */
 
 struct scan {
     const char *at, *end;
@@ -77,7 +77,7 @@ scan_comment(struct scan *scan)
 {
     unsigned first_line = scan->line;
 
-    scan->at += 2;      /* so that the star of slash-star-slash is not taken twice */
+    scan->at += 2; /* so that the star of slash-star-slash is not taken twice */
     if (!skip_past(scan, "*/"))
         found(scan, first_line, "this comment never ends: \"*/\" is missing");
 }
@@ -98,7 +98,7 @@ check_integer(struct scan *scan, const char *digits, int base, bool is_long)
     memcpy(number, digits, length);
     number[length] = '\0';
     problem_quote(number, quoted);
-    quoted[strlen(quoted) - 1] = '\0';      /* a number reads better without quotes */
+    quoted[strlen(quoted) - 1] = '\0'; /* a number reads better without quotes */
     found(scan, scan->line, "the number %s is too large: a number must fit 32 bits (%d to %d)",
           quoted + 1, INT32_MIN, INT32_MAX);
 }
@@ -140,7 +140,7 @@ scan_number(struct scan *scan)
         while (isdigit((unsigned char)*scan->at))
             scan->at++;
     if (base == 10 && is_real(scan->at)) {
-        skip_name(scan);        /* an exponent; scan_code() takes a fraction */
+        skip_name(scan); /* an exponent; scan_code() takes a fraction */
         return;
     }
     check_integer(scan, first, base, *scan->at == 'L');
@@ -158,17 +158,18 @@ scan_code(struct scan *scan)
     } else if (at_text(scan, "/*")) {
         scan_comment(scan);
     } else if (byte == '#' || at_text(scan, "//")) {
-        skip_past(scan, "\n");      /* the last line may end without */
+        skip_past(scan, "\n"); /* the last line may end without */
     } else if (isalpha(byte) || byte == '*' || byte == '.') {
-        scan->at += byte == '.';        /* a fraction's digits may be many */
+        scan->at += byte == '.'; /* a fraction's digits may be many */
         skip_name(scan);
-    } else if (isdigit(byte) || ((byte == '-' || byte == '+') &&
-                                 isdigit((unsigned char)scan->at[1]))) {
+    } else if (isdigit(byte) ||
+               ((byte == '-' || byte == '+') && isdigit((unsigned char)scan->at[1]))) {
         scan_number(scan);
     } else {
         if (byte == '@')
-            found(scan, scan->line, "@include is not allowed: write it into a file of its own "
-                                    "in the directory, every *.conf there is read");
+            found(scan, scan->line,
+                  "@include is not allowed: write it into a file of its own "
+                  "in the directory, every *.conf there is read");
         step(scan);
     }
 }
@@ -190,11 +191,11 @@ nul_bytes(struct scan *scan)
 bool
 text_scan(const char *text, size_t length, struct problems *problems)
 {
-    struct scan scan = {.at = text, .end = text + length, .line = 1, .problems = problems};
+    struct scan scan = { .at = text, .end = text + length, .line = 1, .problems = problems };
 
     nul_bytes(&scan);
     if (scan.found > 0)
-        return false;   /* no text: what else it seems to hold would only confuse */
+        return false; /* no text: what else it seems to hold would only confuse */
     while (scan.at < scan.end)
         scan_code(&scan);
     return scan.found == 0;

@@ -49,7 +49,7 @@ check_errors(const struct config *config)
 
         for (const char *at = text; *at != '\0'; at++)
             if (*at < ' ' || *at > '~')
-                abort();        /* not fit for a terminal */
+                abort(); /* not fit for a terminal */
         free(text);
     }
 }

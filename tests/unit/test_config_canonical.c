@@ -44,11 +44,12 @@ any_name(char *name, uint32_t length_max)
 static void
 any_address(struct address *address)
 {
-    static const char *const texts[] = {"127.0.0.1", "0.0.0.0", "10.0.0.7", "::1", "::",
-                                        "2001:db8::7", "::ffff:1.2.3.4"};
+    static const char *const texts[] = { "127.0.0.1", "0.0.0.0",     "10.0.0.7",      "::1",
+                                         "::",        "2001:db8::7", "::ffff:1.2.3.4" };
 
     assert_int_equal(address_parse_ip(texts[any(0, ARRAY_SIZE(texts) - 1)],
-                                      (uint16_t)any(1, 65535), address), 0);
+                                      (uint16_t)any(1, 65535), address),
+                     0);
 }
 
 static void
@@ -63,7 +64,7 @@ any_target(struct app_target *target, uint32_t index)
         return;
     }
     any_name(target->host, 50);
-    snprintf(target->host + strlen(target->host), 16, ".n%u", index);   /* no two are equal */
+    snprintf(target->host + strlen(target->host), 16, ".n%u", index); /* no two are equal */
     target->port = (uint16_t)any(1, 65535);
     snprintf(target->name, sizeof target->name, "%.250s:%u", target->host, target->port);
 }
@@ -171,7 +172,8 @@ the_largest_app_fits_its_text(void **state)
     for (; app.port_count < APP_PORTS_MAX; app.port_count++)
         assert_int_equal(address_parse_ip("2001:db8:1111:2222:3333:4444:5555:6666",
                                           (uint16_t)(60000 - app.port_count),
-                                          &app.ports[app.port_count].address), 0);
+                                          &app.ports[app.port_count].address),
+                         0);
     app.target_count = APP_TARGETS_MAX;
     for (uint32_t i = 0; i < APP_TARGETS_MAX; i++) {
         struct app_target *target = &app.targets[i];
@@ -198,8 +200,8 @@ what_is_not_given_has_its_default(void **state)
     char why[DETAIL_BYTES];
 
     app_config_defaults(&defaults);
-    assert_int_equal(app_config_parse("name = \"a\"; ports = 80; targets = \"t:1\";", &app, why),
-                     0);
+    assert_int_equal(
+        app_config_parse("name = \"a\"; ports = 80; targets = \"t:1\";", &app, why), 0);
     assert_memory_equal(&app.probe, &defaults.probe, sizeof app.probe);
     assert_int_equal(app.connect_timeout_ms, 10000);
     assert_int_equal(app.connect_stagger_ms, 250);
@@ -236,11 +238,11 @@ what_is_no_canonical_text_says_why_and_leaves_nothing(void **state)
     static const struct {
         const char *text, *why;
     } cases[] = {
-        {"", "name: is missing; every app has one: lower-case letters, digits and \"-\""},
-        {"name = ", "line 1: syntax error in this line or just before it: look for a missing "
-                    "\";\", \",\", quote or bracket"},
-        {"name = \"a\";\nports = (1, 2, 70000);\ntargets = \"t\";",
-         "line 2: ports: 70000 is out of range; allowed is 1 to 65535"},
+        { "", "name: is missing; every app has one: lower-case letters, digits and \"-\"" },
+        { "name = ", "line 1: syntax error in this line or just before it: look for a missing "
+                     "\";\", \",\", quote or bracket" },
+        { "name = \"a\";\nports = (1, 2, 70000);\ntargets = \"t\";",
+          "line 2: ports: 70000 is out of range; allowed is 1 to 65535" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -257,7 +259,7 @@ any_settings(struct settings *settings)
 {
     settings_defaults(settings);
     strcpy(settings->state_dir, "/a \"b\" \\c\\ \\x41\n\t\x01\x7f\xc3\xa9\xff@include");
-    settings->state_dir[any(0, 20)] = '\0';     /* often within an escape */
+    settings->state_dir[any(0, 20)] = '\0'; /* often within an escape */
     if (any(0, 1))
         strcpy(settings->runtime_dir, "/run/fproxy");
     settings->log_level_set = any(0, 1);

@@ -1,5 +1,5 @@
 /*
- * Several apps and several files: what they share, in which order, and what holds back what.
+ * Several apps and several texts: what they share, and what holds back what.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,74 +7,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/names.h"
 #include "base/util.h"
 #include "config/config.h"
 #include "config/load.h"
 
 enum { MANY_APPS = 5000 };
-
-/* A directory of its own for each test; *state is its path. */
-static int
-set_up(void **state)
-{
-    char path[] = "/tmp/fproxy-test-config.XXXXXX";
-
-    *state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-    return *state == NULL ? -1 : 0;
-}
-
-static const char *
-in(const char *directory, const char *name)
-{
-    static char path[PATH_BYTES];
-
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
-
-static int
-tear_down(void **state)
-{
-    DIR *directory = opendir(*state);
-    struct dirent *entry;
-
-    while ((entry = readdir(directory)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            remove(in(*state, entry->d_name));
-    closedir(directory);
-    rmdir(*state);
-    free(*state);
-    return 0;
-}
-
-static void
-put(const char *directory, const char *name, const char *text)
-{
-    FILE *file = fopen(in(directory, name), "w");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
-
-static struct config *
-load(const char *path)
-{
-    struct config *config;
-
-    assert_int_equal(config_load(path, &config), 0);
-    return config;
-}
 
 /* One file of libconfig syntax for each text: a.conf, b.conf... */
 static struct config *
@@ -115,25 +56,25 @@ a_port_belongs_to_one_app_in_every_form(void **state)
     static const struct {
         const char *first, *second, *message;
     } cases[] = {
-        {"80", "80", "80 is taken: app \"one\" listens on 80"},
-        {"\"80-90\"", "85", "85 is taken: app \"one\" listens on 85"},
-        {"85", "\"80-90\"", "85 is taken: app \"one\" listens on 85"},
-        {"80", "\"127.0.0.1:80\"", "127.0.0.1:80 is taken: app \"one\" listens on 80"},
-        {"80", "\"0.0.0.0:80\"", "0.0.0.0:80 is taken: app \"one\" listens on 80"},
-        {"80", "\"[::]:80\"", "[::]:80 is taken: app \"one\" listens on 80"},
-        {"\"[::1]:80\"", "80", "80 is taken: app \"one\" listens on [::1]:80"},
-        {"\"0.0.0.0:80\"", "\"10.0.0.7:80\"",
-         "10.0.0.7:80 is taken: app \"one\" listens on 0.0.0.0:80"},
-        {"\"[::1]:80\"", "\"[::]:80\"", "[::]:80 is taken: app \"one\" listens on [::1]:80"},
-        {"\"127.0.0.1:79-81\"", "\"[::ffff:127.0.0.1]:80\"",
-         "127.0.0.1:80 is taken: app \"one\" listens on 127.0.0.1:80"},
-        {"\"80-90\"", "\"88-99\"",
-         "88 (and 2 more of this range) is taken: app \"one\" listens on 88"},
+        { "80", "80", "80 is taken: app \"one\" listens on 80" },
+        { "\"80-90\"", "85", "85 is taken: app \"one\" listens on 85" },
+        { "85", "\"80-90\"", "85 is taken: app \"one\" listens on 85" },
+        { "80", "\"127.0.0.1:80\"", "127.0.0.1:80 is taken: app \"one\" listens on 80" },
+        { "80", "\"0.0.0.0:80\"", "0.0.0.0:80 is taken: app \"one\" listens on 80" },
+        { "80", "\"[::]:80\"", "[::]:80 is taken: app \"one\" listens on 80" },
+        { "\"[::1]:80\"", "80", "80 is taken: app \"one\" listens on [::1]:80" },
+        { "\"0.0.0.0:80\"", "\"10.0.0.7:80\"",
+          "10.0.0.7:80 is taken: app \"one\" listens on 0.0.0.0:80" },
+        { "\"[::1]:80\"", "\"[::]:80\"", "[::]:80 is taken: app \"one\" listens on [::1]:80" },
+        { "\"127.0.0.1:79-81\"", "\"[::ffff:127.0.0.1]:80\"",
+          "127.0.0.1:80 is taken: app \"one\" listens on 127.0.0.1:80" },
+        { "\"80-90\"", "\"88-99\"",
+          "88 (and 2 more of this range) is taken: app \"one\" listens on 88" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char first[256], second[256], message[256];
-        const char *texts[] = {first, second}, *messages[] = {message};
+        const char *texts[] = { first, second }, *messages[] = { message };
         struct config *config;
 
         snprintf(first, sizeof first, ONE("one", "%s"), cases[i].first);
@@ -151,24 +92,31 @@ a_port_belongs_to_one_app_in_every_form(void **state)
 static void
 two_addresses_may_share_a_port(void **state)
 {
-    static const char *const texts[] = {
-        "apps = (" APP("a", "\"127.0.0.1:80\"") "," APP("b", "\"127.0.0.2:80\"") "," APP(
-            "c", "\"[::1]:80\"") "," APP("d", "\"0.0.0.0:81\"") "," APP("e", "\"[::]:81\"") ");"};
-    struct config *config = load_texts(texts, 1);
+    static const char *const ports[] = { "\"127.0.0.1:80\"", "\"127.0.0.2:80\"", "\"[::1]:80\"",
+                                         "\"0.0.0.0:81\"", "\"[::]:81\"" };
+    char texts[ARRAY_SIZE(ports)][256];
+    const char *all[ARRAY_SIZE(ports)];
+    struct config *config;
 
+    for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
+        snprintf(texts[i], sizeof texts[i], ONE("a%u", "%s"), i, ports[i]);
+        all[i] = texts[i];
+    }
+    config = load_texts(all, ARRAY_SIZE(all));
     assert_int_equal(config->error_count, 0);
-    assert_int_equal(config->app_count, 5);
+    assert_int_equal(config->app_count, ARRAY_SIZE(all));
     config_free(config);
 }
 
 static void
 a_port_stands_once_in_an_app(void **state)
 {
-    static const char *const texts[] = {
-        "apps = ( { name = \"a\"; targets = \"t:1\"; ports = (80,\n\"75-85\",\n\"[::1]:79\"); } );"};
+    static const char *const texts[] = { "apps = ( { name = \"a\"; targets = \"t:1\"; ports = "
+                                         "(80,\n\"75-85\",\n\"[::1]:79\"); } );" };
     static const char *const messages[] = {
         "a.conf:2: a: ports: 80 is listed twice in this app, before as 80 in line 1",
-        "a.conf:3: a: ports: [::1]:79 is listed twice in this app, before as 79 in line 2"};
+        "a.conf:3: a: ports: [::1]:79 is listed twice in this app, before as 79 in line 2"
+    };
     struct config *config = load_texts(texts, 1);
 
     assert_errors(config, messages, ARRAY_SIZE(messages));
@@ -178,10 +126,11 @@ a_port_stands_once_in_an_app(void **state)
 static void
 a_name_belongs_to_the_first_even_when_that_is_wrong(void **state)
 {
-    static const char *const texts[] = {ONE("same", "0"), "\n\n" ONE("same", "81")};
+    static const char *const texts[] = { ONE("same", "0"), "\n\n" ONE("same", "81") };
     static const char *const messages[] = {
         "a.conf:2: same: ports: 0 is out of range; allowed is 1 to 65535",
-        "b.conf:4: same: name: \"same\" is taken: an app of this name stands at a.conf:2"};
+        "b.conf:4: same: name: \"same\" is taken: an app of this name stands at a.conf:2"
+    };
     struct config *config = load_texts(texts, 2);
 
     assert_errors(config, messages, ARRAY_SIZE(messages));
@@ -192,9 +141,9 @@ a_name_belongs_to_the_first_even_when_that_is_wrong(void **state)
 static void
 an_app_that_is_wrong_holds_back_only_itself(void **state)
 {
-    static const char *const texts[] = {
-        "apps = (" APP("a", "80") ",\n" APP("b", "0") ",\n" APP("c", "82") ");",
-        "this does not parse", ONE("d", "83")};
+    static const char *const texts[] = { "apps = (" APP("a", "80") ",\n" APP(
+                                             "b", "0") ",\n" APP("c", "82") ");",
+                                         "this does not parse", ONE("d", "83") };
     struct config *config = load_texts(texts, 3);
 
     assert_int_equal(config->error_count, 2);
@@ -210,8 +159,8 @@ an_app_that_is_wrong_holds_back_only_itself(void **state)
 static void
 a_file_with_an_app_of_unknown_name_is_not_fully_known(void **state)
 {
-    static const char *const texts[] = {"apps = ( { ports = 80; } );",
-                                        "app = (" APP("a", "81") ");", "apps = 5;"};
+    static const char *const texts[] = { "apps = ( { ports = 80; } );",
+                                         "app = (" APP("a", "81") ");", "apps = 5;" };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         struct config *config = load_texts(&texts[i], 1);
@@ -226,10 +175,12 @@ static void
 defaults_hold_for_apps_of_all_files(void **state)
 {
     static const char *const texts[] = {
-        ONE("a", "80"), "defaults = { idle_timeout = \"5m\"; connect = { retries = 7; };"
-                        "probe = { interval = \"1s\"; }; };",
+        ONE("a", "80"),
+        "defaults = { idle_timeout = \"5m\"; connect = { retries = 7; };"
+        "probe = { interval = \"1s\"; }; };",
         "apps = ( { name = \"b\"; ports = 81; targets = \"t:1\"; connect = { per_try = 5; };"
-        "probe = { interval = \"9s\"; fall = 9; }; } );"};
+        "probe = { interval = \"9s\"; fall = 9; }; } );"
+    };
     struct config *config = load_texts(texts, 3);
 
     assert_int_equal(config->error_count, 0);
@@ -247,11 +198,14 @@ defaults_hold_for_apps_of_all_files(void **state)
 static void
 daemon_and_defaults_stand_in_one_file(void **state)
 {
-    static const char *const texts[] = {"daemon = { threads = 2; };\ndefaults = { threads = 3; };",
-                                        "defaults = { threads = 4; };\n\ndaemon = { };"};
+    static const char *const texts[] = {
+        "daemon = { threads = 2; };\ndefaults = { threads = 3; };",
+        "defaults = { threads = 4; };\n\ndaemon = { };"
+    };
     static const char *const messages[] = {
         "b.conf:1: defaults: may stand in one file only; it stands at a.conf:2 too",
-        "b.conf:3: daemon: may stand in one file only; it stands at a.conf:1 too"};
+        "b.conf:3: daemon: may stand in one file only; it stands at a.conf:1 too"
+    };
     struct config *config = load_texts(texts, 2);
 
     assert_errors(config, messages, ARRAY_SIZE(messages));
@@ -266,7 +220,8 @@ settings_are_read(void **state)
         "daemon = { state_dir = \"/s\"; runtime_dir = \"/r\"; log_level = \"debug\";"
         "log_format = \"json\"; probe_concurrency = 10; probe_concurrency_per_destination = 5;"
         "dns = { servers = [\"127.0.0.1:5353\", \"::1\", \"10.0.0.1\"]; tries = 2;"
-        "ttl_min = 0; ttl_max = \"1h\"; timeout = \"500ms\"; }; };"};
+        "ttl_min = 0; ttl_max = \"1h\"; timeout = \"500ms\"; }; };"
+    };
     struct config *config = load_texts(texts, 1);
     const struct settings *settings = &config->settings;
     char text[ADDRESS_TEXT_BYTES];
@@ -290,8 +245,10 @@ static void
 all_forms_of_ports_and_targets_are_read(void **state)
 {
     static const char *const texts[] = {
-        "apps = ( { name = \"a\"; ports = (1, \"2\", \"10-12\", \"[::1]:20\", \"127.0.0.1:30-31\");"
-        "targets = ( \"h.example:1\", { address = \"10.0.0.7:2\"; }, \"[fe80::1]:3\" ); } );"};
+        "apps = ( { name = \"a\"; ports = (1, \"2\", \"10-12\", \"[::1]:20\", "
+        "\"127.0.0.1:30-31\");"
+        "targets = ( \"h.example:1\", { address = \"10.0.0.7:2\"; }, \"[fe80::1]:3\" ); } );"
+    };
     struct config *config = load_texts(texts, 1);
     const struct app_config *app;
     char text[ADDRESS_TEXT_BYTES];
@@ -311,91 +268,6 @@ all_forms_of_ports_and_targets_are_read(void **state)
     assert_int_equal(app->targets[1].address.family, 4);
     assert_string_equal(app->targets[2].host, "fe80::1");
     assert_int_equal(app->targets[2].address.port, 3);
-    config_free(config);
-}
-
-static void
-a_directory_is_read_in_the_order_of_names(void **state)
-{
-    struct config *config;
-
-    put(*state, "20.json", "{\"Apps\": [{\"Name\": \"json\", \"Ports\": [80, \"81-82\"],\n"
-                           "\"Targets\": [\"t:1\"]}]}");
-    put(*state, "30.conf", ONE("last", "90"));
-    put(*state, "10.conf", "# only a comment\n");
-    put(*state, "09.conf", ONE("first", "70"));
-    put(*state, ".hidden.conf", "garbage");
-    put(*state, "notes.txt", "garbage");
-    put(*state, "30.conf~", "garbage");
-    config = load(*state);
-    assert_int_equal(config->error_count, 0);
-    assert_int_equal(config->file_count, 4);
-    assert_int_equal(config->app_count, 3);
-    assert_string_equal(config->apps[0].app.name, "first");
-    assert_string_equal(config->apps[1].app.name, "json");
-    assert_int_equal(config->apps[1].app.port_count, 3);
-    assert_string_equal(config->apps[2].app.name, "last");
-    assert_string_equal(config->apps[2].source, in(*state, "30.conf"));
-    config_free(config);
-}
-
-static void
-an_empty_directory_is_valid_and_one_file_is_too(void **state)
-{
-    struct config *config = load(*state);
-
-    assert_int_equal(config->error_count, 0);
-    assert_int_equal(config->file_count, 0);
-    assert_int_equal(config->app_count, 0);
-    config_free(config);
-
-    put(*state, "any-name", ONE("a", "80"));
-    config = load(in(*state, "any-name"));
-    assert_int_equal(config->error_count, 0);
-    assert_int_equal(config->app_count, 1);
-    config_free(config);
-}
-
-static void
-a_path_that_is_not_there_has_no_result(void **state)
-{
-    struct config *config;
-
-    assert_int_equal(config_load(in(*state, "none"), &config), -ENOENT);
-    put(*state, "file", "");
-    assert_int_equal(config_load(in(*state, "file/none"), &config), -ENOTDIR);
-    assert_int_equal(symlink("loop", in(*state, "loop")), 0);
-    assert_int_equal(config_load(in(*state, "loop"), &config), -ELOOP);
-}
-
-static void
-a_file_that_cannot_be_read_is_an_error_and_others_are_read(void **state)
-{
-    static const char *const whys[] = {
-        "is a directory, not a file",
-        "cannot be read: No such file or directory (what this link points to)",
-        "is no regular file",
-        "is empty (0 bytes): delete it, or write a comment into it if nothing is meant",
-        "is larger than 8 MiB: split it into several files",
-    };
-    struct config *config;
-
-    assert_int_equal(mkdir(in(*state, "1.conf"), 0700), 0);
-    assert_int_equal(symlink("/nonexistent/file", in(*state, "2.conf")), 0);
-    assert_int_equal(mkfifo(in(*state, "3.conf"), 0600), 0);
-    put(*state, "4.conf", "");
-    put(*state, "5.conf", "");
-    assert_int_equal(truncate(in(*state, "5.conf"), 10000000), 0);
-    put(*state, "6.conf", ONE("a", "80"));
-    config = load(*state);
-    assert_int_equal(config->app_count, 1);
-    assert_int_equal(config->error_count, ARRAY_SIZE(whys));
-    assert_int_equal(config->opaque_file_count, ARRAY_SIZE(whys));
-    for (size_t i = 0; i < ARRAY_SIZE(whys); i++) {
-        assert_string_equal(config->errors[i].message, whys[i]);
-        assert_int_equal(config->errors[i].line, 0);
-        assert_string_equal(config->errors[i].file, config->opaque_files[i]);
-    }
     config_free(config);
 }
 
@@ -434,7 +306,8 @@ thousands_of_apps_are_checked_against_each_other(void **state)
         char name[32], text[512];
 
         snprintf(name, sizeof name, "%05u.conf", i);
-        snprintf(text, sizeof text, "apps = ( { name = \"app-%u\"; targets = (\"t-%u:1\", "
+        snprintf(text, sizeof text,
+                 "apps = ( { name = \"app-%u\"; targets = (\"t-%u:1\", "
                  "\"10.0.0.1:80\"); ports = (%u, \"%u-%u\"); } );",
                  i, i, i + 1, 10000 + 10 * i, 10000 + 10 * i + (i == 4711 ? 10 : 9));
         assert_int_equal(loader_add_text(loader, name, text, strlen(text)), 0);
@@ -445,22 +318,6 @@ thousands_of_apps_are_checked_against_each_other(void **state)
     assert_int_equal(config->app_count, MANY_APPS - 1);
     config_free(config);
 }
-
-static void
-the_sample_is_valid(void **state)
-{
-    struct config *config = load(SAMPLE_DIR);
-
-    assert_int_equal(config->error_count, 0);
-    assert_int_equal(config->app_count, 2);
-    assert_string_equal(config->apps[0].app.name, "hello");
-    assert_int_equal(config->apps[0].app.target_count, 3);
-    assert_string_equal(config->apps[1].app.name, "rough");
-    assert_int_equal(config->apps[1].app.target_count, 4);
-    config_free(config);
-}
-
-#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
 main(void)
@@ -476,13 +333,8 @@ main(void)
         cmocka_unit_test(daemon_and_defaults_stand_in_one_file),
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(all_forms_of_ports_and_targets_are_read),
-        WITH_DIRECTORY(a_directory_is_read_in_the_order_of_names),
-        WITH_DIRECTORY(an_empty_directory_is_valid_and_one_file_is_too),
-        WITH_DIRECTORY(a_path_that_is_not_there_has_no_result),
-        WITH_DIRECTORY(a_file_that_cannot_be_read_is_an_error_and_others_are_read),
         cmocka_unit_test(garbage_is_an_error_whatever_it_is),
         cmocka_unit_test(thousands_of_apps_are_checked_against_each_other),
-        cmocka_unit_test(the_sample_is_valid),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,9 +23,16 @@ a_duration_is_a_number_and_a_unit(void **state)
         const char *text;
         int64_t ms;
     } durations[] = {
-        {"0ms", 0},          {"250ms", 250},      {"5s", 5000},       {"1m", 60000},
-        {"1h", 3600000},     {"24d", 2073600000}, {"-1s", -1000},     {"007s", 7000},
-        {"9223372036854775807d", INT64_MAX},      {"-9223372036854775807d", INT64_MIN},
+        { "0ms", 0 },
+        { "250ms", 250 },
+        { "5s", 5000 },
+        { "1m", 60000 },
+        { "1h", 3600000 },
+        { "24d", 2073600000 },
+        { "-1s", -1000 },
+        { "007s", 7000 },
+        { "9223372036854775807d", INT64_MAX },
+        { "-9223372036854775807d", INT64_MIN },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
@@ -39,8 +46,8 @@ a_duration_is_a_number_and_a_unit(void **state)
 static void
 anything_else_is_no_duration(void **state)
 {
-    static const char *const texts[] = {"",    "5",   "s",    "5S",    "5 s",    "1.5s", "+5s",
-                                        "--5s", "5s ", " 5s", "1h30m", "5msec", "0x5s", "1w"};
+    static const char *const texts[] = { "",     "5",   "s",   "5S",    "5 s",   "1.5s", "+5s",
+                                         "--5s", "5s ", " 5s", "1h30m", "5msec", "0x5s", "1w" };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         int64_t ms;
@@ -52,10 +59,10 @@ anything_else_is_no_duration(void **state)
 static void
 a_duration_is_printed_in_its_largest_whole_unit_and_reads_back(void **state)
 {
-    static const uint32_t values[] = {0,     1,       999,     1000,     1001,           59000,
-                                      60000, 3600000, 5400000, 86400000, DURATION_MS_MAX};
-    static const char *const texts[] = {"0s", "1ms", "999ms", "1s",  "1001ms", "59s",
-                                        "1m", "1h",  "90m",   "1d", "24d"};
+    static const uint32_t values[] = { 0,     1,       999,     1000,     1001,           59000,
+                                       60000, 3600000, 5400000, 86400000, DURATION_MS_MAX };
+    static const char *const texts[] = { "0s", "1ms", "999ms", "1s", "1001ms", "59s",
+                                         "1m", "1h",  "90m",   "1d", "24d" };
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         char text[DURATION_TEXT_BYTES];
@@ -70,15 +77,23 @@ a_duration_is_printed_in_its_largest_whole_unit_and_reads_back(void **state)
 static void
 the_nearest_word_is_found_and_a_far_one_is_not(void **state)
 {
-    static const char *const words[] = {"interval", "timeout", "rise", "fall", "jitter"};
+    static const char *const words[] = { "interval", "timeout", "rise", "fall", "jitter" };
     static const struct {
         const char *text, *nearest;
     } cases[] = {
-        {"timeout", "timeout"}, {"timeuot", "timeout"}, {"tiemout", "timeout"},
-        {"time", NULL},         {"intervals", "interval"}, {"inteval", "interval"},
-        {"rsie", "rise"},       {"ris", "rise"},        {"fail", "fall"},
-        {"x", NULL},            {"weight", NULL},       {"", NULL},
-        {"a-key-that-is-much-longer-than-every-key-there-could-be", NULL},
+        { "timeout", "timeout" },
+        { "timeuot", "timeout" },
+        { "tiemout", "timeout" },
+        { "time", NULL },
+        { "intervals", "interval" },
+        { "inteval", "interval" },
+        { "rsie", "rise" },
+        { "ris", "rise" },
+        { "fail", "fall" },
+        { "x", NULL },
+        { "weight", NULL },
+        { "", NULL },
+        { "a-key-that-is-much-longer-than-every-key-there-could-be", NULL },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

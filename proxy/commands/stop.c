@@ -20,6 +20,8 @@
 enum {
     LEFTOVER_PATIENCE_MS = 2000,
     SILENT_MS = 2000,           /* of waiting, before it is told */
+    UNSIGNED_TRIES = 20,        /* a supervisor that has just begun has not signed yet */
+    UNSIGNED_WAIT_MS = 50,
 };
 
 static error_t
@@ -47,10 +49,24 @@ end_leftovers(int runtime_fd, const char *runtime_dir)
     unsigned ended = leftovers_end_children(runtime_fd, LEFTOVER_PATIENCE_MS);
 
     leftovers_unlink(runtime_fd);
+    lock_unsign(runtime_fd);
     if (ended == 0)
         return not_running(runtime_dir);
     printf("ended %u processes that a killed supervisor had left\n", ended);
     return CLI_YES;
+}
+
+/* As lock_take(), but waits a little for the holder to tell who it is. */
+static int
+take_lock(int fd, struct process_id *holder)
+{
+    int rc = lock_take(fd, holder);
+
+    for (int i = 0; rc == -EWOULDBLOCK && holder->pid == 0 && i < UNSIGNED_TRIES; i++) {
+        poll(NULL, 0, UNSIGNED_WAIT_MS);
+        rc = lock_take(fd, holder);
+    }
+    return rc;
 }
 
 static int
@@ -111,7 +127,7 @@ command_stop(int argc, char **argv, void *context)
         fprintf(stderr, "fproxy stop: %s: %s\n", places.runtime_dir, strerror(errno));
         return CLI_USAGE;
     }
-    rc = lock_take(fd, &holder);
+    rc = take_lock(fd, &holder);
     if (rc == 0)
         status = end_leftovers(fd, places.runtime_dir);
     else

@@ -137,7 +137,7 @@ unlink_ours(int dir_fd, const char *name, void *context)
 {
     static const char *const patterns[] = {
         "board-*.*", "traffic-*.*", "worker-*.pid", ".worker-*.pid.new", "prober.pid",
-        ".prober.pid.new", "supervisor.pid", ".supervisor.pid.new", "admin.sock",
+        ".prober.pid.new", "admin.sock",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {

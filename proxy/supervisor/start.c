@@ -115,13 +115,14 @@ open_directories(struct supervisor *supervisor)
                                            "--state-dir");
     if (supervisor->state_fd < 0)
         return -1;
+    if (lock_sign(supervisor->runtime_fd) < 0 || lock_sign(supervisor->state_fd) < 0) {
+        log_error(NULL, "%s or %s cannot be written", supervisor->runtime_dir,
+                  supervisor->state_dir);
+        return -1;
+    }
     leftovers_end_children(supervisor->runtime_fd, LEFTOVER_PATIENCE_MS);
     leftovers_unlink(supervisor->runtime_fd);
-    if (lock_sign(supervisor->runtime_fd) == 0 && lock_sign(supervisor->state_fd) == 0)
-        return 0;
-    log_error(NULL, "%s or %s cannot be written", supervisor->runtime_dir,
-              supervisor->state_dir);
-    return -1;
+    return 0;
 }
 
 /* ---- what the children get ---- */

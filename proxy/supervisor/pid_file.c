@@ -56,14 +56,16 @@ pid_file_write(int dir_fd, const char *name, const struct process_id *id)
 {
     char text[64], temporary[PATH_BYTES];
     int bytes = snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)id->pid, id->start_ticks);
+    ssize_t written;
     int fd, rc = 0;
 
     snprintf(temporary, sizeof temporary, ".%s.new", name);
     fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return -errno;
-    if (write(fd, text, (size_t)bytes) != bytes)
-        rc = -EIO;
+    written = write(fd, text, (size_t)bytes);
+    if (written != bytes)
+        rc = written < 0 ? -errno : -ENOSPC;
     close(fd);
     if (rc == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
         rc = -errno;

@@ -101,6 +101,16 @@ same_directory(int fd, const char *path)
            a.st_ino == b.st_ino;
 }
 
+/* A full or read-only disk is no reason not to serve. */
+static void
+sign(int dir_fd, const char *path)
+{
+    int rc = lock_sign(dir_fd);
+
+    if (rc < 0)
+        log_warn(NULL, "%s cannot be written: %s", path, strerror(-rc));
+}
+
 static int
 open_directories(struct supervisor *supervisor)
 {
@@ -115,11 +125,8 @@ open_directories(struct supervisor *supervisor)
                                            "--state-dir");
     if (supervisor->state_fd < 0)
         return -1;
-    if (lock_sign(supervisor->runtime_fd) < 0 || lock_sign(supervisor->state_fd) < 0) {
-        log_error(NULL, "%s or %s cannot be written", supervisor->runtime_dir,
-                  supervisor->state_dir);
-        return -1;
-    }
+    sign(supervisor->runtime_fd, supervisor->runtime_dir);
+    sign(supervisor->state_fd, supervisor->state_dir);
     leftovers_end_children(supervisor->runtime_fd, LEFTOVER_PATIENCE_MS);
     leftovers_unlink(supervisor->runtime_fd);
     return 0;

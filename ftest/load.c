@@ -22,6 +22,7 @@ enum {
 struct connection {
     struct exchange exchange;
     uint64_t begin_ns;                  /* of its request: what the response time counts from */
+    uint64_t deadline_ns;               /* its timeout counts from when it really started */
     size_t address;                     /* of the destination that it tries or uses */
     TAILQ_ENTRY(connection) link;       /* in `idle` or `busy` */
 };
@@ -32,7 +33,7 @@ struct load {
     struct load_result *result;
     struct connection *all;             /* owned */
     struct connections idle;            /* longest unused first */
-    struct connections busy;            /* earliest begin, so earliest deadline first */
+    struct connections busy;            /* earliest deadline first: all have one timeout */
     uint32_t busy_count;
     int epoll_fd;
     bool dialling;                      /* before a run with `keep` */
@@ -163,12 +164,13 @@ complete(struct load *load, struct connection *connection)
 }
 
 static void
-start(struct load *load, struct connection *connection, uint64_t begin_ns)
+start(struct load *load, struct connection *connection, uint64_t begin_ns, uint64_t now)
 {
     const struct request *request = load->dialling ? &dial_only : load->plan->request;
     struct exchange *exchange = &connection->exchange;
 
     connection->begin_ns = begin_ns;
+    connection->deadline_ns = now + load->plan->timeout_ns;
     TAILQ_REMOVE(&load->idle, connection, link);
     TAILQ_INSERT_TAIL(&load->busy, connection, link);
     load->busy_count++;
@@ -216,7 +218,7 @@ start_due(struct load *load)
             return;
         if (open_loop && due_ns(load, load->started) > now)
             return;
-        start(load, connection, open_loop ? due_ns(load, load->started) : now);
+        start(load, connection, open_loop ? due_ns(load, load->started) : now, now);
     }
 }
 
@@ -243,7 +245,7 @@ expire(struct load *load, uint64_t now)
     struct connection *connection;
 
     while ((connection = TAILQ_FIRST(&load->busy)) != NULL &&
-           connection->begin_ns + load->plan->timeout_ns <= now) {
+           connection->deadline_ns <= now) {
         exchange_give_up(&connection->exchange);
         complete(load, connection);
     }
@@ -257,7 +259,7 @@ time_to_wait_ns(const struct load *load, uint64_t now)
     uint64_t until = load->progress_ns + NS_PER_S;
 
     if (first != NULL)
-        until = MIN(until, first->begin_ns + load->plan->timeout_ns);
+        until = MIN(until, first->deadline_ns);
     if (more_to_start(load, now) && !TAILQ_EMPTY(&load->idle)) {
         if (load->plan->rate > 0 && !load->dialling)
             until = MIN(until, due_ns(load, load->started));

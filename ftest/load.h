@@ -37,7 +37,7 @@ struct load_plan {
     uint64_t requests;              /* 0: no limit */
     uint64_t duration_ns;           /* nothing starts later than this; 0: no limit */
     double rate;                    /* a second; 0: closed loop */
-    uint64_t timeout_ns;            /* of a request, its connection included */
+    uint64_t timeout_ns;            /* of a request once it started, with its connection */
     bool keep;                      /* connections are made first, then used again and again */
     bool reset;                     /* connections are closed with RST */
     uint64_t hold_ns;               /* with keep: leave them open this long at the end */

@@ -3,6 +3,8 @@
  * the figures that the supervisor is told. Published is on change only, never for a probe
  * that found what was known; several changes of one turn of the loop are one publication.
  */
+#include "probes/board_writer.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +16,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/prober_priv.h"
+#include "probes/prober_target.h"
 
 enum { REPORT_INTERVAL_MS = 50 };
 

@@ -1,4 +1,6 @@
 /* One address of a target: its probes, its state, and what is told of both. */
+#include "probes/endpoint.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/board_writer.h"
+#include "probes/prober_app.h"
 #include "probes/prober_priv.h"
 #include "probes/schedule.h"
 

@@ -31,8 +31,6 @@ static const char *
 describe(enum reason reason)
 {
     switch (reason) {
-    case REASON_CONNECT_REFUSED:
-        return "connection refused";
     case REASON_CONNECT_UNREACHABLE:
         return "unreachable";
     case REASON_CONNECT_RESET:

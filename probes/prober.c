@@ -15,6 +15,9 @@
 #include "base/log.h"
 #include "base/shared_file.h"
 #include "base/util.h"
+#include "probes/board_writer.h"
+#include "probes/endpoint.h"
+#include "probes/prober_app.h"
 #include "probes/prober_priv.h"
 
 enum {

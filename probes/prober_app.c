@@ -4,6 +4,8 @@
  * unloaded, for a rollout that fails must find the old one untouched. Only the newest one
  * tells the history.
  */
+#include "probes/prober_app.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/board_writer.h"
+#include "probes/endpoint.h"
 #include "probes/prober_priv.h"
+#include "probes/prober_target.h"
 
 struct prober_app *
 prober_app_find(struct prober *prober, const char *name, uint32_t generation)

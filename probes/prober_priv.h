@@ -1,5 +1,6 @@
 /*
- * What the files of the prober process share. For prober*.c, endpoint.c and board_writer.c.
+ * What the files of the prober process share. For prober*.c, endpoint.c and board_writer.c,
+ * each of which has its own header.
  *
  *   prober --- apps: prober_app (one a loaded generation)
  *                      |-- targets: struct target --- watch of its name (resolver)
@@ -122,72 +123,10 @@ struct prober {
     struct event beat, minute, terminate;
 };
 
-/* ---- prober.c ---- */
-
 /* To the supervisor, when there is one. */
 void prober_tell(struct prober *prober, const struct control_message *message);
 /* A row of `events`. `app` may be NULL. */
 void prober_event(struct prober *prober, const char *app, const char *kind,
                   enum log_level level, const char *message);
-
-/* ---- prober_app.c ---- */
-
-/* Loads a generation; `board` becomes the app's, and is closed when that fails. 0, or -errno
- * with the reason in `why` (DETAIL_BYTES). */
-int prober_app_load(struct prober *prober, const char *text, uint32_t generation,
-                    struct board *board, char *why);
-/* Generation 0: all of them. */
-void prober_app_unload(struct prober *prober, const char *name, uint32_t generation);
-/* NULL when it is not loaded. */
-struct prober_app *prober_app_find(struct prober *prober, const char *name,
-                                   uint32_t generation);
-/* At the end of the process: nothing is recorded. */
-void prober_app_destroy(struct prober_app *app);
-
-/* The endpoint of another generation with this target and address; NULL: none. */
-const struct endpoint *prober_app_twin(const struct prober_app *app,
-                                       const struct target *target,
-                                       const struct address *address);
-
-/* ---- prober_target.c ---- */
-
-void target_init(struct target *target, struct prober_app *app, uint32_t index);
-/* Gives it its first endpoints and begins to watch its name. 0 or -ENOMEM. */
-int target_start(struct target *target);
-void target_fini(struct target *target);
-/* Its name was looked up, whatever that brought, and all its endpoints were probed once. */
-bool target_settled(const struct target *target);
-
-/* ---- endpoint.c ---- */
-
-/* In its target's list, with a slot when one is free. NULL without memory. */
-struct endpoint *endpoint_create(struct target *target, const struct address *address);
-/* `recorded`: the database forgets it too. */
-void endpoint_destroy(struct endpoint *endpoint, bool recorded);
-/* Why there is no address. */
-void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
-                             const struct resolver_answer *answer);
-/* Writes its row, and the summary of a minute that is over. Every now and then. */
-void endpoint_minute(struct endpoint *endpoint, int64_t wall_ms);
-void endpoint_record(struct endpoint *endpoint);
-void endpoint_record_gone(const struct endpoint *endpoint);
-gate_open_fn endpoint_gate_open;
-
-/* ---- board_writer.c ---- */
-
-/* Takes the board over, for the app's endpoints to come. 0 or -ENOMEM (the caller's then). */
-int board_writer_init(struct prober_app *app, struct board *board);
-void board_writer_fini(struct prober_app *app);
-/* Moves everything to a larger board; as board_writer_init() where it fails. */
-int board_writer_move(struct prober_app *app, struct board *board);
-
-void board_writer_take_slot(struct endpoint *endpoint);
-void board_writer_free_slot(struct endpoint *endpoint);
-/* Writes the endpoint's detail and pulse. */
-void board_writer_show(const struct endpoint *endpoint);
-/* States or endpoints changed: publishes and reports before the loop waits again. */
-void board_writer_changed(struct prober_app *app);
-/* The same at once, for the board alone. */
-void board_writer_publish(struct prober_app *app);
 
 #endif

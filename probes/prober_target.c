@@ -1,10 +1,14 @@
 /* What the configuration names: its endpoints follow what its name resolves to. */
+#include "probes/prober_target.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/board_writer.h"
+#include "probes/endpoint.h"
 #include "probes/prober_priv.h"
 
 void
@@ -119,7 +123,8 @@ ensure_shown(struct target *target)
 static bool
 looked_up(const struct target *target)
 {
-    return target->looked_up[DNS_A] != REASON_NONE && target->looked_up[DNS_AAAA] != REASON_NONE;
+    return target->looked_up[DNS_A] != REASON_NONE &&
+           target->looked_up[DNS_AAAA] != REASON_NONE;
 }
 
 /* One family without an address says nothing before the other one is known. */
@@ -187,12 +192,13 @@ bool
 target_settled(const struct target *target)
 {
     const struct endpoint *endpoint;
+    bool works = false;
 
-    if (placeholder(target) != NULL)
-        return target->watch == NULL || looked_up(target);
     TAILQ_FOREACH (endpoint, &target->endpoints, link) {
-        if (!endpoint->first_done)
+        if (endpoint->address.family != 0 && !endpoint->first_done)
             return false;
+        works = works || endpoint_state_works(endpoint->health.state);
     }
-    return true;
+    /* While nothing of it works, the other family's answer is worth waiting for. */
+    return works || target->watch == NULL || looked_up(target);
 }

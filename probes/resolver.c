@@ -72,7 +72,8 @@ reset_client(struct resolver *resolver)
     struct dns_client_options options = client_options(resolver);
 
     if (dns_client_reset(resolver->client, &options) < 0)
-        log_error(NULL, "cannot use the DNS servers that are configured now: the old ones stay");
+        log_error(NULL, "the DNS servers that are configured now cannot be used: the old ones "
+                        "stay");
 }
 
 static void

@@ -23,7 +23,7 @@ uint32_t schedule_jitter(uint32_t interval_ms, uint32_t percent, uint32_t random
 uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
                                  uint32_t interval_ms);
 
-/* How long to wait until the next start, when the last was at `started_ms`: 0 when it is due. */
+/* How long to wait for the next start, when the last was at `started_ms`; 0: it is due. */
 uint32_t schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms);
 
 /* A small generator (xorshift), good enough to spread timers; `*state` is never 0. */

@@ -295,7 +295,8 @@ harness_published(const struct board *board, char *text, size_t bytes)
 
     assert_non_null(snapshot);
     available_set_copy(set, snapshot);
-    at += (size_t)snprintf(text, bytes, "%s", snapshot->flags & AVAILABLE_PANIC ? "panic " : "");
+    at += (size_t)snprintf(text, bytes, "%s",
+                           snapshot->flags & AVAILABLE_PANIC ? "panic " : "");
     for (uint32_t i = 0; i < snapshot->count && at < bytes; i++)
         at += (size_t)snprintf(text + at, bytes - at, "%s%s", i > 0 ? " " : "",
                                address_format(&snapshot->endpoints[i].address, address));

@@ -11,9 +11,8 @@
 
 #define QUESTION_A "\1a\4test\0\0\1\0\1"
 #define QUESTION_AAAA "\1a\4test\0\0\34\0\1"
-#define HEADER(flags, answers, authorities)                                                     \
-    "\0\1" flags "\0\1" answers authorities "\0\0"
-#define SOA(ttl, minimum)                                                                       \
+#define HEADER(flags, answers, authorities) "\0\1" flags "\0\1" answers authorities "\0\0"
+#define SOA(ttl, minimum)                                                                      \
     "\300\14\0\6\0\1" ttl "\0\26\0\0" "\0\0\0\1" "\0\0\0\2" "\0\0\0\3" "\0\0\0\4" minimum
 
 struct packet {

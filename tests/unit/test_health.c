@@ -54,7 +54,9 @@ letter(enum endpoint_state state)
 static enum reason
 outcome(char sign)
 {
-    return sign == '+' ? REASON_OK : sign == '-' ? REASON_CONNECT_REFUSED : REASON_CONNECT_LOCAL;
+    if (sign == '+')
+        return REASON_OK;
+    return sign == '-' ? REASON_CONNECT_REFUSED : REASON_CONNECT_LOCAL;
 }
 
 static void
@@ -67,8 +69,8 @@ outcomes_make_states(void **state)
 
         health_init(&health, story->from, REASON_HISTORY, 0);
         for (size_t k = 0; story->outcomes[k] != '\0'; k++) {
-            bool changed =
-                health_apply(&health, &policy, outcome(story->outcomes[k]), 1000 * k);
+            enum reason reason = outcome(story->outcomes[k]);
+            bool changed = health_apply(&health, &policy, reason, 1000 * k);
 
             if (letter(health.state) != story->states[k])
                 fail_msg("%s: step %zu: %c", story->name, k, letter(health.state));

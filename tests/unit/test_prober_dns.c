@@ -190,11 +190,13 @@ the_endpoints_follow_the_answer(void **state)
     struct fixture *fixture = *state;
     const char *targets[] = { "moving.test:80" };
 
-    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    write_zone(fixture, "{\"moving.test\":"
+                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
     start_dns(fixture);
     load(fixture, targets, 1, 4);
     wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
-    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.3\", \"127.0.0.4\"], \"ttl\": 0}}");
+    write_zone(fixture, "{\"moving.test\":"
+                        " {\"A\": [\"127.0.0.3\", \"127.0.0.4\"], \"ttl\": 0}}");
     wait_published(fixture, "127.0.0.3:80 127.0.0.4:80");
     harness_wait(fixture->harness, is_gone, "127.0.0.2:80");
     assert_string_equal(harness_record(fixture->harness, RECORD_TRANSITION, "127.0.0.2:80")
@@ -335,7 +337,8 @@ a_board_that_is_too_small_is_replaced(void **state)
     struct fixture *fixture = *state;
     const char *targets[] = { "many.test:80", "127.0.0.9:90" };
 
-    write_zone(fixture, "{\"many.test\": {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}");
+    write_zone(fixture, "{\"many.test\":"
+                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}");
     start_dns(fixture);
     load(fixture, targets, 2, 2);
     harness_wait(fixture->harness, asks_to_grow, NULL);
@@ -352,7 +355,8 @@ more_endpoints_than_allowed_are_left_out_and_told(void **state)
     struct fixture *fixture = *state;
     const char *targets[] = { "many.test:80" };
 
-    write_zone(fixture, "{\"many.test\": {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}");
+    write_zone(fixture, "{\"many.test\":"
+                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}");
     start_dns(fixture);
     fixture->harness = harness_start(&fixture->settings);
     harness_app(&fixture->app, "names", targets, 1);

@@ -1,0 +1,29 @@
+/*
+ * board_writer - what others see of an app: its board, and what the supervisor is told. The
+ * prober's files only.
+ */
+#ifndef FPROXY_PROBES_BOARD_WRITER_H
+#define FPROXY_PROBES_BOARD_WRITER_H
+
+#include "probes/prober_priv.h"
+
+/* Takes the board over, for the app's endpoints to come. 0 or -ENOMEM (the caller's then). */
+int board_writer_init(struct prober_app *app, struct board *board);
+void board_writer_fini(struct prober_app *app);
+
+/* Moves everything to a larger board. 0, -EINVAL (it is smaller) or -ENOMEM: the caller's. */
+int board_writer_move(struct prober_app *app, struct board *board);
+
+void board_writer_take_slot(struct endpoint *endpoint);
+void board_writer_free_slot(struct endpoint *endpoint);
+
+/* Writes the endpoint's detail and pulse, when it has a slot. */
+void board_writer_show(const struct endpoint *endpoint);
+
+/* States or endpoints changed: publishes and reports before the loop waits again. */
+void board_writer_changed(struct prober_app *app);
+
+/* The same at once, for the board alone. */
+void board_writer_publish(struct prober_app *app);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * prober_target - what an app's configuration names: its endpoints follow what its name
+ * resolves to. The prober's files only.
+ */
+#ifndef FPROXY_PROBES_PROBER_TARGET_H
+#define FPROXY_PROBES_PROBER_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probes/prober_priv.h"
+
+void target_init(struct target *target, struct prober_app *app, uint32_t index);
+
+/* Gives it its first endpoints and begins to watch its name. 0 or -ENOMEM. */
+int target_start(struct target *target);
+
+/* Frees its endpoints; nothing is recorded. */
+void target_fini(struct target *target);
+
+/* All its endpoints were probed once, and its name was looked up in both families, or one of
+ * them works already. */
+bool target_settled(const struct target *target);
+
+#endif

@@ -18,7 +18,15 @@ struct port_claim {
     struct address address;
     struct owner *owner;
     unsigned line;
-    struct port_claim *next; /* of the same port number */
+    UT_hash_handle hh; /* by address; of one address only */
+};
+
+/* Who has a port number: a port alone (family 0) collides with all others, "0.0.0.0" and
+ * "[::]" with all of their family; the first of one address stands for those of its family. */
+struct port_claims {
+    struct port_claim *alone;
+    struct port_claim *every[2]; /* IPv4, IPv6 */
+    struct port_claim *one[2];
 };
 
 /* Claims lie in blocks, one an app: they never move and are freed together. */
@@ -32,7 +40,8 @@ struct claims {
     const char *name_key, *ports_key; /* as the file at hand writes them */
     struct owner *names;
     struct block *blocks;
-    struct port_claim *by_port[65536];
+    struct port_claim *by_address;
+    struct port_claims by_port[65536];
 };
 
 struct claims *
@@ -49,6 +58,7 @@ claims_destroy(struct claims *claims)
     if (claims == NULL)
         return;
     HASH_CLEAR(hh, claims->names);
+    HASH_CLEAR(hh, claims->by_address);
     for (block = claims->blocks; block != NULL; block = next) {
         next = block->next;
         free(block);
@@ -61,29 +71,49 @@ is_every_address(const struct address *address)
 {
     static const uint8_t zero[16];
 
-    return address->family == 0 || memcmp(address->ip, zero, sizeof zero) == 0;
+    return memcmp(address->ip, zero, sizeof zero) == 0;
 }
 
-/* Would one socket stand in the way of the other? A port alone is both families; "0.0.0.0"
- * and "[::]" are every address of theirs. */
-static bool
-collide(const struct address *a, const struct address *b)
-{
-    if (a->family == 0 || b->family == 0)
-        return true;
-    if (a->family != b->family)
-        return false;
-    return is_every_address(a) || is_every_address(b) || address_equal(a, b);
-}
-
+/* The claim that stands in the way of a socket on `address`. One look-up, for an app may
+ * have thousands of ports and there may be thousands of apps. */
 static struct port_claim *
 find_collision(struct claims *claims, const struct address *address)
 {
-    struct port_claim *claim = claims->by_port[address->port];
+    const struct port_claims *held = &claims->by_port[address->port];
+    int family = address->family == 6;
+    struct port_claim *claim;
 
-    while (claim != NULL && !collide(&claim->address, address))
-        claim = claim->next;
+    if (held->alone != NULL)
+        return held->alone;
+    if (address->family == 0) {
+        for (int i = 0; i < 2; i++)
+            if (held->every[i] != NULL || held->one[i] != NULL)
+                return held->every[i] != NULL ? held->every[i] : held->one[i];
+        return NULL;
+    }
+    if (held->every[family] != NULL)
+        return held->every[family];
+    if (is_every_address(address))
+        return held->one[family];
+    HASH_FIND(hh, claims->by_address, address, sizeof *address, claim);
     return claim;
+}
+
+static void
+hold(struct claims *claims, struct port_claim *claim)
+{
+    struct port_claims *held = &claims->by_port[claim->address.port];
+    int family = claim->address.family == 6;
+
+    if (claim->address.family == 0) {
+        held->alone = claim;
+    } else if (is_every_address(&claim->address)) {
+        held->every[family] = claim;
+    } else {
+        if (held->one[family] == NULL)
+            held->one[family] = claim;
+        HASH_ADD(hh, claims->by_address, address, sizeof claim->address, claim);
+    }
 }
 
 static const char *
@@ -139,9 +169,10 @@ claim_ports(struct claims *claims, const struct app_draft *draft, struct block *
         struct port_claim *holder = find_collision(claims, address);
 
         if (holder == NULL) {
-            *claim = (struct port_claim){ *address, &block->owner, draft->port_lines[i],
-                                          claims->by_port[address->port] };
-            claims->by_port[address->port] = claim;
+            claim->address = *address;
+            claim->owner = &block->owner;
+            claim->line = draft->port_lines[i];
+            hold(claims, claim);
             continue;
         }
         if (run.holder != NULL && run.line == draft->port_lines[i] &&

@@ -6,16 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCAN_PROBLEMS_MAX = 20 }; /* binary garbage needs no list of all of its bytes */
+enum {
+    SCAN_PROBLEMS_MAX = 20, /* binary garbage needs no list of all of its bytes */
+    GROUP_KEYS_MAX = 1000,  /* libconfig compares each key of a group with all before it */
+    DEPTH_MAX = 32,
+};
 
 struct scan {
     const char *at, *end;
     unsigned line;
     struct problems *problems;
     unsigned found;
+    unsigned depth;                /* of groups */
+    unsigned key_count[DEPTH_MAX]; /* of the group at each depth, so far */
 };
 
-#define found(scan, at_line, ...)                                                              \
+#define tell(scan, at_line, ...)                                                               \
     do {                                                                                       \
         if ((scan)->found++ < SCAN_PROBLEMS_MAX)                                               \
             problem_tell((scan)->problems, (at_line), "", __VA_ARGS__);                        \
@@ -61,13 +67,13 @@ scan_string(struct scan *scan)
     step(scan);
     while (scan->at < scan->end && *scan->at != '"') {
         if (at_text(scan, "\\x00") || at_text(scan, "\\X00"))
-            found(scan, scan->line, "\\x00 (a zero byte) cannot stand in a string");
+            tell(scan, scan->line, "\\x00 (a zero byte) cannot stand in a string");
         if (*scan->at == '\\' && scan->at + 1 < scan->end)
             step(scan);
         step(scan);
     }
     if (scan->at == scan->end)
-        found(scan, first_line, "this string has no closing quote (\")");
+        tell(scan, first_line, "this string has no closing quote (\")");
     else
         step(scan);
 }
@@ -79,7 +85,7 @@ scan_comment(struct scan *scan)
 
     scan->at += 2; /* so that the star of slash-star-slash is not taken twice */
     if (!skip_past(scan, "*/"))
-        found(scan, first_line, "this comment never ends: \"*/\" is missing");
+        tell(scan, first_line, "this comment never ends: \"*/\" is missing");
 }
 
 /* What libconfig would cut: it reads without a look at the size. */
@@ -99,8 +105,8 @@ check_integer(struct scan *scan, const char *digits, int base, bool is_long)
     number[length] = '\0';
     problem_quote(number, quoted);
     quoted[strlen(quoted) - 1] = '\0'; /* a number reads better without quotes */
-    found(scan, scan->line, "the number %s is too large: a number must fit 32 bits (%d to %d)",
-          quoted + 1, INT32_MIN, INT32_MAX);
+    tell(scan, scan->line, "the number %s is too large: a number must fit 32 bits (%d to %d)",
+         quoted + 1, INT32_MIN, INT32_MAX);
 }
 
 static void
@@ -148,6 +154,34 @@ scan_number(struct scan *scan)
         scan->at++;
 }
 
+/* A million keys in one group would keep libconfig busy for hours. */
+static void
+scan_structure(struct scan *scan)
+{
+    switch (*scan->at) {
+    case '{':
+        if (++scan->depth == DEPTH_MAX)
+            tell(scan, scan->line, "more than %d groups within each other", DEPTH_MAX - 1);
+        if (scan->depth < DEPTH_MAX)
+            scan->key_count[scan->depth] = 0;
+        break;
+    case '}':
+        scan->depth -= scan->depth > 0;
+        break;
+    case '=':
+    case ':':
+        if (scan->depth < DEPTH_MAX && ++scan->key_count[scan->depth] == GROUP_KEYS_MAX + 1)
+            tell(scan, scan->line, "more than %d keys in one group", GROUP_KEYS_MAX);
+        break;
+    case '@':
+        tell(scan, scan->line,
+             "@include is not allowed: write it into a file of its own in the directory, every "
+             "*.conf there is read");
+        break;
+    }
+    step(scan);
+}
+
 static void
 scan_code(struct scan *scan)
 {
@@ -166,11 +200,7 @@ scan_code(struct scan *scan)
                ((byte == '-' || byte == '+') && isdigit((unsigned char)scan->at[1]))) {
         scan_number(scan);
     } else {
-        if (byte == '@')
-            found(scan, scan->line,
-                  "@include is not allowed: write it into a file of its own "
-                  "in the directory, every *.conf there is read");
-        step(scan);
+        scan_structure(scan);
     }
 }
 
@@ -185,7 +215,7 @@ nul_bytes(struct scan *scan)
         return;
     for (const char *at = scan->at; at < nul; at++)
         line += *at == '\n';
-    found(scan, line, "a NUL byte: this is no text file");
+    tell(scan, line, "a NUL byte: this is no text file");
 }
 
 bool

@@ -381,6 +381,29 @@ nul_bytes_end_no_text(void **state)
 }
 
 static void
+a_text_of_absurd_shape_is_refused_at_once(void **state)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+    struct config *config;
+
+    for (int i = 0; i < 500000; i++)
+        fprintf(stream, "k%d = 1\n", i);
+    for (int i = 0; i < 500000; i++)
+        fputs("g = {\n", stream);
+    fclose(stream);
+    config = load("x.conf", text, length);
+    assert_int_equal(config->error_count, 2);
+    assert_string_equal(config->errors[0].message, "more than 1000 keys in one group");
+    assert_int_equal(config->errors[0].line, 1001);
+    assert_string_equal(config->errors[1].message, "more than 31 groups within each other");
+    assert_int_equal(config->errors[1].line, 500032);
+    config_free(config);
+    free(text);
+}
+
+static void
 what_looks_wrong_in_comments_and_strings_is_not(void **state)
 {
     static const char text[] = "# 5000000000 @include \"x\" \xff\xfe\n"
@@ -430,6 +453,7 @@ main(void)
         cmocka_unit_test(texts_that_do_not_parse),
         cmocka_unit_test(json_that_cannot_be),
         cmocka_unit_test(nul_bytes_end_no_text),
+        cmocka_unit_test(a_text_of_absurd_shape_is_refused_at_once),
         cmocka_unit_test(what_looks_wrong_in_comments_and_strings_is_not),
         cmocka_unit_test(the_errors_kept_are_limited_and_the_rest_counted),
     };

@@ -213,7 +213,7 @@ def judge_kill(events, before, after, failed):
             state[port] = new
     reached = sum(1 for new in state.values() if new in ("ESTABLISHED", "SYN_SENT"))
     late = [at - after for at, process, _, _, new in events
-            if new == "SYN_SENT" and at > after and not process.startswith("fproxy-probe")]
+            if new == "SYN_SENT" and at > after and process != "fproxy-prober"]
     sent = sum(1 for _, _, _, _, new in events if new == "SYN_SENT")
     return {"failed_unreached": max(0, failed - reached), "sent_in_all": sent,
             "sent_after": len(late), "last_sent_ms": max(late, default=0.0) * 1e3}

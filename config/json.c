@@ -10,7 +10,10 @@
 
 #include "config/json_lines.h"
 
-enum { KEY_NAME_BYTES = 64 };
+enum {
+    KEY_NAME_BYTES = 64,
+    MEMBERS_MAX = 100, /* of an object that are looked at; only three can be right */
+};
 
 /* Walks the values in the order of the text, so that each takes the next line. */
 struct builder {
@@ -114,8 +117,9 @@ add_member(struct builder *builder, config_setting_t *group, const char *key,
     char name[KEY_NAME_BYTES];
 
     setting_name(key, name);
-    if (config_setting_get_member(group, name) != NULL)
-        skip(builder, value); /* two unknown keys that look the same: one is told */
+    if (config_setting_length(group) == MEMBERS_MAX ||
+        config_setting_get_member(group, name) != NULL)
+        skip(builder, value); /* enough is told as unknown already */
     else
         add_value(builder, group, name, value, 0);
 }

@@ -119,7 +119,8 @@ client_start(uint64_t now_ns)
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0)
         die("socket");
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (opt.mode == MODE_KEEP)      /* elsewhere nothing follows that could wait */
+        setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(client->fd, (const struct sockaddr *)to, sizeof *to) < 0
         && errno != EINPROGRESS)
         client_fail(client, errno);

@@ -87,6 +87,7 @@ order(struct worker *worker, struct hosted *hosted, enum command_type type, uint
             goto fail;
         made++;
     }
+    hosted->result = 0;
     for (uint32_t i = 0; i < made; i++) {
         commands[i]->type = type;
         commands[i]->app = &hosted->app;
@@ -149,7 +150,8 @@ order_done(struct worker *worker, struct hosted *hosted, enum command_type type)
                       strerror(-hosted->result));
         return;
     case COMMAND_BOARD:
-        hosted_swap_board(hosted);
+        if (hosted->result == 0)        /* else some thread still reads the old one */
+            hosted_swap_board(hosted);
         tell(worker, CONTROL_APP_LOADED, hosted, board_number(hosted->board), hosted->result,
              hosted->result ? strerror(-hosted->result) : "");
         return;

@@ -1,4 +1,4 @@
-"""Fixtures of the scenarios: a daemon in directories of its own, targets that end with the test.
+"""Fixtures of the scenarios: a daemon in directories of its own, things that end with the test.
 
     FPROXY_BIN=build/release/bin /usr/bin/python3 -m pytest tests/scenarios
 
@@ -12,6 +12,10 @@ import pytest
 import harness
 
 
+class Overdue(BaseException):
+    """Not an Exception: no scenario takes it for the end of its own patience."""
+
+
 @pytest.fixture(autouse=True)
 def bounded(request):
     """No scenario hangs: the limit ends it from within, so that it can still clean up."""
@@ -19,7 +23,7 @@ def bounded(request):
     seconds = (marker.args[0] if marker else 40) * harness.SLOWNESS
 
     def expired(signum, frame):
-        raise TimeoutError(f"the scenario is not over after {seconds} s")
+        raise Overdue(f"the scenario is not over after {seconds} s")
 
     signal.signal(signal.SIGALRM, expired)
     signal.setitimer(signal.ITIMER_REAL, seconds)

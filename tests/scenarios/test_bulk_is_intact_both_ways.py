@@ -36,7 +36,10 @@ def receive(sock, pause=None):
 
 def exchange(sock, count, salt, results, pause=None):
     """Sends and receives at once."""
-    sender = threading.Thread(target=lambda: results.update(sent=send_numbered(sock, count, salt)))
+    def send():
+        results["sent"] = send_numbered(sock, count, salt)
+
+    sender = threading.Thread(target=send)
     sender.start()
     results["received"], results["bytes"] = receive(sock, pause)
     sender.join()

@@ -35,8 +35,8 @@ def test_no_retries_means_no_second_try(daemon, started):
 def test_a_try_that_hangs_gets_company_after_stagger(daemon, started):
     port, = free_ports(1)
     targets = [started(Target.black_hole()), started(EchoProcess("good"))]
-    daemon.write_apps(app("web", port, targets, 'connect = { stagger = "200ms"; }; threads = 1;',
-                          probe=NO_PROBE))
+    daemon.write_apps(app("web", port, targets,
+                          'connect = { stagger = "200ms"; }; threads = 1;', probe=NO_PROBE))
     daemon.start()
 
     results = [timed_outcome(port) for _ in range(4)]
@@ -50,7 +50,8 @@ def test_a_try_that_hangs_gets_company_after_stagger(daemon, started):
 def test_the_client_is_reset_when_connect_timeout_is_over(daemon, started):
     port, = free_ports(1)
     targets = [started(Target.black_hole()), started(Target.black_hole())]
-    daemon.write_apps(app("web", port, targets, 'connect = { timeout = "1s"; };', probe=NO_PROBE))
+    daemon.write_apps(app("web", port, targets, 'connect = { timeout = "1s"; };',
+                          probe=NO_PROBE))
     daemon.start()
 
     said, seconds = timed_outcome(port)

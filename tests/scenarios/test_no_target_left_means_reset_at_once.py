@@ -40,7 +40,8 @@ def test_panic_all_tries_every_target_and_then_resets(daemon):
 
 def test_panic_all_finds_a_target_before_its_probe_does(daemon, started):
     port, first, second = free_ports(3)
-    daemon.write_apps(app("web", port, two_dead([first, second]), 'panic = "all";', SLOW_PROBES))
+    daemon.write_apps(app("web", port, two_dead([first, second]), 'panic = "all";',
+                          SLOW_PROBES))
     daemon.start()
     until(lambda: daemon.status("web")["state"] == "panic", what="it is in panic")
 
@@ -51,7 +52,8 @@ def test_panic_all_finds_a_target_before_its_probe_does(daemon, started):
 
 def test_panic_fail_trusts_the_probe(daemon, started):
     port, first, second = free_ports(3)
-    daemon.write_apps(app("web", port, two_dead([first, second]), 'panic = "fail";', SLOW_PROBES))
+    daemon.write_apps(app("web", port, two_dead([first, second]), 'panic = "fail";',
+                          SLOW_PROBES))
     daemon.start()
     until(lambda: daemon.status("web")["state"] == "unavailable", what="it has no target")
 

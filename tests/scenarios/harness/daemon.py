@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 import uuid
 from pathlib import Path
 
@@ -27,6 +26,8 @@ def app(name, ports, targets, more="", probe='interval = "250ms"; timeout = "250
     """The text of one app. `targets` are addresses, or things that have one."""
     ports = ports if isinstance(ports, (list, tuple)) else [ports]
     targets = [getattr(target, "address", target) for target in targets]
+    if "drain_timeout" not in more:
+        more += ' drain_timeout = "3s";'        # so that a scenario that fails ends soon
     return (f'{{ name = "{name}"; ports = ( {quoted(ports)} );\n'
             f'  targets = ( {quoted(targets)} );\n'
             f'  probe = {{ {probe} }};\n  {more} }}')
@@ -42,7 +43,6 @@ class Daemon:
         self.config.mkdir(exist_ok=True)
         self.mark = f"FPROXY_SCENARIO={uuid.uuid4().hex}"
         self.process = None
-        self.expects_reports = False
 
     # ---- configuration ----
 
@@ -153,18 +153,19 @@ class Daemon:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def run(self, program, *arguments, places=True, timeout=20, **environment):
+    def run(self, program, *arguments, **environment):
         """One of our commands, on this daemon's directories."""
-        variables = {"FPROXY_STATE_DIR": str(self.state), "FPROXY_RUNTIME_DIR": str(self.runtime),
-                     "FPROXY_CONFIG_PATH": str(self.config)} if places else {}
-        return subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=timeout * SLOWNESS,
-                              env=self.environment(**variables, **environment))
+        variables = self.environment(FPROXY_STATE_DIR=str(self.state),
+                                     FPROXY_RUNTIME_DIR=str(self.runtime),
+                                     FPROXY_CONFIG_PATH=str(self.config), **environment)
+        return subprocess.run([BIN / program, *map(str, arguments)], env=variables, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=20 * SLOWNESS)
 
     def try_status(self):
         """As status(), or None while nothing answers."""
         answer = self.run("fproxy", "status", "--json")
-        return json.loads(answer.stdout) if answer.returncode in (0, 1) and answer.stdout else None
+        return json.loads(answer.stdout) if answer.stdout else None
 
     def status(self, name=None):
         """All of `fproxy status --json`, or one app of it."""

@@ -1,14 +1,10 @@
 """Targets, good and bad. In the test's own process, or processes of their own to kill."""
-import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 
-from .clients import connect, reset
-from .machine import BIN, free_port, until
+from .machine import BIN, free_port
 
 
 def echo(sock):
@@ -116,6 +112,9 @@ class EchoProcess:
         command = [BIN / "ftest", "echo", "--listen", self.address]
         if name is not None:
             command += ["--reply", name]
+        self._run(command)
+
+    def _run(self, command):
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert "listening" in self._process.stdout.readline()
         self.pid = self._process.pid
@@ -157,7 +156,4 @@ while True:
     def __init__(self, name):
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self._process = subprocess.Popen([sys.executable, "-c", self.PROGRAM, str(self.port), name],
-                                         stdout=subprocess.PIPE, text=True)
-        assert "listening" in self._process.stdout.readline()
-        self.pid = self._process.pid
+        self._run([sys.executable, "-c", self.PROGRAM, str(self.port), name])

@@ -1,0 +1,79 @@
+"""0 yes, 1 no, 2 wrong usage or nothing to reach; and a message that says what to do."""
+import pytest
+
+from harness import EchoProcess, app, free_ports
+
+PROGRAMS = ["fproxy", "fproxy-probe", "ftest"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("option", ["--help", "-h", "--version", "-V"])
+def test_help_and_version(daemon, program, option):
+    answer = daemon.run(program, option)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert program in answer.stdout
+
+
+@pytest.mark.parametrize("command", [
+    ("fproxy", "check"), ("fproxy", "status"), ("fproxy", "stop"), ("fproxy", "completion"),
+    ("fproxy-probe", "inspect"), ("ftest", "ping"), ("ftest", "balancer"),
+    ("ftest", "simulate"), ("ftest", "echo"), ("ftest", "completion")])
+def test_every_command_has_help(daemon, command):
+    answer = daemon.run(*command, "--help")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert " ".join(command) in answer.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    ("fproxy", "--no-such-option"), ("fproxy", "no-such-command"),
+    ("fproxy", "status", "--what"), ("fproxy", "completion"), ("fproxy", "completion", "tcsh"),
+    ("fproxy", "--log-level", "loud"), ("fproxy-probe",), ("fproxy-probe", "no-such-command"),
+    ("fproxy-probe", "inspect", "--what"), ("ftest",), ("ftest", "no-such-command"),
+    ("ftest", "ping")])
+def test_wrong_usage_is_2_and_says_so(daemon, arguments):
+    answer = daemon.run(*arguments)
+    assert answer.returncode == 2
+    assert answer.stderr
+
+
+@pytest.mark.parametrize("program", ["fproxy", "ftest"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(daemon, program, shell):
+    answer = daemon.run(program, "completion", shell)
+    assert answer.returncode == 0
+    assert program in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "stop"])
+def test_without_a_daemon_it_is_2(daemon, command):
+    answer = daemon.run("fproxy", command)
+    assert answer.returncode == 2
+    assert str(daemon.runtime) in answer.stderr
+
+
+def test_without_a_configuration_it_is_2_and_names_the_two_ways(daemon):
+    daemon.config.rmdir()
+    answer = daemon.run("fproxy")
+    assert answer.returncode == 2
+    assert "--config" in answer.stderr and "FPROXY_CONFIG_PATH" in answer.stderr
+
+
+def test_the_configuration_may_be_named_by_the_environment(daemon):
+    daemon.write_apps(app("web", 5001, ["127.0.0.1:1"]))
+    assert "1 app" in daemon.run("fproxy", "check").stdout
+
+
+def test_status_of_an_app(daemon, started):
+    port, other, dead = free_ports(3)
+    daemon.write_apps(app("good", port, [started(EchoProcess("good"))]),
+                      app("dead", other, [f"127.0.0.1:{dead}"]))
+    daemon.start()
+    daemon.until_state("dead", f"127.0.0.1:{dead}", "unavailable")
+
+    assert daemon.run("fproxy", "status", "good").returncode == 0
+    assert daemon.run("fproxy", "status", "dead").returncode == 1
+    unknown = daemon.run("fproxy", "status", "nobody")
+    assert unknown.returncode in (1, 2)
+    assert "good" in unknown.stderr         # what there is instead
+    table = daemon.run("fproxy", "status").stdout
+    assert "good" in table and "dead" in table

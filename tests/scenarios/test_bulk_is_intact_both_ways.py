@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import Target, app, connect, free_ports
+from harness import Target, app, connect, echo, free_ports
 
 MEGABYTES = 64
 PIECE = random.Random(1).randbytes(1 << 20)
@@ -80,3 +80,31 @@ def test_a_reader_that_pauses_now_and_then_misses_nothing(daemon, started):
             time.sleep(0.02)
 
     run(daemon, started, 16, pause)
+
+
+@pytest.mark.limit(60)
+def test_bulk_and_small_messages_in_turn_on_one_connection(daemon, started):
+    port, = free_ports(1)
+    daemon.write_apps(app("turns", port, [started(Target(echo))], probe='kind = "none";'))
+    daemon.start()
+
+    with connect(port) as sock:
+        for number in range(20):
+            bulk = PIECE[number * 1000:]
+            sender = threading.Thread(target=sock.sendall, args=(bulk,))
+            sender.start()
+            assert receive_exactly(sock, len(bulk)) == bulk
+            sender.join()
+            for small in range(1, 50):
+                message = PIECE[small:small + small * number + 1]
+                sock.sendall(message)
+                assert receive_exactly(sock, len(message)) == message
+
+
+def receive_exactly(sock, count):
+    parts = []
+    while count > 0:
+        parts.append(sock.recv(min(count, 1 << 20)))
+        assert parts[-1]
+        count -= len(parts[-1])
+    return b"".join(parts)

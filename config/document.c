@@ -87,17 +87,24 @@ document_parse(const char *text, size_t length, struct problems *problems,
                struct document **document)
 {
     struct document *made;
+    struct text_wide wide;
+    char *widened = NULL;
+    int rc = 0;
 
-    if (!text_scan(text, length, problems))
+    if (!text_scan(text, length, problems, &wide))
         return -EINVAL;
-    made = document_create();
-    if (made == NULL)
+    if (wide.count > 0 && (widened = text_widen(&wide, length)) == NULL)
         return -ENOMEM;
-    if (config_read_string(&made->tree, text) != CONFIG_TRUE) {
+    made = document_create();
+    if (made == NULL) {
+        rc = -ENOMEM;
+    } else if (config_read_string(&made->tree, widened ? widened : text) != CONFIG_TRUE) {
         tell_syntax_error(&made->tree, problems);
         document_destroy(made);
-        return -EINVAL;
+        rc = -EINVAL;
+    } else {
+        *document = made;
     }
-    *document = made;
-    return 0;
+    free(widened);
+    return rc;
 }

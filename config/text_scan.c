@@ -19,6 +19,8 @@ struct scan {
     unsigned found;
     unsigned depth;                /* of groups */
     unsigned key_count[DEPTH_MAX]; /* of the group at each depth, so far */
+    bool in_array;                 /* between [ and ] */
+    struct text_wide *wide;
 };
 
 #define tell(scan, at_line, ...)                                                               \
@@ -88,18 +90,24 @@ scan_comment(struct scan *scan)
         tell(scan, first_line, "this comment never ends: \"*/\" is missing");
 }
 
-/* What libconfig would cut: it reads without a look at the size. */
+/* What libconfig would cut: it reads without a look at the size. With an L behind it, it is read
+ * whole, and its key says what is wrong with it; elements of an array must all be alike. */
 static void
 check_integer(struct scan *scan, const char *digits, int base, bool is_long)
 {
     char quoted[QUOTE_BYTES], number[QUOTE_BYTES];
     size_t length = (size_t)(scan->at - digits);
+    struct text_wide *wide = scan->wide;
     long long value;
 
     errno = 0;
     value = strtoll(digits, NULL, base);
     if (errno == 0 && (is_long || (value >= INT32_MIN && value <= INT32_MAX)))
         return;
+    if (errno == 0 && !scan->in_array && wide->count < TEXT_WIDE_MAX) {
+        wide->at[wide->count++] = (size_t)(scan->at - wide->text);
+        return;
+    }
     length = MIN(length, sizeof number - 1);
     memcpy(number, digits, length);
     number[length] = '\0';
@@ -168,6 +176,10 @@ scan_structure(struct scan *scan)
     case '}':
         scan->depth -= scan->depth > 0;
         break;
+    case '[':
+    case ']':
+        scan->in_array = *scan->at == '[';
+        break;
     case '=':
     case ':':
         if (scan->depth < DEPTH_MAX && ++scan->key_count[scan->depth] == GROUP_KEYS_MAX + 1)
@@ -219,14 +231,37 @@ nul_bytes(struct scan *scan)
 }
 
 bool
-text_scan(const char *text, size_t length, struct problems *problems)
+text_scan(const char *text, size_t length, struct problems *problems, struct text_wide *wide)
 {
-    struct scan scan = { .at = text, .end = text + length, .line = 1, .problems = problems };
+    struct scan scan = {
+        .at = text, .end = text + length, .line = 1, .problems = problems, .wide = wide
+    };
 
+    wide->text = text;
+    wide->count = 0;
     nul_bytes(&scan);
     if (scan.found > 0)
         return false; /* no text: what else it seems to hold would only confuse */
     while (scan.at < scan.end)
         scan_code(&scan);
     return scan.found == 0;
+}
+
+char *
+text_widen(const struct text_wide *wide, size_t length)
+{
+    char *copy = malloc(length + wide->count + 1);
+    size_t from = 0, to = 0;
+
+    if (copy == NULL)
+        return NULL;
+    for (unsigned i = 0; i < wide->count; i++) {
+        memcpy(copy + to, wide->text + from, wide->at[i] - from);
+        to += wide->at[i] - from;
+        from = wide->at[i];
+        copy[to++] = 'L';
+    }
+    memcpy(copy + to, wide->text + from, length - from);
+    copy[to + length - from] = '\0';
+    return copy;
 }

@@ -1,10 +1,10 @@
 /*
  * text_scan - finds in a configuration's text what libconfig 1.5 gets wrong in silence.
  *
- * It cuts 5000000000 to 705032704, ends the text at a NUL byte, drops \x00 from a string,
+ * It cuts 5000000000 to 705032704 (but not 5000000000L: that is mended, text_widen()), ends the text at a NUL byte, drops \x00 from a string,
  * takes a string or comment that never ends for the end of the file, follows @include, and
  * needs hours for a group of a million keys.
- * All of these are problems here, each with its line, and such a text must not be given to
+ * All others are problems here, each with its line, and such a text must not be given to
  * libconfig. Follows libconfig's own scanner in what is string, comment and code.
  */
 #ifndef FPROXY_CONFIG_TEXT_SCAN_H
@@ -15,7 +15,20 @@
 
 #include "config/problem.h"
 
+enum { TEXT_WIDE_MAX = 64 };    /* large numbers in a text; each beyond is a problem */
+
+/* Where an L is missing: behind numbers of more than 32 bits. */
+struct text_wide {
+    const char *text;           /* borrowed */
+    size_t at[TEXT_WIDE_MAX];
+    unsigned count;
+};
+
 /* True when nothing was found. `text` ends with a NUL byte beyond `length`. */
-bool text_scan(const char *text, size_t length, struct problems *problems);
+bool text_scan(const char *text, size_t length, struct problems *problems,
+               struct text_wide *wide);
+
+/* The text with the missing Ls, on the heap; NULL without memory. */
+char *text_widen(const struct text_wide *wide, size_t length);
 
 #endif

@@ -206,12 +206,19 @@ durations_and_numbers_that_cannot_be(void **state)
                                   "number, 0 to 64, without quotes" },
         { APP("threads = 65;"),
           "x.conf:1: a: threads: 65 is out of range; allowed is 0 to 64" },
-        { APP("threads =\n5000000000;"), "x.conf:2: the number 5000000000 is too large: a "
-                                         "number must fit 32 bits (-2147483648 "
-                                         "to 2147483647)" },
-        { APP("threads = 0xffffffff;"), "x.conf:1: the number 0xffffffff is too large: a "
-                                        "number must fit 32 bits (-2147483648 "
-                                        "to 2147483647)" },
+        { APP("threads =\n5000000000;"),
+          "x.conf:1: a: threads: 5000000000 is out of range; allowed is 0 to 64" },
+        { APP("threads = 0xffffffff;"),
+          "x.conf:1: a: threads: 4294967295 is out of range; allowed is 0 to 64" },
+        { APP("threads = 5000000000;\nthreds = 1;"),         /* no other error is hidden */
+          "x.conf:1: a: threads: 5000000000 is out of range; allowed is 0 to 64\n"
+          "x.conf:2: a: threds: unknown key; did you mean threads?" },
+        { APP("threads = [ 1, 5000000000 ];"),
+          "x.conf:1: the number 5000000000 is too large: a number must fit 32 bits "
+          "(-2147483648 to 2147483647)" },
+        { APP("threads = 99999999999999999999;"),
+          "x.conf:1: the number 99999999999999999999 is too large: a number must fit 32 bits "
+          "(-2147483648 to 2147483647)" },
     };
 
     check("x.conf", wrongs, ARRAY_SIZE(wrongs));

@@ -163,17 +163,18 @@ conn_close(struct conn *conn, enum close_reason reason, bool reset)
     struct thread_app *app = conn->app;
 
     conn_enter(conn, CONN_CLOSED);
+    /* Counted first: whoever sees the connection end finds it counted. */
+    count_add(&app->counters->closed[reason], 1);
+    count_add(&app->counters->active, UINT64_MAX);      /* minus one */
+    leave_endpoint(conn);
     if (conn->race != NULL)
         race_end(conn);
     close_side(conn, TARGET, reset);
     close_side(conn, CLIENT, reset);
     drop_flow(conn, &conn->flow[CLIENT]);
     drop_flow(conn, &conn->flow[TARGET]);
-    leave_endpoint(conn);
     wheel_cancel(&thread->loop.wheel, &conn->timer);
     conn_unqueue(conn);
-    count_add(&app->counters->closed[reason], 1);
-    count_add(&app->counters->active, UINT64_MAX);      /* minus one */
     LIST_REMOVE(conn, link);
     LIST_INSERT_HEAD(&thread->closed_conns, conn, link);
     app->conn_count--;

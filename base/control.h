@@ -8,8 +8,8 @@
  * numbered messages of at most CONTROL_FDS_MAX.
  *
  *   supervisor -> both     SETTINGS [text]   STOP   PING
- *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw]   APP_BOARD [board rw]
- *                          APP_UNLOAD
+ *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw, traffic ro]
+ *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
  *                          APP_DRAIN
@@ -69,7 +69,8 @@ struct control_hello {
 
 /* APP_LOAD, APP_COMMIT, APP_ACCEPT, APP_UNLOAD, APP_GONE: only the name and generation.
  * APP_LOADED: `result` is 0 or -errno, `detail` says why in English.
- * APP_BOARD: `board_number` of the board that now counts.
+ * APP_BOARD: `board_number` of the board that now counts; to the prober also of the present
+ *   one, when its worker has a new traffic page. The prober does without the page as well.
  * APP_GROW: `count` endpoints have to fit; the present board has too few slots.
  * APP_DRAIN: `count` is the time in ms until what is left is closed.
  * APP_SOCKETS: descriptors `first` to `first` + number in this message - 1, of `count`;

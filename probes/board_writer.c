@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/evidence.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 
@@ -104,6 +105,7 @@ board_writer_take_slot(struct endpoint *endpoint)
         return;
     endpoint->slot = writer->slot_next++;
     writer->slots[endpoint->slot] = endpoint;
+    evidence_seen(endpoint);
 }
 
 void
@@ -151,6 +153,8 @@ board_writer_show(const struct endpoint *endpoint)
     board_set_detail(board, endpoint->slot, &detail);
     pulse = board_pulse_writable(board, endpoint->slot);
     atomic_store_explicit(&pulse->passed_start_ms, endpoint->passed_start_ms,
+                          memory_order_relaxed);
+    atomic_store_explicit(&pulse->failed_start_ms, endpoint->failed_start_ms,
                           memory_order_relaxed);
     atomic_store_explicit(&pulse->connect_us, endpoint->connect_us, memory_order_relaxed);
     atomic_store_explicit(&pulse->id, endpoint->id, memory_order_relaxed);

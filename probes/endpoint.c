@@ -10,12 +10,14 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/evidence.h"
 #include "probes/prober_app.h"
 #include "probes/prober_priv.h"
 #include "probes/schedule.h"
 
 enum {
     RECORD_AGE_MAX_MS = 5 * 60 * 1000,  /* so that history "younger than a day" stays true */
+    HURRY_INTERVAL_MS = 250,            /* between probes that evidence started */
     LATE_MS = 1000,                     /* a probe that waited longer is told of */
 };
 
@@ -182,6 +184,8 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
     memcpy(endpoint->last.detail, result->detail, sizeof endpoint->last.detail);
     if (result->outcome == REASON_OK)
         note_passed(endpoint, result, started_ms);
+    else if (result->outcome != REASON_CONNECT_LOCAL)
+        endpoint->failed_start_ms = started_ms;
     if (changed) {
         endpoint->since_ms = endpoint->last.at_ms;
         record_transition(endpoint, from, health->state, result->outcome, result->detail);
@@ -227,6 +231,7 @@ run(struct endpoint *endpoint)
     int rc;
 
     note_lag(endpoint);
+    evidence_seen(endpoint);
     rc = probe_start(&endpoint->probe);
     if (rc == 0)
         return;
@@ -243,9 +248,8 @@ endpoint_gate_open(struct gate_ticket *ticket)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *context)
+enter(struct endpoint *endpoint)
 {
-    struct endpoint *endpoint = context;
     int rc = gate_enter(prober_of(endpoint)->gate, &endpoint->ticket, &endpoint->address,
                         health_down(&endpoint->health));
 
@@ -253,6 +257,36 @@ on_timer(evutil_socket_t fd, short what, void *context)
         run(endpoint);
     else if (rc < 0)
         arm(endpoint, HEALTH_CHANGING_INTERVAL_MS);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *context)
+{
+    enter(context);
+}
+
+/* Whether it can be in doubt: otherwise it fails or recovers at the pace of `rise` and `fall`,
+ * which clients must not quicken, or is known to be down. */
+static bool
+is_trusted(const struct endpoint *endpoint)
+{
+    return endpoint->health.state == ENDPOINT_AVAILABLE ||
+           endpoint->health.state == ENDPOINT_UNKNOWN;
+}
+
+void
+endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms)
+{
+    bool recently = endpoint->hurried_ms != 0 &&
+                    now_ms - endpoint->hurried_ms < HURRY_INTERVAL_MS;
+
+    if (endpoint->probe.ops == NULL || endpoint->probe.running ||
+        endpoint->ticket.destination != NULL || recently || !is_trusted(endpoint))
+        return;
+    endpoint->hurried_ms = now_ms;
+    endpoint->due_ms = now_ms;
+    event_del(&endpoint->timer);
+    enter(endpoint);
 }
 
 /* ---- beginning and end ---- */
@@ -297,6 +331,7 @@ inherit(struct endpoint *endpoint)
     endpoint->since_ms = twin->since_ms;
     endpoint->connect_us = twin->connect_us;
     endpoint->passed_start_ms = twin->passed_start_ms;
+    endpoint->failed_start_ms = twin->failed_start_ms;
     endpoint->last = twin->last;
     endpoint->first_done = twin->first_done && twin->target->app->ops == app->ops;
 }

@@ -29,6 +29,10 @@ void endpoint_minute(struct endpoint *endpoint, int64_t wall_ms);
 void endpoint_record(struct endpoint *endpoint);
 void endpoint_record_gone(const struct endpoint *endpoint);
 
+/* Evidence against it: its next probe starts now, unless one runs or waits already, the last
+ * such was less than 250 ms ago, or its state says already that it may be dead. */
+void endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms);
+
 /* For the gate: the probe of this ticket may start. */
 gate_open_fn endpoint_gate_open;
 

@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/evidence.h"
 #include "probes/prober_app.h"
 #include "probes/prober_priv.h"
 
@@ -169,9 +170,10 @@ load(struct prober *prober, const struct control_app *asked, const int *fds, siz
     struct board *board = NULL;
     char *text = NULL;
     size_t bytes;
-    int rc = fd_count == 2 ? sealed_text_read(fds[0], APP_TEXT_BYTES_MAX, &text, &bytes)
-                           : -EPROTO;
+    int rc = -EPROTO;
 
+    if (fd_count == 2 || fd_count == 3)
+        rc = sealed_text_read(fds[0], APP_TEXT_BYTES_MAX, &text, &bytes);
     if (rc < 0) {
         snprintf(why, DETAIL_BYTES, "the configuration did not arrive: %s", strerror(-rc));
         return rc;
@@ -182,6 +184,9 @@ load(struct prober *prober, const struct control_app *asked, const int *fds, siz
         snprintf(why, DETAIL_BYTES, "the board cannot be used: %s", strerror(-rc));
     else
         rc = prober_app_load(prober, text, asked->generation, board, why);
+    if (rc == 0)
+        evidence_use(prober_app_find(prober, asked->app, asked->generation),
+                     fd_count == 3 ? fds[2] : -1);
     free(text);
     return rc;
 }
@@ -200,20 +205,40 @@ on_app_load(struct prober *prober, const struct control_message *message, const 
     answer_loaded(prober, asked, asked->board_number, rc, why);
 }
 
+/* The present board again: only its traffic page is another one, that of a new worker. */
+static int
+use_board(struct prober *prober, const struct control_app *asked, const int *fds,
+          size_t fd_count)
+{
+    struct prober_app *app = prober_app_find(prober, asked->app, asked->generation);
+    struct board *board = NULL;
+    int rc = 0;
+
+    if (app == NULL)
+        return -ENOENT;
+    if (fd_count < 1 || fd_count > 2)
+        return -EPROTO;
+    if (asked->board_number != board_number(app->writer.board)) {
+        rc = board_open(fds[0], true, &board);
+        if (rc == 0)
+            rc = board_writer_move(app, board);
+    }
+    if (rc < 0)
+        board_close(board);
+    else
+        evidence_use(app, fd_count == 2 ? fds[1] : -1);
+    return rc;
+}
+
 static void
 on_app_board(struct prober *prober, const struct control_message *message, const int *fds,
              size_t fd_count)
 {
     const struct control_app *asked = &message->body.app;
-    struct prober_app *app = prober_app_find(prober, asked->app, asked->generation);
-    struct board *board = NULL;
     const char *why = "";
-    int rc = app == NULL ? -ENOENT : fd_count != 1 ? -EPROTO : board_open(fds[0], true, &board);
+    int rc = use_board(prober, asked, fds, fd_count);
 
-    if (rc == 0)
-        rc = board_writer_move(app, board);
     if (rc < 0) {
-        board_close(board);
         why = strerror(-rc);
         log_error(asked->app, "board %" PRIu32 " cannot be used: %s", asked->board_number, why);
     }
@@ -382,6 +407,7 @@ start_timers(struct prober *prober)
     event_assign(&prober->terminate, prober->base, SIGTERM, EV_SIGNAL | EV_PERSIST,
                  on_terminate, prober);
     event_add(&prober->terminate, NULL);
+    evidence_init(prober);
 }
 
 static void
@@ -402,6 +428,7 @@ prober_fini(struct prober *prober)
         return;
     event_del(&prober->beat);
     event_del(&prober->minute);
+    event_del(&prober->look);
     event_del(&prober->terminate);
     event_base_free(prober->base);
 }

@@ -16,6 +16,7 @@
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/evidence.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 
@@ -218,6 +219,7 @@ prober_app_destroy(struct prober_app *app)
         target_fini(&app->targets[i]);
     free(app->targets);
     TAILQ_REMOVE(&prober->apps, app, link);
+    evidence_fini(app);
     board_writer_fini(app);
     app_config_fini(&app->config);
     free(app);

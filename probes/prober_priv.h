@@ -6,7 +6,8 @@
  *                      |-- targets: struct target --- watch of its name (resolver)
  *                      |               `-- endpoints: one an address, sorted; or one without
  *                      |                   an address, which stands for an unresolved target
- *                      `-- board_writer: the slots, what is published, what was reported
+ *                      |-- board_writer: the slots, what is published, what was reported
+ *                      `-- evidence: the traffic page of the app's worker
  *
  * Each owns what is drawn below it. Everything runs on one thread.
  */
@@ -30,6 +31,7 @@
 #include "probes/resolver.h"
 #include "probes/seeds.h"
 #include "strategy/board.h"
+#include "strategy/traffic.h"
 
 enum { SLOT_NONE = UINT32_MAX };
 
@@ -56,7 +58,9 @@ struct endpoint {
     struct gate_ticket ticket;
     bool first_done;                /* its first probe ended, or it needs none */
     uint32_t connect_us;            /* usual connect time; 0: unknown */
-    uint64_t passed_start_ms;       /* start of the last probe that passed */
+    uint64_t passed_start_ms;       /* start of the last probe that passed; 0: none */
+    uint64_t failed_start_ms;       /* ... that failed */
+    uint64_t hurried_ms;            /* when evidence last made a probe start; 0: never */
     struct last_probe last;
     struct probe_log log;
     int64_t recorded_ms;            /* wall: when the database last got its row */
@@ -89,6 +93,12 @@ struct board_writer {
     struct event flush;                     /* something changed */
 };
 
+/* What the app's worker finds out about endpoints; see evidence.h. */
+struct evidence {
+    struct traffic *traffic;                /* owned, read only; NULL: not looked at */
+    uint32_t *seen;                         /* owned; failures by slot when last probed */
+};
+
 struct prober_app {
     TAILQ_ENTRY(prober_app) link;
     struct prober *prober;
@@ -104,6 +114,7 @@ struct prober_app {
     bool first_round_done;
     bool overflow_told;
     struct board_writer writer;
+    struct evidence evidence;
 };
 
 TAILQ_HEAD(prober_apps, prober_app);
@@ -120,7 +131,7 @@ struct prober {
     uint32_t endpoint_count;
     uint32_t lag_max_ms, lagging;   /* probes that started late, since it was last told */
     uint64_t random;
-    struct event beat, minute, terminate;
+    struct event beat, minute, look, terminate;
 };
 
 /* To the supervisor, when there is one. */

@@ -22,7 +22,7 @@
 
 enum {
     BOARD_MAGIC = 0x66706264,           /* "fpbd" */
-    BOARD_LAYOUT = 1,                   /* changes with anything below or in the headers */
+    BOARD_LAYOUT = 2,                   /* changes with anything below or in the headers */
     DETAIL_WORDS = sizeof(struct board_detail) / WORD_BYTES,
     SUMMARY_WORDS = sizeof(struct board_summary) / WORD_BYTES,
     READ_TRIES = 200,                   /* against a busy writer */
@@ -30,7 +30,7 @@ enum {
 };
 _Static_assert(sizeof(struct board_detail) == 512, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_summary) == 16, "another size is another BOARD_LAYOUT");
-_Static_assert(sizeof(struct board_pulse) == 16, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_pulse) == 24, "another size is another BOARD_LAYOUT");
 
 struct summary_cell {
     _Atomic uint64_t sequence;

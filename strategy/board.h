@@ -28,6 +28,7 @@ enum { BOARD_NAME_BYTES = 96 };     /* "board-<app>.<number>" */
 /* What workers may know of an endpoint without a publication. Atomics, relaxed. */
 struct board_pulse {
     _Atomic uint64_t passed_start_ms;   /* when the last probe that passed had started */
+    _Atomic uint64_t failed_start_ms;   /* ... that failed; both CLOCK_MONOTONIC, 0: none */
     _Atomic uint32_t connect_us;        /* its usual connect time as probed; 0: unknown */
     _Atomic uint32_t id;                /* of the endpoint in this slot; 0: none */
 };

@@ -108,7 +108,12 @@ create_traffic(int runtime_fd, const struct app_generation *generation, struct p
         return pages->traffic_fd;
     rc = traffic_format(pages->traffic_fd, app, app, pages->number, generation->threads,
                         pages->slots);
-    return rc < 0 ? rc : traffic_open(pages->traffic_fd, false, &pages->traffic);
+    if (rc < 0)
+        return rc;
+    pages->traffic_reader_fd = shared_file_reopen_readonly(pages->traffic_fd);
+    if (pages->traffic_reader_fd < 0)
+        return pages->traffic_reader_fd;
+    return traffic_open(pages->traffic_fd, false, &pages->traffic);
 }
 
 static void
@@ -117,6 +122,9 @@ destroy_traffic(int runtime_fd, struct pages *pages)
     if (pages->traffic != NULL)
         traffic_close(pages->traffic);
     pages->traffic = NULL;
+    if (pages->traffic_reader_fd >= 0)
+        close(pages->traffic_reader_fd);
+    pages->traffic_reader_fd = -1;
     if (pages->traffic_fd >= 0) {
         close(pages->traffic_fd);
         unlinkat(runtime_fd, pages->traffic_name, 0);
@@ -136,7 +144,8 @@ pages_create(int runtime_fd, const struct app_generation *generation, uint32_t n
     if (pages == NULL)
         return -ENOMEM;
     *pages = (struct pages){ .number = number, .slots = slots, .board_fd = -1,
-                             .board_reader_fd = -1, .traffic_fd = -1 };
+                             .board_reader_fd = -1, .traffic_fd = -1,
+                             .traffic_reader_fd = -1 };
     rc = create_board(runtime_fd, generation, pages);
     if (rc == 0)
         rc = create_traffic(runtime_fd, generation, pages);

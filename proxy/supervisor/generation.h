@@ -23,7 +23,7 @@ struct pages {
     uint32_t number;                /* of the files: board-APP.NUMBER */
     uint32_t slots;
     int board_fd, board_reader_fd;  /* owned: read-write for the prober, read-only */
-    int traffic_fd;                 /* owned */
+    int traffic_fd, traffic_reader_fd;  /* owned: for the worker; read-only, the prober */
     struct traffic *traffic;        /* owned, mapped read-only */
     char board_name[BOARD_NAME_BYTES];
     char traffic_name[TRAFFIC_NAME_BYTES];

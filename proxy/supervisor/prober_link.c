@@ -25,16 +25,25 @@ send_app(struct app *app, enum control_type type, const struct pages *pages, con
     return child_send(app->supervisor->prober, &message, fds, fd_count);
 }
 
+static void
+send_board(struct app *app, const struct pages *pages)
+{
+    const int fds[] = { pages->board_fd, pages->traffic_reader_fd };
+
+    send_app(app, CONTROL_APP_BOARD, pages, fds, ARRAY_SIZE(fds));
+}
+
 void
 prober_link_load(struct app *app)
 {
     const struct pages *pages = app->current->pages;
-    int fds[2];
+    int fds[3];
 
     if (app->supervisor->prober == NULL)
         return;                     /* it gets all apps when it starts */
     fds[0] = generation_text_fd(app->current);
     fds[1] = pages->board_fd;
+    fds[2] = pages->traffic_reader_fd;
     if (fds[0] < 0)
         rollout_prober_refused(app, strerror(-fds[0]));
     else
@@ -76,8 +85,17 @@ prober_link_grow(struct app *app)
     }
     log_info(app->name, "its board grows from %u to %u endpoints", generation->pages->slots,
              slots);
-    send_app(app, CONTROL_APP_BOARD, generation->pages_next, &generation->pages_next->board_fd,
-             1);
+    send_board(app, generation->pages_next);
+}
+
+void
+prober_link_traffic(struct app *app)
+{
+    const struct app_generation *generation = app->current;
+
+    /* One that fills a larger board reads that one's page, which no worker had yet. */
+    if (app->supervisor->prober != NULL && generation->pages_next == NULL)
+        send_board(app, generation->pages);
 }
 
 /* The prober uses the larger board: now the worker gets it. */

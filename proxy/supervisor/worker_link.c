@@ -151,6 +151,7 @@ worker_link_start(struct app *app)
         rc = pages_renew_traffic(supervisor->runtime_fd, app->current, app->current->pages);
         if (rc < 0)
             return rc;
+        prober_link_traffic(app);
     }
     rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER, app->name,
                      on_message, on_ended, app, &app->worker);

@@ -27,6 +27,14 @@ claim(struct traffic_knowledge *cell, uint32_t id)
     STORE(cell->failures, 0);
 }
 
+/* Is the newest probe's word that it is dead? Then a probe that started a moment before the
+ * mark is as good as one that started after it: both saw the same. */
+static bool
+confirmed(const struct board_pulse *pulse, uint32_t id)
+{
+    return LOAD(pulse->id) == id && LOAD(pulse->failed_start_ms) > LOAD(pulse->passed_start_ms);
+}
+
 static bool
 passed_since(const struct board_pulse *pulse, uint32_t id, uint64_t since_ms)
 {
@@ -41,7 +49,9 @@ knowledge_shunned(struct traffic_knowledge *cell, const struct board_pulse *puls
 
     if (LIKELY(since_ms == 0) || LOAD(cell->id) != id)
         return false;
-    return now_ms < LOAD(cell->shunned_until_ms) && !passed_since(pulse, id, since_ms);
+    if (passed_since(pulse, id, since_ms))
+        return false;
+    return now_ms < LOAD(cell->shunned_until_ms) || confirmed(pulse, id);
 }
 
 void

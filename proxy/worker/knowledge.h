@@ -3,8 +3,10 @@
  *
  * An endpoint that refused, or that is late, is shunned: tried last by all threads of this
  * worker. The mark ends with the first probe that started after it and passed (the board's
- * pulse), with a try that connects, or after a time: 1 s, doubling to 30 s
- * with every mark in a row. Lies in the traffic page, so the prober sees it as evidence.
+ * pulse) or with a try that connects. Otherwise, when the newest probe has failed, it has no
+ * end; when that one has passed, or there is none, it ends after a time: 1 s, doubling to
+ * 30 s with every mark in a row. Lies in the traffic page, which the prober looks at: a
+ * failure makes it probe within 50 ms, so a mark soon ends or is confirmed.
  *
  * Any data thread; relaxed atomics, the last one wins: a lost update costs one more try.
  */

@@ -157,6 +157,7 @@ harness_stop(struct harness *harness)
     assert_int_equal(WEXITSTATUS(status), 0);
     if (harness->control >= 0)
         close(harness->control);
+    traffic_close(harness->traffic);
     close(harness->dir);
     rmdir(harness->dir_path);
     free(harness);
@@ -174,33 +175,73 @@ is_loaded(const struct harness *harness, const void *context)
     return harness->loaded_count > *(const uint32_t *)context;
 }
 
+static int
+make_page(const struct harness *harness, const char *name, size_t bytes)
+{
+    int fd = shared_file_create(harness->dir, name, bytes);
+
+    assert_true(fd >= 0);
+    unlinkat(harness->dir, name, 0);
+    return fd;
+}
+
+/* A traffic page of two threads, mapped in place of the last one: for reading. */
+static int
+make_traffic(struct harness *harness, const struct control_app *app, uint32_t slots)
+{
+    int reader, fd = make_page(harness, "traffic", traffic_bytes(2, slots));
+
+    assert_int_equal(traffic_format(fd, app->app, app->app, app->board_number, 2, slots), 0);
+    traffic_close(harness->traffic);
+    assert_int_equal(traffic_open(fd, true, &harness->traffic), 0);
+    reader = shared_file_reopen_readonly(fd);
+    assert_true(reader >= 0);
+    close(fd);
+    return reader;
+}
+
+/* Sends `message` with those descriptors that are not negative, and waits for the answer. */
+static void
+send_and_wait(struct harness *harness, const struct control_message *message, int text_fd,
+              int board_fd, int traffic_fd)
+{
+    const struct control_app *app = &message->body.app;
+    uint32_t before = harness->loaded_count;
+    int fds[3];
+    size_t count = 0;
+
+    if (text_fd >= 0)
+        fds[count++] = text_fd;
+    fds[count++] = board_fd;
+    if (traffic_fd >= 0)
+        fds[count++] = traffic_fd;
+    assert_int_equal(control_send(harness->control, message, fds, count), 0);
+    harness_wait(harness, is_loaded, &before);
+    assert_string_equal(harness->loaded.detail, "");
+    assert_int_equal(harness->loaded.result, 0);
+    assert_int_equal(harness->loaded.generation, app->generation);
+    assert_int_equal(harness->loaded.board_number, app->board_number);
+}
+
 /* Makes a board, sends `message` with it (and `text_fd` before it) and waits for the answer. */
 static struct board *
 send_board(struct harness *harness, struct control_message *message, int text_fd,
            uint32_t slots)
 {
     struct control_app *app = &message->body.app;
-    uint32_t before = harness->loaded_count;
+    int traffic_fd = harness->with_traffic ? make_traffic(harness, app, slots) : -1;
     struct board *board;
     char name[BOARD_NAME_BYTES];
     int fd;
 
     board_file_name(app->app, app->board_number, name);
-    fd = shared_file_create(harness->dir, name, board_bytes(slots));
-    assert_true(fd >= 0);
-    unlinkat(harness->dir, name, 0);
+    fd = make_page(harness, name, board_bytes(slots));
     assert_int_equal(board_format(fd, app->app, app->board_number, app->generation, slots), 0);
-    if (text_fd >= 0)
-        harness_send(harness, message, text_fd, fd);
-    else
-        harness_send(harness, message, fd, -1);
-    harness_wait(harness, is_loaded, &before);
-    assert_string_equal(harness->loaded.detail, "");
-    assert_int_equal(harness->loaded.result, 0);
-    assert_int_equal(harness->loaded.generation, app->generation);
-    assert_int_equal(harness->loaded.board_number, app->board_number);
+    send_and_wait(harness, message, text_fd, fd, traffic_fd);
     assert_int_equal(board_open(fd, false, &board), 0);
     close(fd);
+    if (traffic_fd >= 0)
+        close(traffic_fd);
     return board;
 }
 
@@ -233,6 +274,22 @@ harness_grow(struct harness *harness, const char *app, uint32_t generation,
     control_app_message(&message, CONTROL_APP_BOARD, app, generation);
     message.body.app.board_number = board_number;
     return send_board(harness, &message, -1, slots);
+}
+
+void
+harness_renew_traffic(struct harness *harness, const struct board *board)
+{
+    struct control_message message;
+    int board_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);     /* not looked at again */
+    int traffic_fd;
+
+    assert_true(board_fd >= 0);
+    control_app_message(&message, CONTROL_APP_BOARD, board_app(board), board_generation(board));
+    message.body.app.board_number = board_number(board);
+    traffic_fd = make_traffic(harness, &message.body.app, board_slots(board));
+    send_and_wait(harness, &message, -1, board_fd, traffic_fd);
+    close(board_fd);
+    close(traffic_fd);
 }
 
 void

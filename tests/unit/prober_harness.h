@@ -16,12 +16,15 @@
 #include "config/app.h"
 #include "config/settings.h"
 #include "strategy/board.h"
+#include "strategy/traffic.h"
 
 enum { HARNESS_RECORDS_MAX = 4096, HARNESS_WAIT_MS = 10000 };
 
 struct harness {
     pid_t pid;
     int control;
+    bool with_traffic;                  /* boards go with a traffic page; the caller's choice */
+    struct traffic *traffic;            /* the last such, writable: this is the worker too */
     int dir;                            /* where boards are made; removed at the end */
     char dir_path[64];
     struct control_health health;       /* the last one */
@@ -48,6 +51,8 @@ struct board *harness_load(struct harness *harness, const struct app_config *app
 /* The board that answers an APP_GROW. */
 struct board *harness_grow(struct harness *harness, const char *app, uint32_t generation,
                            uint32_t board_number, uint32_t slots);
+/* A new worker: the same board, and the traffic page anew. */
+void harness_renew_traffic(struct harness *harness, const struct board *board);
 void harness_unload(struct harness *harness, const char *app, uint32_t generation);
 
 /* Reads messages until `ready(harness, context)`; fails after HARNESS_WAIT_MS. */

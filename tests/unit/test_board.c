@@ -154,6 +154,7 @@ what_the_prober_writes_readers_see(void **state)
     board_set_generation(views->prober, 12);
     board_beat(views->prober, 123456);
     atomic_store(&board_pulse_writable(views->prober, 2)->connect_us, 250);
+    atomic_store(&board_pulse_writable(views->prober, 2)->failed_start_ms, 77);
 
     assert_true(board_detail(views->reader, SLOTS - 1, &read));
     assert_memory_equal(&read, &written, sizeof read);
@@ -162,6 +163,7 @@ what_the_prober_writes_readers_see(void **state)
     assert_int_equal(board_generation(views->reader), 12);
     assert_int_equal(board_beat_ms(views->reader), 123456);
     assert_int_equal(atomic_load(&board_pulse(views->reader, 2)->connect_us), 250);
+    assert_int_equal(atomic_load(&board_pulse(views->reader, 2)->failed_start_ms), 77);
 }
 
 static void
@@ -265,7 +267,8 @@ what_is_no_board_is_refused(void **state)
     assert_refused(file_of(100));
     assert_refused(file_of(board_bytes(SLOTS)));
     assert_refused_with(0, "x", 1);                                         /* magic */
-    assert_refused_with(4, "\x02", 1);                                      /* layout */
+    assert_refused_with(4, "\x01", 1);                                      /* layout */
+    assert_refused_with(4, "\x7f", 1);
     assert_refused_with(20, &more, sizeof more);                            /* slots */
     assert_refused_with(20, &none, sizeof none);
     assert_refused_with(24, unterminated, sizeof unterminated);             /* app */

@@ -79,6 +79,64 @@ a_probe_that_started_later_and_passed_ends_it(void **state)
 }
 
 static void
+a_probe_that_started_later_and_failed_keeps_it_without_end(void **state)
+{
+    (void)state;
+    pulse.passed_start_ms = 500;
+    knowledge_shun(&cell, &pulse, ID, 1000);
+    pulse.failed_start_ms = 1040;
+    assert_true(knowledge_shunned(&cell, &pulse, ID, 2000));
+    assert_true(knowledge_shunned(&cell, &pulse, ID, 1000000));
+    pulse.failed_start_ms = 900000;
+    assert_true(knowledge_shunned(&cell, &pulse, ID, 1000000));
+    pulse.passed_start_ms = 1000001;
+    assert_false(knowledge_shunned(&cell, &pulse, ID, 1000002));
+}
+
+static void
+a_mark_on_what_fails_its_probes_has_no_end_either(void **state)
+{
+    (void)state;
+    pulse.passed_start_ms = 500;
+    pulse.failed_start_ms = 900;
+    knowledge_shun(&cell, &pulse, ID, 1000);
+    assert_true(knowledge_shunned(&cell, &pulse, ID, 5000));
+}
+
+static void
+an_older_failed_probe_keeps_nothing(void **state)
+{
+    (void)state;
+    pulse.failed_start_ms = 500;
+    pulse.passed_start_ms = 900;
+    knowledge_shun(&cell, &pulse, ID, 1000);
+    assert_true(knowledge_shunned(&cell, &pulse, ID, 1999));
+    assert_false(knowledge_shunned(&cell, &pulse, ID, 2000));
+}
+
+static void
+a_failed_probe_alone_shuns_nothing(void **state)
+{
+    (void)state;
+    pulse.failed_start_ms = 900;
+    assert_false(knowledge_shunned(&cell, &pulse, ID, 1000));
+    knowledge_shun(&cell, &pulse, ID, 1000);
+    knowledge_connected(&cell, ID, 200);
+    assert_false(knowledge_shunned(&cell, &pulse, ID, 1001));
+}
+
+static void
+a_failed_probe_of_another_endpoint_in_the_slot_keeps_nothing(void **state)
+{
+    (void)state;
+    knowledge_shun(&cell, &pulse, ID, 1000);
+    pulse.id = ID + 1;
+    pulse.failed_start_ms = 1500;
+    assert_true(knowledge_shunned(&cell, &pulse, ID, 1999));
+    assert_false(knowledge_shunned(&cell, &pulse, ID, 2000));
+}
+
+static void
 a_passed_probe_makes_the_next_mark_short_again(void **state)
 {
     (void)state;
@@ -151,6 +209,13 @@ main(void)
         cmocka_unit_test_setup(failures_in_a_row_double_the_time_up_to_a_bound, begin),
         cmocka_unit_test_setup(failures_while_shunned_do_not_prolong_it, begin),
         cmocka_unit_test_setup(a_probe_that_started_later_and_passed_ends_it, begin),
+        cmocka_unit_test_setup(a_probe_that_started_later_and_failed_keeps_it_without_end,
+                               begin),
+        cmocka_unit_test_setup(a_mark_on_what_fails_its_probes_has_no_end_either, begin),
+        cmocka_unit_test_setup(an_older_failed_probe_keeps_nothing, begin),
+        cmocka_unit_test_setup(a_failed_probe_alone_shuns_nothing, begin),
+        cmocka_unit_test_setup(a_failed_probe_of_another_endpoint_in_the_slot_keeps_nothing,
+                               begin),
         cmocka_unit_test_setup(a_passed_probe_makes_the_next_mark_short_again, begin),
         cmocka_unit_test_setup(a_probe_of_another_endpoint_in_the_slot_ends_nothing, begin),
         cmocka_unit_test_setup(a_connection_ends_it, begin),

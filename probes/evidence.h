@@ -1,0 +1,31 @@
+/*
+ * evidence - what clients find out between two probes makes the next probe start at once.
+ *
+ *   worker --failures--> traffic page <--looks, every 50 ms-- prober --probe--> endpoint
+ *
+ * A worker counts each endpoint's failed and late tries in its page's knowledge. When a
+ * count differs from that at the last probe's start, the endpoint is probed now, not when its
+ * turn comes; what the outcome means stays health.h's business. The worker in turn believes
+ * that probe (knowledge.h). A look reads one number a slot; there is no timer while no app
+ * has both a page and probes. The prober's files only.
+ */
+#ifndef FPROXY_PROBES_EVIDENCE_H
+#define FPROXY_PROBES_EVIDENCE_H
+
+#include "probes/prober_priv.h"
+
+/* For the prober's start, before any app. */
+void evidence_init(struct prober *prober);
+
+/* From now on the app's evidence is the page behind `fd` (the caller keeps it; -1: there is
+ * none), which belongs to its present board. A page that cannot be used is told and left
+ * out: everything works without it, only later. */
+void evidence_use(struct prober_app *app, int fd);
+
+/* Forgets the page. */
+void evidence_fini(struct prober_app *app);
+
+/* A probe of it starts, or it has a slot now: it answers for everything up to here. */
+void evidence_seen(struct endpoint *endpoint);
+
+#endif

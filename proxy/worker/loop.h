@@ -5,6 +5,9 @@
  * bytes of clients do not. Measured against the same relay on libevent: two system calls a
  * connection less (no EPOLL_CTL_DEL before close(2)) and a quarter of the memory.
  *
+ * epoll_wait(2) always sleeps without a time-out: a timerfd wakes it. A time-out would set up and
+ * cancel a kernel timer at every sleep, while the earliest timer of a relay hardly ever changes.
+ *
  * One thread owns a loop; loop_wake() alone may be called by others. An io is embedded in
  * its object. Events of one turn may name an object that an earlier event of the same turn
  * closed: it sets `ready` to NULL and frees its memory only in the `turned` hook.
@@ -39,6 +42,8 @@ struct loop {
     uint64_t now_us, now_ms;    /* CLOCK_MONOTONIC at the begin of this turn */
     struct wheel wheel;
     struct loop_io wake;
+    struct loop_io alarm;       /* timerfd: armed for the earliest timer known, or earlier */
+    uint64_t alarm_ms;          /* when it goes off; 0: it is not armed */
     loop_ready_fn *on_wake;
     loop_turned_fn *turned;
     void *context;              /* of `turned` */

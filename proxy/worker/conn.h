@@ -48,7 +48,8 @@ struct flow {
     uint32_t spill_bytes;       /* how many from there */
     uint32_t pipe_bytes;        /* lying in the pipe */
     bool readable : 1;          /* the source may have more (edge not yet used up) */
-    bool hung_up : 1;           /* the source's FIN or RST is known: read until it shows */
+    bool hung_up : 1;           /* the source's FIN, RST or urgent byte is known: a short read
+                                 * proves nothing, read until it shows or nothing is left */
     bool eof : 1;               /* the source's FIN was read */
     bool shut : 1;              /* and passed on */
     bool blocked : 1;           /* the sink takes no more until EPOLLOUT */

@@ -198,10 +198,10 @@ lane_win(struct lane *lane, uint32_t events)
     race_end(conn);
     conn->io[TARGET].fd = fd;
     conn->io[TARGET].ready = relay_target_ready;
-    conn->flow[TARGET].readable = (events & (EPOLLIN | EPOLLRDHUP)) != 0;
-    conn->flow[TARGET].hung_up = (events & EPOLLRDHUP) != 0;
+    conn->flow[TARGET].readable = (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP)) != 0;
+    conn->flow[TARGET].hung_up = (events & (EPOLLPRI | EPOLLRDHUP)) != 0;
     if (io != &conn->io[TARGET])
-        loop_change(loop, &conn->io[TARGET], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+        loop_change(loop, &conn->io[TARGET], RELAY_WATCHED | EPOLLOUT);
     conn_connected(conn);
 }
 
@@ -261,8 +261,7 @@ lane_connect(struct lane *lane, const struct address *address)
         rc = -errno;
         goto fail;
     }
-    rc = loop_add(&lane->conn->thread->loop, io,
-                  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    rc = loop_add(&lane->conn->thread->loop, io, RELAY_WATCHED | EPOLLOUT);
     if (rc == 0)
         return 0;
 fail:

@@ -191,7 +191,8 @@ copy_step(struct conn *conn, enum side from, size_t *budget)
         return nothing_read(conn, from, got, errno);
     flow->bulk = got == RELAY_BUFFER_BYTES;
     /* A short read emptied the queue, and what comes later raises a new edge; a FIN that is
-     * there already would not, so it is read until it shows. */
+     * there already would not, so it is read until it shows (and reads stop at an urgent byte,
+     * with more behind it). */
     if (!flow->bulk && !flow->hung_up)
         flow->readable = false;
     *budget -= MIN(*budget, (size_t)got);
@@ -243,7 +244,10 @@ bulk_step(struct conn *conn, enum side from, size_t *budget)
         *budget -= MIN(*budget, (size_t)got);
         return STEP_ON;
     }
-    if (got < 0 && errno == EINVAL) {       /* cannot be spliced: copy */
+    /* EINVAL: cannot be spliced. Nothing read, or nothing there although the source has hung
+     * up: splice(2) also stops so at an urgent byte (SIOCATMARK), with more behind it. What it
+     * really is recv(2) tells. */
+    if (got == 0 || flow->hung_up || errno == EINVAL) {
         flow->bulk = false;
         return STEP_ON;
     }
@@ -307,8 +311,7 @@ watch_out(struct conn *conn)
     if (conn->watched_out || !conn->watched || !conn->flow[TARGET].blocked)
         return;
     conn->watched_out = true;
-    loop_change(&conn->thread->loop, &conn->io[CLIENT],
-                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    loop_change(&conn->thread->loop, &conn->io[CLIENT], RELAY_WATCHED | EPOLLOUT);
 }
 
 static enum step
@@ -350,9 +353,9 @@ side_ready(struct conn *conn, enum side side, uint32_t events)
 {
     struct flow *in = &conn->flow[side];
 
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         in->readable = true;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         in->hung_up = true;
     if (events & EPOLLOUT)
         conn->flow[!side].blocked = false;
@@ -444,7 +447,7 @@ relay_watch_client(struct conn *conn)
     if (conn->watched)
         return;
     conn->watched = true;
-    if (loop_add(&conn->thread->loop, &conn->io[CLIENT], EPOLLIN | EPOLLRDHUP | EPOLLET) < 0)
+    if (loop_add(&conn->thread->loop, &conn->io[CLIENT], RELAY_WATCHED) < 0)
         conn_close(conn, CLOSE_LIMIT, true);
 }
 

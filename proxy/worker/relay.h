@@ -13,6 +13,7 @@
 #define FPROXY_WORKER_RELAY_H
 
 #include <stdint.h>
+#include <sys/epoll.h>
 
 struct conn;
 struct loop_io;
@@ -23,6 +24,9 @@ enum {
     RELAY_TURN_BYTES = 1 << 20,     /* then other connections get their turn */
     RELAY_SETTLE_MS = 10000,        /* a connection this old gets keepalive on its target side */
 };
+
+/* What a relayed socket is watched for; EPOLLOUT beside it, on a client's only when needed. */
+#define RELAY_WATCHED (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET)
 
 /* Both sides are open. */
 void relay_start(struct conn *conn);

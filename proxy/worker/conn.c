@@ -28,7 +28,7 @@ static const char *const conn_state_names[] = {
 _Static_assert(ARRAY_SIZE(conn_state_names) == CONN_STATES, "name every state");
 
 #define TO(state) (1u << (state))
-static const unsigned conn_next[CONN_STATES] = {
+static const unsigned conn_next[CONN_STATES] __attribute__((unused)) = {  /* with NDEBUG */
     [CONN_PICKING] = TO(CONN_CONNECTING) | TO(CONN_CLOSED),
     [CONN_CONNECTING] = TO(CONN_RELAYING) | TO(CONN_PICKING) | TO(CONN_CLOSED),
     [CONN_RELAYING] = TO(CONN_DRAINING) | TO(CONN_CLOSED),

@@ -1,7 +1,8 @@
 """With nothing left to try the client is reset at once, instead of waiting for a timeout."""
 import time
 
-from harness import SLOWNESS, EchoProcess, app, ask, free_ports, outcome, until
+from harness import (SLOWNESS, EchoProcess, app, ask, connect, ending, free_ports, outcome,
+                     until)
 
 SLOW_PROBES = 'interval = "1h"; timeout = "250ms"; fall = 1;'
 
@@ -15,6 +16,14 @@ def two_dead(ports):
     return [f"127.0.0.1:{port}" for port in ports]
 
 
+def silent_ending(port):
+    try:
+        with connect(port) as sock:
+            return ending(sock)
+    except ConnectionResetError:            # so soon that connect() tells it
+        return "reset"
+
+
 def test_panic_fail_resets_clients_at_once(daemon):
     port, *dead = free_ports(3)
     daemon.write_apps(app("web", port, two_dead(dead), 'panic = "fail";'))
@@ -24,6 +33,15 @@ def test_panic_fail_resets_clients_at_once(daemon):
     for said, seconds in [timed_outcome(port) for _ in range(10)]:
         assert said == "reset"
         assert seconds < 0.1 * SLOWNESS
+
+
+def test_a_client_that_says_nothing_is_reset_too(daemon):
+    """Not FIN, which would read as an empty answer. (Bytes that are unread make any end RST.)"""
+    port, *dead = free_ports(3)
+    daemon.write_apps(app("web", port, two_dead(dead)))
+    daemon.start()
+
+    assert [silent_ending(port) for _ in range(10)] == ["reset"] * 10
 
 
 def test_panic_all_tries_every_target_and_then_resets(daemon):

@@ -8,10 +8,13 @@ import pytest
 from harness import SLOWNESS, Target, app, connect, echo, ending, free_ports, outcome, until
 
 
+QUEUED = 300        # more than a worker accepts at a time
+
+
 def start(daemon, started, drain_timeout="20s"):
     port, = free_ports(1)
     daemon.write_apps(app("web", port, [started(Target(echo))],
-                          f'drain_timeout = "{drain_timeout}";'))
+                          f'drain_timeout = "{drain_timeout}"; threads = 1;'))
     daemon.start()
     daemon.until_available("web", 1)
     sock = connect(port)
@@ -92,7 +95,7 @@ def test_clients_in_the_queue_are_served(daemon, started):
     port, sock = start(daemon, started)
     worker = daemon.worker_pid("web")
     os.kill(worker, signal.SIGSTOP)
-    clients = [connect(port) for _ in range(50)]
+    clients = [connect(port) for _ in range(QUEUED)]
     daemon.signal(signal.SIGTERM)
     until(lambda: "stops:" in daemon.log(), what="it has begun to stop")
     os.kill(worker, signal.SIGCONT)

@@ -79,7 +79,7 @@ sink_broken(struct conn *conn, enum side from)
         pipes_put(&conn->thread->pipes, flow->pipe, 0);
     flow->pipe = NULL;
     flow->pipe_bytes = 0;
-    if (back->eof)
+    if (back->eof || back->blocked)     /* blocked: see check_dead() */
         return abort_conn(conn, !from, ECONNRESET);
     back->readable = back->hung_up = true;
     conn_yield(conn);
@@ -326,15 +326,16 @@ flow_pump(struct conn *conn, enum side from)
     return step;
 }
 
-/* RST has come from a side whose bytes cannot be passed on: waiting for the other side to
- * take them would hold a dead connection open. */
+/* RST has come from a side that is not read: because its bytes cannot be passed on (waiting for
+ * the other side to take them would hold a dead connection open), or since its FIN. */
 static enum step
 check_dead(struct conn *conn, enum side side)
 {
+    const struct flow *flow = &conn->flow[side];
     int error = 0;
     socklen_t bytes = sizeof error;
 
-    if (!conn->flow[side].blocked || !conn->flow[side].hung_up)
+    if (!flow->blocked && !flow->shut)
         return STEP_WAIT;
     getsockopt(conn->io[side].fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
     return error == 0 ? STEP_WAIT : abort_conn(conn, side, error);

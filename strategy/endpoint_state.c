@@ -135,10 +135,10 @@ reason_from_errno(int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-    case EAFNOSUPPORT:      /* this host has no IPv6 */
-    case EINVAL:
         return REASON_CONNECT_LOCAL;
-    default:                /* ENETUNREACH, EHOSTUNREACH, EACCES and EPERM (a filter), ... */
+    default:                /* ENETUNREACH, EHOSTUNREACH, EACCES and EPERM (a filter); what
+                             * trying again cannot mend: EAFNOSUPPORT (this host has no IPv6),
+                             * EINVAL (a link-local address without its interface), ... */
         return REASON_CONNECT_UNREACHABLE;
     }
 }

@@ -112,6 +112,8 @@ a_failed_connect_tells_whose_fault_it_is(void **state)
     assert_int_equal(reason_from_errno(EMFILE), REASON_CONNECT_LOCAL);
     assert_int_equal(reason_from_errno(ENFILE), REASON_CONNECT_LOCAL);
     assert_int_equal(reason_from_errno(ENOBUFS), REASON_CONNECT_LOCAL);
+    assert_int_equal(reason_from_errno(EAFNOSUPPORT), REASON_CONNECT_UNREACHABLE);
+    assert_int_equal(reason_from_errno(EINVAL), REASON_CONNECT_UNREACHABLE);
 }
 
 int

@@ -1,0 +1,156 @@
+/* The probe of the kind "tcp", in a network of its own where that matters. */
+#include <event2/event.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "probes/probe.h"
+
+static void
+write_sysctl(const char *path, const char *value)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, value, strlen(value)), strlen(value));
+    close(fd);
+}
+
+/* A network with a loopback alone, left at the end of the process. Skips where we may not. */
+static void
+enter_own_network(void)
+{
+    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    int fd;
+
+    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        skip();
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+    close(fd);
+}
+
+static int
+listen_on_loopback(struct address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t bytes;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(address_parse_ip("127.0.0.1", 0, address), 0);
+    bytes = address_to_sockaddr(address, &storage);
+    assert_int_equal(bind(fd, (struct sockaddr *)&storage, bytes), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    bytes = sizeof storage;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &bytes), 0);
+    assert_int_equal(address_from_sockaddr((struct sockaddr *)&storage, address), 0);
+    return fd;
+}
+
+static void
+on_done(struct probe *probe)
+{
+    event_base_loopbreak(probe->base);
+}
+
+/* One run against `address`. */
+static enum reason
+probe_once(const struct address *address)
+{
+    struct event_base *base = event_base_new();
+    struct probe probe;
+    enum reason outcome;
+
+    assert_non_null(base);
+    assert_int_equal(probe_init(&probe, &probe_tcp, base, address), 0);
+    probe.timeout_ms = 1000;
+    probe.on_done = on_done;
+    assert_int_equal(probe_start(&probe), 0);
+    event_base_dispatch(base);
+    outcome = probe.result.outcome;
+    probe_fini(&probe);
+    event_base_free(base);
+    return outcome;
+}
+
+static enum reason
+probe_ip(const char *ip)
+{
+    struct address address;
+
+    assert_int_equal(address_parse_ip(ip, 9, &address), 0);
+    return probe_once(&address);
+}
+
+static void
+a_listener_passes_and_a_closed_port_refuses(void **state)
+{
+    struct address address;
+    int fd = listen_on_loopback(&address);
+
+    assert_int_equal(probe_once(&address), REASON_OK);
+    close(fd);
+    assert_int_equal(probe_once(&address), REASON_CONNECT_REFUSED);
+}
+
+static void
+a_link_local_address_without_interface_is_unreachable(void **state)
+{
+    assert_int_equal(probe_ip("fe80::1"), REASON_CONNECT_UNREACHABLE);
+}
+
+static void
+where_ipv6_is_off_its_addresses_are_unreachable(void **state)
+{
+    enter_own_network();
+    write_sysctl("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+    write_sysctl("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "1");
+    assert_int_equal(probe_ip("::1"), REASON_CONNECT_UNREACHABLE);
+    assert_int_equal(probe_ip("2001:db8::1"), REASON_CONNECT_UNREACHABLE);
+}
+
+static void
+no_free_port_of_ours_is_our_own_fault(void **state)
+{
+    struct sockaddr_storage storage;
+    struct address address;
+    socklen_t bytes;
+    int listener, held[2];
+
+    enter_own_network();
+    listener = listen_on_loopback(&address);
+    bytes = address_to_sockaddr(&address, &storage);
+    write_sysctl("/proc/sys/net/ipv4/ip_local_port_range", "20000 20001");
+    for (size_t i = 0; i < ARRAY_SIZE(held); i++) {
+        held[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(held[i], (struct sockaddr *)&storage, bytes), 0);
+    }
+    assert_int_equal(probe_once(&address), REASON_CONNECT_LOCAL);
+    for (size_t i = 0; i < ARRAY_SIZE(held); i++)
+        close(held[i]);
+    close(listener);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_listener_passes_and_a_closed_port_refuses),
+        cmocka_unit_test(a_link_local_address_without_interface_is_unreachable),
+        cmocka_unit_test(where_ipv6_is_off_its_addresses_are_unreachable),
+        cmocka_unit_test(no_free_port_of_ours_is_our_own_fault),
+    };
+
+    return cmocka_run_group_tests_name("probe_tcp", tests, NULL, NULL);
+}

@@ -105,6 +105,7 @@ pass_fin(struct conn *conn, enum side from)
     if (!flow->broken && shutdown(conn->io[!from].fd, SHUT_WR) < 0)
         return sink_broken(conn, from);
     conn_enter(conn, CONN_DRAINING);
+    conn->active_ms = conn->thread->loop.now_ms;    /* half_close_timeout counts from here */
     relay_arm_idle(conn);
     return STEP_WAIT;
 }
@@ -432,7 +433,9 @@ idle_timer(struct wheel_timer *timer)
     uint64_t limit_ms = idle_limit_ms(conn);
 
     if (limit_ms != 0 && conn->thread->loop.now_ms >= conn->active_ms + limit_ms) {
-        conn_close(conn, CLOSE_IDLE_TIMEOUT, false);
+        /* With bytes on the way a FIN would pass a cut stream off as a whole one. */
+        conn_close(conn, CLOSE_IDLE_TIMEOUT,
+                   pending(&conn->flow[CLIENT]) || pending(&conn->flow[TARGET]));
         return;
     }
     if (!conn->settled)

@@ -5,6 +5,7 @@
 #include "probes/dns_reply.h"
 
 #include <ares.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -154,6 +155,19 @@ add(struct dns_reply *reply, uint8_t family, const void *ip, size_t ip_bytes, in
     reply->count++;
 }
 
+/* An address that means another one, or none: the unspecified one would reach ourselves, and
+ * IPv4 within IPv6 has an A record, or it would be a second endpoint of the same target. */
+static bool
+is_usable(enum dns_family family, const void *ip)
+{
+    static const struct in6_addr unspecified;
+
+    if (family == DNS_A)
+        return memcmp(ip, &unspecified, 4) != 0;
+    return memcmp(ip, &unspecified, 16) != 0 &&
+           !IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ip);
+}
+
 static int
 parse_a(struct dns_reply *reply, const unsigned char *bytes, int length)
 {
@@ -161,8 +175,10 @@ parse_a(struct dns_reply *reply, const unsigned char *bytes, int length)
     int count = DNS_ADDRESSES_MAX;
     int status = ares_parse_a_reply(bytes, length, NULL, found, &count);
 
-    for (int i = 0; status == ARES_SUCCESS && i < count; i++)
-        add(reply, 4, &found[i].ipaddr, 4, found[i].ttl);
+    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
+        if (is_usable(DNS_A, &found[i].ipaddr))
+            add(reply, 4, &found[i].ipaddr, 4, found[i].ttl);
+    }
     return status;
 }
 
@@ -173,8 +189,10 @@ parse_aaaa(struct dns_reply *reply, const unsigned char *bytes, int length)
     int count = DNS_ADDRESSES_MAX;
     int status = ares_parse_aaaa_reply(bytes, length, NULL, found, &count);
 
-    for (int i = 0; status == ARES_SUCCESS && i < count; i++)
-        add(reply, 6, &found[i].ip6addr, 16, found[i].ttl);
+    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
+        if (is_usable(DNS_AAAA, &found[i].ip6addr))
+            add(reply, 6, &found[i].ip6addr, 16, found[i].ttl);
+    }
     return status;
 }
 

@@ -21,7 +21,8 @@ struct dns_reply {
     uint32_t count;
     uint32_t ttl_s;             /* the smallest of them */
     int64_t soa_s;              /* how long a negative answer counts, or DNS_NO_SOA */
-    struct address addresses[DNS_ADDRESSES_MAX];    /* port 0, in the order of the answer */
+    struct address addresses[DNS_ADDRESSES_MAX];    /* port 0, in the order of the answer;
+                                                     * none unspecified, no IPv4 in IPv6 */
 };
 
 /* "A" or "AAAA". */

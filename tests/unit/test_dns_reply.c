@@ -67,6 +67,27 @@ ipv6_addresses_are_found(void **state)
 }
 
 static void
+addresses_that_mean_others_are_left_out(void **state)
+{
+    struct dns_reply reply =
+        parse(DNS_AAAA, ARES_SUCCESS,
+              PACKET(HEADER("\201\200", "\0\3", "\0\0") QUESTION_AAAA
+                     "\300\14\0\34\0\1\0\0\0\74\0\20"
+                     "\0\0\0\0\0\0\0\0\0\0\377\377\12\0\0\1"
+                     "\300\14\0\34\0\1\0\0\0\74\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                     "\300\14\0\34\0\1\0\0\0\74\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"));
+    char text[ADDRESS_TEXT_BYTES];
+
+    assert_int_equal(reply.count, 1);
+    assert_string_equal(address_format_ip(&reply.addresses[0], text), "::1");
+    reply = parse(DNS_A, ARES_SUCCESS,
+                  PACKET(HEADER("\201\200", "\0\1", "\0\0") QUESTION_A
+                         "\300\14\0\1\0\1\0\0\0\74\0\4\0\0\0\0"));
+    assert_int_equal(reply.count, 0);
+    assert_int_equal(reply.reason, REASON_DNS_EMPTY);
+}
+
+static void
 the_soa_says_how_long_nothing_counts(void **state)
 {
     struct dns_reply reply =
@@ -126,6 +147,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_and_the_smallest_ttl_are_found),
         cmocka_unit_test(ipv6_addresses_are_found),
+        cmocka_unit_test(addresses_that_mean_others_are_left_out),
         cmocka_unit_test(the_soa_says_how_long_nothing_counts),
         cmocka_unit_test(a_packet_that_lies_about_its_length_has_no_soa),
         cmocka_unit_test(every_end_of_a_query_has_a_reason),

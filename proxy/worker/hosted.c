@@ -144,6 +144,12 @@ hosted_next_board(struct hosted *hosted, const int *fds)
     if (hosted->next_board != NULL)
         return -EBUSY;
     rc = open_shared(fds, &hosted->next_board, &hosted->next_traffic);
+    if (rc == 0 && (board_slots(hosted->next_board) < board_slots(hosted->board) ||
+                    traffic_threads(hosted->next_traffic) < traffic_threads(hosted->traffic))) {
+        board_close(hosted->next_board);
+        traffic_close(hosted->next_traffic);
+        rc = -EPROTO;
+    }
     if (rc != 0) {
         hosted->next_board = NULL;
         hosted->next_traffic = NULL;

@@ -25,9 +25,11 @@ struct hosted {
     struct traffic *traffic;        /* owned */
     struct board *next_board;       /* owned: threads are changing to it */
     struct traffic *next_traffic;
-    uint32_t waiting;               /* replies of threads that are due */
+    /* Orders may overlap (a larger board while draining), so each kind has its own. */
+    uint32_t waiting[COMMAND_TYPES];    /* replies of threads that are due */
+    int result[COMMAND_TYPES];      /* the first failure of a thread */
+    bool drained;                   /* every thread has forgotten it */
     uint32_t listen_room;           /* of app.listen_fds */
-    int result;                     /* the first failure of a thread */
     LIST_ENTRY(hosted) link;
 };
 
@@ -41,7 +43,7 @@ void hosted_destroy(struct hosted *hosted);
 int hosted_add_sockets(struct hosted *hosted, uint32_t first, uint32_t total,
                        uint32_t per_port, const int *fds, uint32_t count);
 
-/* Maps a larger board and traffic page as the next ones. 0 or -errno. */
+/* Maps a larger board and traffic page as the next ones. 0 or -errno; -EPROTO: not larger. */
 int hosted_next_board(struct hosted *hosted, const int *fds);
 /* All threads use it: the old ones go. */
 void hosted_swap_board(struct hosted *hosted);

@@ -69,6 +69,7 @@ enum command_type {
     COMMAND_DRAIN,      /* stop accepting, end within deadline_ms; the thread forgets the app */
     COMMAND_EXIT,       /* close everything and end */
 };
+enum { COMMAND_TYPES = COMMAND_EXIT + 1 };
 
 struct command {
     struct mail mail;

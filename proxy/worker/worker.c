@@ -87,7 +87,7 @@ order(struct worker *worker, struct hosted *hosted, enum command_type type, uint
             goto fail;
         made++;
     }
-    hosted->result = 0;
+    hosted->result[type] = 0;
     for (uint32_t i = 0; i < made; i++) {
         commands[i]->type = type;
         commands[i]->app = &hosted->app;
@@ -95,7 +95,7 @@ order(struct worker *worker, struct hosted *hosted, enum command_type type, uint
         commands[i]->traffic =
             hosted->next_traffic != NULL ? hosted->next_traffic : hosted->traffic;
         commands[i]->deadline_ms = deadline_ms;
-        hosted->waiting++;
+        hosted->waiting[type]++;
         thread_post(worker->threads[i], commands[i]);
     }
     return 0;
@@ -135,32 +135,49 @@ app_gone(struct worker *worker, struct hosted *hosted)
 
 /* All threads have done what `type` asked for. */
 static void
+tell_loaded(struct worker *worker, const struct hosted *hosted, int result)
+{
+    tell(worker, CONTROL_APP_LOADED, hosted, board_number(hosted->board), result,
+         result ? strerror(-result) : "");
+}
+
+static void
 order_done(struct worker *worker, struct hosted *hosted, enum command_type type)
 {
+    int result = hosted->result[type];
+
     switch (type) {
     case COMMAND_ADD:
         if (hosted->state == HOSTED_ADDING)
             hosted->state = HOSTED_LOADED;
-        tell(worker, CONTROL_APP_LOADED, hosted, board_number(hosted->board), hosted->result,
-             hosted->result ? strerror(-hosted->result) : "");
+        tell_loaded(worker, hosted, result);
         return;
     case COMMAND_ACCEPT:
-        if (hosted->result != 0)
-            log_error(hosted->app.name, "cannot accept on every socket: %s",
-                      strerror(-hosted->result));
+        if (result != 0)
+            log_error(hosted->app.name, "cannot accept on every socket: %s", strerror(-result));
         return;
     case COMMAND_BOARD:
-        if (hosted->result == 0)        /* else some thread still reads the old one */
+        if (result == 0)        /* else some thread still reads the old one */
             hosted_swap_board(hosted);
-        tell(worker, CONTROL_APP_LOADED, hosted, board_number(hosted->board), hosted->result,
-             hosted->result ? strerror(-hosted->result) : "");
+        if (result == 0 || hosted->state != HOSTED_DRAINING)    /* a thread may be done */
+            tell_loaded(worker, hosted, result);
         return;
     case COMMAND_DRAIN:
-        app_gone(worker, hosted);
+        hosted->drained = true;
         return;
     case COMMAND_EXIT:
         return;
     }
+}
+
+static bool
+replies_due(const struct hosted *hosted)
+{
+    for (int type = 0; type < COMMAND_TYPES; type++) {
+        if (hosted->waiting[type] > 0)
+            return true;
+    }
+    return false;
 }
 
 static void
@@ -176,11 +193,13 @@ handle_reply(struct worker *worker, struct command *command)
         return;
     }
     hosted = CONTAINER_OF(command->app, struct hosted, app);
-    if (command->result != 0 && hosted->result == 0)
-        hosted->result = command->result;
-    assert(hosted->waiting > 0);
-    if (--hosted->waiting == 0)
+    if (command->result != 0 && hosted->result[command->type] == 0)
+        hosted->result[command->type] = command->result;
+    assert(hosted->waiting[command->type] > 0);
+    if (--hosted->waiting[command->type] == 0)
         order_done(worker, hosted, command->type);
+    if (hosted->drained && !replies_due(hosted))
+        app_gone(worker, hosted);
 }
 
 static void
@@ -305,6 +324,11 @@ change_board(struct worker *worker, struct hosted *hosted, const int *fds, size_
 {
     int rc = fd_count == 2 ? hosted_next_board(hosted, fds) : -EPROTO;
 
+    if (rc == 0 && hosted->state == HOSTED_LOADING) {       /* no thread knows it yet */
+        hosted_swap_board(hosted);
+        tell_loaded(worker, hosted, 0);
+        return;
+    }
     if (rc == 0)
         rc = order(worker, hosted, COMMAND_BOARD, 0);
     if (rc != 0)

@@ -91,25 +91,6 @@ listen_start(struct thread_app *app)
     return 0;
 }
 
-void
-listen_finish(struct thread_app *app)
-{
-    for (uint32_t i = 0; i < app->listener_count; i++) {
-        struct listener *listener = &app->listeners[i];
-
-        if (app->accepting)
-            accept_batch(listener, FINISH_ACCEPTS_MAX);
-        /* The supervisor has the same socket open: closing would leave it in the epoll set. */
-        if (app->accepting)
-            loop_remove(&app->thread->loop, &listener->io);
-        listener->io.ready = NULL;
-        close(listener->io.fd);
-        listener->io.fd = -1;
-    }
-    app->listener_count = 0;
-    app->accepting = false;
-}
-
 static void
 watch_listeners(struct thread *thread, uint32_t events)
 {
@@ -128,6 +109,31 @@ pause_over(struct wheel_timer *timer)
 
     thread->accept_paused = false;
     watch_listeners(thread, EPOLLIN);
+}
+
+void
+listen_finish(struct thread_app *app)
+{
+    struct thread *thread = app->thread;
+
+    if (thread->accept_paused) {    /* the last chance of those who wait: look once more */
+        wheel_cancel(&thread->loop.wheel, &thread->accept_timer);
+        pause_over(&thread->accept_timer);
+    }
+    for (uint32_t i = 0; i < app->listener_count; i++) {
+        struct listener *listener = &app->listeners[i];
+
+        if (app->accepting)
+            accept_batch(listener, FINISH_ACCEPTS_MAX);
+        /* The supervisor has the same socket open: closing would leave it in the epoll set. */
+        if (app->accepting)
+            loop_remove(&thread->loop, &listener->io);
+        listener->io.ready = NULL;
+        close(listener->io.fd);
+        listener->io.fd = -1;
+    }
+    app->listener_count = 0;
+    app->accepting = false;
 }
 
 void

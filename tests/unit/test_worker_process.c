@@ -177,7 +177,7 @@ draining_lets_connections_end_by_themselves(void **state)
     rig_start(&rig, 1, ports, 1, NULL);
     connect_to(0, &client, &target);
     waiting = rig_connect(rig.port);        /* in the queue, or just accepted: served too */
-    close(rig.listener);
+    rig_close_listeners(&rig);
     rig_order(&rig, CONTROL_STOP, RIG_WAIT_MS, NULL, 0);
     say(client, target, "more");
     close(client);
@@ -187,7 +187,6 @@ draining_lets_connections_end_by_themselves(void **state)
     close(waiting);
     close(target);
     assert_int_equal(WEXITSTATUS(rig_stop(&rig, RIG_WAIT_MS)), 0);
-    rig.listener = -1;
 }
 
 static void

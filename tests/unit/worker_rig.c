@@ -27,15 +27,17 @@ enum { SLOTS = 8, GROWN_SLOTS = 64 };
 
 /* ---- sockets ---- */
 
+/* `*port` 0: any, which is put there. `shared`: with SO_REUSEPORT. */
 static int
-bound_socket(uint16_t *port)
+bound_socket(uint16_t *port, int shared)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(*port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t bytes = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
     *port = ntohs(address.sin_port);
@@ -54,8 +56,10 @@ bound_waits(int fd)
 int
 rig_listen(uint16_t *port)
 {
-    int fd = bound_socket(port);
+    int fd;
 
+    *port = 0;
+    fd = bound_socket(port, 0);
     assert_int_equal(listen(fd, 128), 0);
     bound_waits(fd);
     return fd;
@@ -64,7 +68,8 @@ rig_listen(uint16_t *port)
 int
 rig_refusing_port(uint16_t *port)
 {
-    return bound_socket(port);
+    *port = 0;
+    return bound_socket(port, 0);
 }
 
 int
@@ -106,7 +111,7 @@ rig_order(struct rig *rig, enum control_type type, uint32_t count, const int *fd
     } else if (type != CONTROL_PING) {
         control_app_message(&message, type, "rig", 1);
         message.body.app.count = count;
-        message.body.app.per_port = 1;
+        message.body.app.per_port = traffic_threads(rig->traffic);
     }
     assert_int_equal(control_send(rig->control, &message, fds, fd_count), 0);
 }
@@ -176,10 +181,9 @@ make_files(struct rig *rig, uint32_t number, uint32_t threads, uint32_t slots, i
 }
 
 void
-rig_grow(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count)
+rig_send_board(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count)
 {
     uint32_t threads = traffic_threads(rig->traffic);
-    struct control_message loaded;
     int fds[2];
 
     board_close(rig->board);
@@ -187,11 +191,19 @@ rig_grow(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count
     make_files(rig, number, threads, GROWN_SLOTS, fds);
     rig_publish(rig, ports, count);
     rig_order(rig, CONTROL_APP_BOARD, 0, fds, 2);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+void
+rig_grow(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count)
+{
+    struct control_message loaded;
+
+    rig_send_board(rig, number, ports, count);
     rig_expect(rig, CONTROL_APP_LOADED, &loaded);
     assert_int_equal(loaded.body.app.result, 0);
     assert_int_equal(loaded.body.app.board_number, number);
-    close(fds[0]);
-    close(fds[1]);
 }
 
 /* ---- the process ---- */
@@ -248,18 +260,39 @@ config_text(unsigned threads, uint16_t port, void (*configure)(struct app_config
     return fd;
 }
 
+static void
+open_listeners(struct rig *rig, unsigned threads)
+{
+    assert_true(threads <= RIG_THREADS_MAX);
+    for (unsigned i = 0; i < RIG_THREADS_MAX; i++)
+        rig->listeners[i] = -1;
+    for (unsigned i = 0; i < threads; i++) {
+        rig->listeners[i] = bound_socket(&rig->port, 1);
+        assert_int_equal(listen(rig->listeners[i], 1024), 0);
+        fcntl(rig->listeners[i], F_SETFL, O_NONBLOCK);
+    }
+}
+
 void
-rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned count,
+rig_close_listeners(struct rig *rig)
+{
+    for (unsigned i = 0; i < RIG_THREADS_MAX; i++) {
+        if (rig->listeners[i] >= 0)
+            close(rig->listeners[i]);
+        rig->listeners[i] = -1;
+    }
+}
+
+void
+rig_begin(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned count,
           void (*configure)(struct app_config *app))
 {
-    struct control_message loaded;
     int fds[3];
 
     memset(rig, 0, sizeof *rig);
     snprintf(rig->directory, sizeof rig->directory, "/tmp/fproxy-rig-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));
-    rig->listener = rig_listen(&rig->port);
-    fcntl(rig->listener, F_SETFL, O_NONBLOCK);
+    open_listeners(rig, threads);
     spawn(rig);
     fds[0] = config_text(threads, rig->port, configure);
     make_files(rig, 1, threads, SLOTS, fds + 1);
@@ -267,7 +300,16 @@ rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned cou
     rig_order(rig, CONTROL_APP_LOAD, 0, fds, 3);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
-    rig_order(rig, CONTROL_APP_SOCKETS, 1, &rig->listener, 1);
+    rig_order(rig, CONTROL_APP_SOCKETS, threads, rig->listeners, threads);
+}
+
+void
+rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned count,
+          void (*configure)(struct app_config *app))
+{
+    struct control_message loaded;
+
+    rig_begin(rig, threads, ports, count, configure);
     rig_order(rig, CONTROL_APP_COMMIT, 0, NULL, 0);
     rig_expect(rig, CONTROL_APP_LOADED, &loaded);
     assert_int_equal(loaded.body.app.result, 0);
@@ -312,7 +354,7 @@ rig_fini(struct rig *rig)
     }
     board_close(rig->board);
     traffic_close(rig->traffic);
-    close(rig->listener);
+    rig_close_listeners(rig);
     close(rig->control);
     rmdir(rig->directory);
 }

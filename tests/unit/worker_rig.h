@@ -14,7 +14,7 @@
 #include "strategy/board.h"
 #include "strategy/traffic.h"
 
-enum { RIG_WAIT_MS = 20000, RIG_TARGETS_MAX = 8 };
+enum { RIG_WAIT_MS = 20000, RIG_TARGETS_MAX = 8, RIG_THREADS_MAX = 4 };
 
 struct rig {
     pid_t pid;
@@ -23,7 +23,7 @@ struct rig {
     uint16_t port;                  /* where the worker accepts */
     struct board *board;            /* writable */
     struct traffic *traffic;
-    int listener;                   /* the supervisor's copy */
+    int listeners[RIG_THREADS_MAX]; /* the supervisor's copies, one a thread; -1: closed */
 };
 
 /* Starts a worker (binary from FPROXY_WORKER) with `threads` threads and an app whose endpoints
@@ -32,6 +32,11 @@ struct rig {
 struct app_config;
 void rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned count,
                void (*configure)(struct app_config *app));
+/* The same up to the sockets; COMMIT and ACCEPT are the caller's. */
+void rig_begin(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned count,
+               void (*configure)(struct app_config *app));
+/* Closes the supervisor's copies: only the worker listens then. */
+void rig_close_listeners(struct rig *rig);
 /* STOP with a deadline, waits for the end; the exit status. */
 int rig_stop(struct rig *rig, uint32_t deadline_ms);
 void rig_fini(struct rig *rig);
@@ -47,6 +52,8 @@ void rig_expect(struct rig *rig, enum control_type type, struct control_message 
 
 /* A larger board and traffic page with this number, filled with the same endpoints. */
 void rig_grow(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count);
+/* The same without waiting for the answer. */
+void rig_send_board(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count);
 
 /* Sockets of the test's own, blocking, with time-outs. */
 int rig_listen(uint16_t *port);         /* a target: a listening socket */

@@ -348,7 +348,8 @@ dns_client_ask(struct dns_client *client, const char *name, enum dns_family fami
                dns_done_fn *done, void *context)
 {
     uint32_t deadline_ms =
-        dns_policy_deadline_ms(client->options.timeout_ms, client->options.tries);
+        dns_policy_deadline_ms(client->options.timeout_ms, client->options.tries,
+                               LIST_FIRST(&client->channels)->server_count);
     struct timeval deadline = { .tv_sec = deadline_ms / 1000,
                                 .tv_usec = deadline_ms % 1000 * 1000 };
     size_t bytes = strlen(name) + 1;

@@ -48,9 +48,9 @@ dns_policy_retry_ms(const struct dns_policy *policy, enum reason reason, int64_t
 }
 
 uint32_t
-dns_policy_deadline_ms(uint32_t timeout_ms, uint32_t tries)
+dns_policy_deadline_ms(uint32_t timeout_ms, uint32_t tries, uint32_t servers)
 {
-    uint64_t all_ms = (uint64_t)timeout_ms * ((1u << MIN(tries, 16)) - 1);
+    uint64_t all_ms = (uint64_t)timeout_ms * ((1u << MIN(tries, 16)) - 1) * MAX(servers, 1);
 
     return (uint32_t)clamp(all_ms, 1, DNS_QUERY_MAX_MS);
 }

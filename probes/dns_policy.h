@@ -35,8 +35,9 @@ uint32_t dns_policy_refresh_ms(uint32_t ttl_ms, uint32_t random);
 uint32_t dns_policy_retry_ms(const struct dns_policy *policy, enum reason reason, int64_t soa_s,
                              uint32_t failures, uint32_t random);
 
-/* The most that one question may take: tries of `timeout_ms`, doubling, at most 7 s. */
-uint32_t dns_policy_deadline_ms(uint32_t timeout_ms, uint32_t tries);
+/* The most that one question may take: `tries` rounds over all servers, each waiting twice as
+ * long as the one before, from `timeout_ms` on; at most 7 s. */
+uint32_t dns_policy_deadline_ms(uint32_t timeout_ms, uint32_t tries, uint32_t servers);
 
 /* Why a target has no address, from how the lookups of both its families ended (REASON_NONE
  * while they run): what is certain first, then what is not known. */

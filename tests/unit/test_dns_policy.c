@@ -69,11 +69,14 @@ when_nobody_can_say_it_backs_off(void **state)
 static void
 a_question_takes_seven_seconds_at_most(void **state)
 {
-    assert_int_equal(dns_policy_deadline_ms(1000, 3), 7000);
-    assert_int_equal(dns_policy_deadline_ms(1000, 10), 7000);
-    assert_int_equal(dns_policy_deadline_ms(60000, 1), 7000);
-    assert_int_equal(dns_policy_deadline_ms(200, 2), 600);
-    assert_int_equal(dns_policy_deadline_ms(100, 1), 100);
+    assert_int_equal(dns_policy_deadline_ms(1000, 3, 1), 7000);
+    assert_int_equal(dns_policy_deadline_ms(1000, 10, 1), 7000);
+    assert_int_equal(dns_policy_deadline_ms(60000, 1, 1), 7000);
+    assert_int_equal(dns_policy_deadline_ms(200, 2, 1), 600);
+    assert_int_equal(dns_policy_deadline_ms(100, 1, 1), 100);
+    assert_int_equal(dns_policy_deadline_ms(100, 1, 3), 300);
+    assert_int_equal(dns_policy_deadline_ms(1000, 3, 3), 7000);
+    assert_int_equal(dns_policy_deadline_ms(100, 1, 0), 100);
 }
 
 static void

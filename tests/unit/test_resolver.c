@@ -58,20 +58,23 @@ on_record(void *context, const struct record *record)
     ((struct fixture *)context)->records++;
 }
 
-static void
-make_mute_server(struct fixture *fixture)
+/* A socket that never answers, as one more server of `settings`. */
+static int
+add_mute_server(struct settings *settings)
 {
+    struct address *server = &settings->dns_servers[settings->dns_server_count++];
     struct sockaddr_storage storage;
     socklen_t bytes;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    address_parse_ip("127.0.0.1", 0, &fixture->settings.dns_servers[0]);
-    bytes = address_to_sockaddr(&fixture->settings.dns_servers[0], &storage);
-    fixture->mute = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fixture->mute, (struct sockaddr *)&storage, bytes), 0);
+    assert_true(fd >= 0);
+    address_parse_ip("127.0.0.1", 0, server);
+    bytes = address_to_sockaddr(server, &storage);
+    assert_int_equal(bind(fd, (struct sockaddr *)&storage, bytes), 0);
     bytes = sizeof storage;
-    assert_int_equal(getsockname(fixture->mute, (struct sockaddr *)&storage, &bytes), 0);
-    address_from_sockaddr((struct sockaddr *)&storage, &fixture->settings.dns_servers[0]);
-    fixture->settings.dns_server_count = 1;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &bytes), 0);
+    address_from_sockaddr((struct sockaddr *)&storage, server);
+    return fd;
 }
 
 static int
@@ -84,7 +87,7 @@ set_up(void **state)
     log_set_level(LOG_ERROR);
     fixture->settings.dns_timeout_ms = 50;
     fixture->settings.dns_tries = 1;
-    make_mute_server(fixture);
+    fixture->mute = add_mute_server(&fixture->settings);
     make_file(fixture->hosts, "10.0.0.1 known.test\n");
     make_file(fixture->resolv_conf, "search example.test\n");
     fixture->options = (struct resolver_options){ fixture->hosts, fixture->resolv_conf,
@@ -219,6 +222,36 @@ was_asked(struct fixture *fixture, const char *label)
     return found;
 }
 
+static uint32_t
+questions_at(int server)
+{
+    char packet[512];
+    uint32_t count = 0;
+
+    while (recv(server, packet, sizeof packet, MSG_DONTWAIT) > 0)
+        count++;
+    return count;
+}
+
+static void
+a_silent_server_leaves_time_to_ask_the_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct settings settings = fixture->settings;
+    int second = add_mute_server(&settings), third = add_mute_server(&settings);
+    struct resolver_watch *watch;
+
+    resolver_set_settings(fixture->resolver, &settings);
+    watch = resolver_watch(fixture->resolver, "a.test", on_changed, fixture);
+    wait_told(fixture, DNS_FAMILIES);
+    assert_int_equal(questions_at(fixture->mute), DNS_FAMILIES);
+    assert_int_equal(questions_at(second), DNS_FAMILIES);
+    assert_int_equal(questions_at(third), DNS_FAMILIES);
+    resolver_unwatch(watch);
+    close(second);
+    close(third);
+}
+
 static void
 resolv_conf_is_read_again(void **state)
 {
@@ -302,6 +335,8 @@ main(void)
         cmocka_unit_test_setup_teardown(localhost_needs_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(equal_names_are_asked_for_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_names_are_no_storm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_silent_server_leaves_time_to_ask_the_others, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(resolv_conf_is_read_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_settings_are_used_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(seeds_are_known_before_any_answer_and_kept_without,

@@ -1,3 +1,7 @@
+# Debian's own, which has Debian's pytest. Not looked for: building needs none, and a test whose
+# program is not there fails.
+set(FPROXY_PYTHON /usr/bin/python3)
+
 # fproxy_unit_test(NAME LIB...): tests/unit/test_NAME.c, a cmocka program run by CTest.
 function(fproxy_unit_test name)
   add_executable(test_${name} ${CMAKE_SOURCE_DIR}/tests/unit/test_${name}.c)

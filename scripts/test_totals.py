@@ -36,6 +36,11 @@ def test_a_crash_counts_though_no_test_is_named(tmp_path):
         1, "4 passed, 1 failed")
 
 
+def test_a_program_that_could_not_be_run_counts(tmp_path):
+    assert totals(tmp_path, ("run", ""), ("notrun", "Unable to find executable: test_x\n")) == (
+        1, "1 passed, 1 failed")
+
+
 def test_a_step_that_failed_and_a_result_that_is_missing_count(tmp_path):
     status, line = totals(tmp_path, ("run", ""),
                           more=("asan build:failed", f"tsan={tmp_path}/none.xml"))

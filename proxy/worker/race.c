@@ -283,7 +283,8 @@ lane_start(struct conn *conn, struct lane *lane, const struct available_endpoint
     lane->conn = conn;
     lane_io(lane)->ready = lane == &race->lanes[0] ? first_lane_ready : other_lane_ready;
     rc = lane_connect(lane, &endpoint->address);
-    if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM)
+    if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM ||
+        rc == -ENOSPC)      /* of epoll_ctl(2): max_user_watches */
         return rc;      /* no try at all: it waits for a descriptor */
     lane->endpoint_id = endpoint->id;
     lane->endpoint_slot = endpoint->slot;

@@ -298,18 +298,20 @@ set_initial(struct endpoint *endpoint)
     enum app_initial initial = app->config.initial;
     enum endpoint_state state = ENDPOINT_UNKNOWN;
     enum reason reason = REASON_NONE;
-    struct seed seed;
+    struct seed seed = { .recalled = false };
+    bool known = endpoint->address.family != 0 &&
+                 seeds_take(app->prober->seeds, app->config.name, endpoint->target->config->name,
+                            &endpoint->address, clock_wall_ms(), &seed);
 
     if (endpoint->address.family == 0) {
         state = ENDPOINT_UNRESOLVED;
     } else if (app->ops == NULL) {
         state = ENDPOINT_AVAILABLE;
         reason = REASON_INITIAL;
-    } else if (initial != APP_INITIAL_HISTORY) {
+    } else if (initial != APP_INITIAL_HISTORY && !(known && seed.recalled)) {
         state = initial == APP_INITIAL_UP ? ENDPOINT_AVAILABLE : ENDPOINT_UNAVAILABLE;
         reason = REASON_INITIAL;
-    } else if (seeds_take(app->prober->seeds, app->config.name, endpoint->target->config->name,
-                          &endpoint->address, clock_wall_ms(), &seed)) {
+    } else if (known) {
         state = seed.state;
         reason = REASON_HISTORY;
         endpoint->since_ms = seed.since_ms;

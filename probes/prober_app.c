@@ -19,6 +19,7 @@
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
+#include "probes/recall.h"
 
 struct prober_app *
 prober_app_find(struct prober *prober, const char *name, uint32_t generation)
@@ -189,6 +190,8 @@ prober_app_load(struct prober *prober, const char *text, uint32_t generation,
         goto fail_configured;
     app->next_id = first_id(prober, app->config.name);
     same = prober_app_find(prober, app->config.name, generation);
+    if (same == NULL)
+        recall_board(app);
     insert(prober, app);
     rc = start_targets(app);
     if (rc < 0) {

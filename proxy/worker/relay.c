@@ -246,9 +246,9 @@ bulk_step(struct conn *conn, enum side from, size_t *budget)
         return STEP_ON;
     }
     /* EINVAL: cannot be spliced. Nothing read, or nothing there although the source has hung
-     * up: splice(2) also stops so at an urgent byte (SIOCATMARK), with more behind it. What it
-     * really is recv(2) tells. */
-    if (got == 0 || flow->hung_up || errno == EINVAL) {
+     * up: splice(2) also stops so at an urgent byte, with more behind it; recv(2) tells which.
+     * Not so an error: the first call that returns it is the only one. */
+    if (got == 0 || errno == EINVAL || (errno == EAGAIN && flow->hung_up)) {
         flow->bulk = false;
         return STEP_ON;
     }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -336,6 +337,49 @@ wait_for_end(struct rig *rig)
     }
     fail_msg("the worker did not end");
     return -1;
+}
+
+unsigned
+rig_sockets(const struct rig *rig)
+{
+    char path[64], link[400], to[32];
+    struct dirent *entry;
+    unsigned count = 0;
+    DIR *directory;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)rig->pid);
+    directory = opendir(path);
+    assert_non_null(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        ssize_t bytes;
+
+        snprintf(link, sizeof link, "%s/%s", path, entry->d_name);
+        bytes = readlink(link, to, sizeof to - 1);
+        if (bytes > 7 && memcmp(to, "socket:", 7) == 0)
+            count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+unsigned long
+rig_cpu_ticks(const struct rig *rig)
+{
+    unsigned long user, system;
+    char path[64], text[512];
+    ssize_t bytes;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)rig->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    bytes = read(fd, text, sizeof text - 1);
+    close(fd);
+    assert_true(bytes > 0);
+    text[bytes] = '\0';
+    assert_int_equal(sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
+                            "%*u %lu %lu", &user, &system), 2);
+    return user + system;
 }
 
 int

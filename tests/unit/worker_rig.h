@@ -41,6 +41,10 @@ void rig_close_listeners(struct rig *rig);
 int rig_stop(struct rig *rig, uint32_t deadline_ms);
 void rig_fini(struct rig *rig);
 
+/* How many sockets the worker has open, and the clock ticks of CPU time it has used. */
+unsigned rig_sockets(const struct rig *rig);
+unsigned long rig_cpu_ticks(const struct rig *rig);
+
 /* Publishes endpoints 127.0.0.1:ports[i], in slot i, with id i + 1. */
 void rig_publish(struct rig *rig, const uint16_t *ports, unsigned count);
 

@@ -76,13 +76,21 @@ print_targets(struct print *print, const struct app_config *app)
     fputs("\n);\n", print->stream);
 }
 
+/* A duration that follows another one where nobody gave it: then it is left out. */
+static void
+print_unless_open(struct print *print, int indent, const char *key, uint32_t ms)
+{
+    if (ms != APP_DURATION_OPEN)
+        print_duration(print, indent, key, ms);
+}
+
 static void
 print_groups(struct print *print, const struct app_config *app)
 {
     fputs("probe = {\n", print->stream);
     print_text(print, 2, "kind", app->probe.kind);
     print_duration(print, 2, "interval", app->probe.interval_ms);
-    print_duration(print, 2, "timeout", app->probe.timeout_ms);
+    print_unless_open(print, 2, "timeout", app->probe.timeout_ms);
     print_number(print, 2, "rise", app->probe.rise);
     print_number(print, 2, "fall", app->probe.fall);
     print_number(print, 2, "jitter", app->probe.jitter_percent);
@@ -97,6 +105,22 @@ print_groups(struct print *print, const struct app_config *app)
     fputs("};\n", print->stream);
 }
 
+/* All keys that may have a default. */
+static void
+print_common(struct print *print, const struct app_config *app)
+{
+    print_text(print, 0, "strategy", app->strategy);
+    print_groups(print, app);
+    print_text(print, 0, "initial", initial_names[app->initial]);
+    print_text(print, 0, "panic", panic_names[app->panic]);
+    print_duration(print, 0, "idle_timeout", app->idle_timeout_ms);
+    print_unless_open(print, 0, "half_close_timeout", app->half_close_timeout_ms);
+    print_duration(print, 0, "drain_timeout", app->drain_timeout_ms);
+    print_duration(print, 0, "user_timeout", app->user_timeout_ms);
+    print_number(print, 0, "threads", app->threads);
+    print_number(print, 0, "endpoints_max", app->endpoints_max);
+}
+
 char *
 app_config_print(const struct app_config *app)
 {
@@ -107,17 +131,36 @@ app_config_print(const struct app_config *app)
     print_text(&print, 0, "name", app->name);
     print_ports(&print, app);
     print_targets(&print, app);
-    print_text(&print, 0, "strategy", app->strategy);
-    print_groups(&print, app);
-    print_text(&print, 0, "initial", initial_names[app->initial]);
-    print_text(&print, 0, "panic", panic_names[app->panic]);
-    print_duration(&print, 0, "idle_timeout", app->idle_timeout_ms);
-    print_duration(&print, 0, "half_close_timeout", app->half_close_timeout_ms);
-    print_duration(&print, 0, "drain_timeout", app->drain_timeout_ms);
-    print_duration(&print, 0, "user_timeout", app->user_timeout_ms);
-    print_number(&print, 0, "threads", app->threads);
-    print_number(&print, 0, "endpoints_max", app->endpoints_max);
+    print_common(&print, app);
     return print_end(&print);
+}
+
+char *
+app_defaults_print(const struct app_draft *defaults)
+{
+    struct print print;
+
+    if (print_begin(&print) < 0)
+        return NULL;
+    print_common(&print, &defaults->app);
+    return print_end(&print);
+}
+
+int
+app_defaults_parse(const char *text, struct app_draft *defaults, char *why)
+{
+    struct canonical canonical;
+    struct app_draft draft;
+    int rc = canonical_open(&canonical, text, why);
+
+    if (rc < 0)
+        return rc;
+    app_draft_init(&draft);
+    rc = app_read_defaults(canonical.root, &canonical.problems, &draft);
+    rc = canonical_close(&canonical, rc);
+    if (rc == 0)
+        *defaults = draft;
+    return rc;
 }
 
 int

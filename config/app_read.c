@@ -10,7 +10,6 @@
 #include "config/endpoints_read.h"
 
 #define AT(member) offsetof(struct app_draft, app.member)
-#define UNSET UINT32_MAX        /* of a duration that follows another one */
 
 enum { PROBE_TIMEOUT_MS = 2000 };
 
@@ -147,8 +146,8 @@ app_draft_init(struct app_draft *draft)
 {
     memset(draft, 0, sizeof *draft);
     app_config_defaults(&draft->app);
-    draft->app.probe.timeout_ms = UNSET;
-    draft->app.half_close_timeout_ms = UNSET;
+    draft->app.probe.timeout_ms = APP_DURATION_OPEN;
+    draft->app.half_close_timeout_ms = APP_DURATION_OPEN;
 }
 
 void
@@ -197,9 +196,9 @@ finish(struct reader *reader, const struct config_setting_t *group, struct app_c
     struct app_probe *probe = &app->probe;
     char timeout[DURATION_TEXT_BYTES], interval[DURATION_TEXT_BYTES];
 
-    if (app->half_close_timeout_ms == UNSET)
+    if (app->half_close_timeout_ms == APP_DURATION_OPEN)
         app->half_close_timeout_ms = app->idle_timeout_ms;
-    if (probe->timeout_ms == UNSET)
+    if (probe->timeout_ms == APP_DURATION_OPEN)
         probe->timeout_ms = MIN(probe->interval_ms, PROBE_TIMEOUT_MS);
     if (probe->timeout_ms > probe->interval_ms)
         key_problem(reader, probe_setting(group, "timeout"), "probe.timeout",

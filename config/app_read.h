@@ -14,6 +14,9 @@
 
 struct config_setting_t;
 
+/* Of a duration that follows another one, while that may still change. */
+#define APP_DURATION_OPEN UINT32_MAX
+
 /* An app while it is read: values that follow others are still open. */
 struct app_draft {
     struct app_config app;
@@ -29,6 +32,11 @@ void app_draft_fini(struct app_draft *draft);
  * and targets. 0 or -ENOMEM; what is wrong is told and left as it was. */
 int app_read_defaults(const struct config_setting_t *group, struct problems *problems,
                       struct app_draft *defaults);
+
+/* The canonical text of such a draft, on the heap, or NULL; and back, as app_config_parse().
+ * It holds every key but name, ports and targets, those that are still open left out. */
+char *app_defaults_print(const struct app_draft *defaults);
+int app_defaults_parse(const char *text, struct app_draft *defaults, char *why);
 
 /* One app, on top of `defaults`. The draft is the caller's to fini in any case; problems were
  * told when problems->count grew. 0 or -ENOMEM. */

@@ -36,8 +36,22 @@ struct config_error {
     char *message;                  /* owned */
 };
 
+/* The group `daemon` or `defaults`: one of each for all files. */
+struct config_group {
+    char *source;                   /* owned: the file; NULL: in none that could be read */
+    char *text;                     /* owned: canonical, of what holds */
+    bool broken;                    /* has errors: its valid keys hold, unless replaced */
+    bool replaced;                  /* what the caller gave holds instead */
+};
+
+/* Canonical texts that hold instead of what the files say; NULL: what they say holds. */
+struct config_groups {
+    const char *daemon, *defaults;
+};
+
 struct config {
     struct settings settings;
+    struct config_group daemon, defaults;
     struct config_app *apps;        /* owned; in the order of files and of their text */
     size_t app_count;
     struct config_error *errors;    /* owned */
@@ -55,6 +69,9 @@ struct config {
  * heap) even when there are errors in it; -ENOENT, -EACCES, -ENOMEM... when the path itself
  * cannot be read: then there is no result. */
 int config_load(const char *path, struct config **config);
+/* The same with groups of the caller; a text that is not canonical replaces nothing. */
+int config_load_with(const char *path, const struct config_groups *groups,
+                     struct config **config);
 void config_free(struct config *config);
 
 /* `FILE:LINE: app: key: message` without the parts that are not known; on the heap. */

@@ -26,6 +26,7 @@ struct loader {
     size_t file_count, files_max;
     const struct loaded_file *daemon_file, *defaults_file;
     struct app_draft defaults;
+    struct config_groups groups; /* borrowed texts */
     struct claims *claims; /* owned */
     size_t apps_max;
 };
@@ -166,18 +167,57 @@ read_common(struct loader *loader, const struct loaded_file *file)
     if (sections->daemon != NULL &&
         is_first(loader, &sink, sections->daemon, "daemon",
                  first != NULL ? first->sections.daemon : NULL, first)) {
+        unsigned before = sink.problems.count;
+
         loader->daemon_file = file;
         rc = settings_read(sections->daemon, "daemon.", &sink.problems,
                            &loader->config->settings);
+        loader->config->daemon.broken = sink.problems.count > before;
     }
     first = loader->defaults_file;
     if (rc == 0 && sections->defaults != NULL &&
         is_first(loader, &sink, sections->defaults, "defaults",
                  first != NULL ? first->sections.defaults : NULL, first)) {
+        unsigned before = sink.problems.count;
+
         loader->defaults_file = file;
         rc = app_read_defaults(sections->defaults, &sink.problems, &loader->defaults);
+        loader->config->defaults.broken = sink.problems.count > before;
     }
     return sink_result(&sink, rc);
+}
+
+static int
+name_source(struct config_group *group, const struct loaded_file *file)
+{
+    if (file != NULL)
+        group->source = strdup(file->path);
+    return group->text == NULL || (file != NULL && group->source == NULL) ? -ENOMEM : 0;
+}
+
+/* What holds for all: the caller's groups, or what was read. */
+static int
+settle_groups(struct loader *loader)
+{
+    struct config *config = loader->config;
+    const struct config_groups *groups = &loader->groups;
+    char why[DETAIL_BYTES];
+    int rc = 0;
+
+    if (groups->daemon != NULL) {
+        rc = settings_parse(groups->daemon, &config->settings, why);
+        config->daemon.replaced = rc == 0;
+    }
+    if (groups->defaults != NULL && rc != -ENOMEM) {
+        rc = app_defaults_parse(groups->defaults, &loader->defaults, why);
+        config->defaults.replaced = rc == 0;
+    }
+    if (rc == -ENOMEM)
+        return rc;
+    config->daemon.text = settings_print(&config->settings);
+    config->defaults.text = app_defaults_print(&loader->defaults);
+    rc = name_source(&config->daemon, loader->daemon_file);
+    return rc == 0 ? name_source(&config->defaults, loader->defaults_file) : rc;
 }
 
 /* Moves a draft without errors into the result. */
@@ -250,6 +290,8 @@ loader_finish(struct loader *loader, struct config **config)
     for (size_t i = 0; i < loader->file_count && rc == 0; i++)
         if (loader->files[i].document != NULL)
             rc = read_common(loader, &loader->files[i]);
+    if (rc == 0)
+        rc = settle_groups(loader);
     for (size_t i = 0; i < loader->file_count && rc == 0; i++)
         if (loader->files[i].document != NULL)
             rc = read_apps(loader, &loader->files[i]);
@@ -260,6 +302,12 @@ loader_finish(struct loader *loader, struct config **config)
     }
     loader_destroy(loader);
     return rc;
+}
+
+void
+loader_replace(struct loader *loader, const struct config_groups *groups)
+{
+    loader->groups = *groups;
 }
 
 static int
@@ -278,7 +326,7 @@ load_file(struct loader *loader, const char *path)
 }
 
 int
-config_load(const char *path, struct config **config)
+config_load_with(const char *path, const struct config_groups *groups, struct config **config)
 {
     struct file_list list;
     struct loader *loader;
@@ -289,6 +337,8 @@ config_load(const char *path, struct config **config)
     loader = loader_create();
     if (loader == NULL)
         rc = -ENOMEM;
+    else
+        loader_replace(loader, groups);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         rc = load_file(loader, list.paths[i]);
     files_free(&list);
@@ -299,11 +349,26 @@ config_load(const char *path, struct config **config)
     return rc;
 }
 
+int
+config_load(const char *path, struct config **config)
+{
+    return config_load_with(path, &(struct config_groups){ 0 }, config);
+}
+
+static void
+group_fini(struct config_group *group)
+{
+    free(group->source);
+    free(group->text);
+}
+
 void
 config_free(struct config *config)
 {
     if (config == NULL)
         return;
+    group_fini(&config->daemon);
+    group_fini(&config->defaults);
     for (size_t i = 0; i < config->app_count; i++) {
         app_config_fini(&config->apps[i].app);
         free(config->apps[i].source);

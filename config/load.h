@@ -18,6 +18,9 @@ int loader_add_text(struct loader *loader, const char *path, const char *text, s
 /* A file that could not be read, and why. 0 or -ENOMEM. */
 int loader_add_unreadable(struct loader *loader, const char *path, const char *why);
 
+/* From here on these groups hold. The texts are borrowed until the loader ends. */
+void loader_replace(struct loader *loader, const struct config_groups *groups);
+
 /* Checks all files against each other and ends the loader. 0 and `*config`, or -ENOMEM. */
 int loader_finish(struct loader *loader, struct config **config);
 

@@ -20,7 +20,8 @@ enum { SCHEMA_VERSION = ARRAY_SIZE(migrations) };
 /* Small tables that a start depends on: checked page by page at each open. The history is
  * not, since that would take seconds; damage there is noticed when it is met. */
 static const char *const checked_tables[] = {
-    "config_generations", "dns_cache", "endpoints", "overrides", "rollouts",
+    "config_generations", "config_groups", "dns_cache", "endpoints", "overrides",
+    "rollouts",
 };
 
 static const char *

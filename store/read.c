@@ -191,17 +191,12 @@ read_config(sqlite3_stmt *row, void *item)
     config->config = column_copy(row, 4);
 }
 
-int
-store_read_configs(struct store *store, struct store_config **configs, size_t *count)
+static int
+read_configs(struct store *store, const struct query *query, struct store_config **configs,
+             size_t *count)
 {
-    static const struct query query = {
-        "SELECT app, generation, hash, source, config FROM last_good_config"
-        " UNION ALL SELECT app, max(generation), '', NULL, NULL FROM config_generations"
-        " GROUP BY app ORDER BY app",
-        NULL, read_config
-    };
     struct rows rows = { .item_bytes = sizeof(struct store_config) };
-    int rc = run_queries(store, &query, 1, &rows);
+    int rc = run_queries(store, query, 1, &rows);
 
     *configs = (struct store_config *)(void *)rows.items;
     *count = rows.count;
@@ -211,6 +206,29 @@ store_read_configs(struct store *store, struct store_config **configs, size_t *c
     *configs = NULL;
     *count = 0;
     return rc;
+}
+
+int
+store_read_configs(struct store *store, struct store_config **configs, size_t *count)
+{
+    static const struct query query = {
+        "SELECT app, generation, hash, source, config FROM last_good_config"
+        " UNION ALL SELECT app, max(generation), '', NULL, NULL FROM config_generations"
+        " GROUP BY app ORDER BY app",
+        NULL, read_config
+    };
+
+    return read_configs(store, &query, configs, count);
+}
+
+int
+store_read_groups(struct store *store, struct store_config **groups, size_t *count)
+{
+    static const struct query query = {
+        "SELECT name, 0, hash, source, config FROM config_groups", NULL, read_config
+    };
+
+    return read_configs(store, &query, groups, count);
 }
 
 void

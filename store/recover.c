@@ -121,6 +121,8 @@ copy_tables(struct database *database, const char *bad_path)
     static const char *const copies[][2] = {
         { "config_generations", "INSERT OR IGNORE INTO config_generations"
                                 " SELECT * FROM bad.config_generations" },
+        { "config_groups", "INSERT OR IGNORE INTO config_groups"
+                           " SELECT * FROM bad.config_groups" },
         { "dns_cache", "INSERT OR IGNORE INTO dns_cache SELECT * FROM bad.dns_cache" },
         { "endpoints", "INSERT OR IGNORE INTO endpoints SELECT * FROM bad.endpoints" },
         { "overrides", "INSERT OR IGNORE INTO overrides SELECT * FROM bad.overrides" },

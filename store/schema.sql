@@ -22,6 +22,15 @@ CREATE VIEW last_good_config AS
     FROM config_generations
     WHERE status = 'good';
 
+-- The last good of what holds for all apps.
+CREATE TABLE config_groups (
+    name        TEXT    NOT NULL PRIMARY KEY,   -- daemon, defaults
+    source      TEXT    NOT NULL,
+    config      TEXT    NOT NULL,
+    hash        TEXT    NOT NULL,
+    created_at  TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE dns_cache (
     name        TEXT    NOT NULL,
     type        TEXT    NOT NULL,   -- A, AAAA

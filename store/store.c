@@ -322,6 +322,20 @@ store_forget_app(struct store *store, const char *app, int64_t at_ms)
 }
 
 int
+store_write_group(struct store *store, const char *name, const char *source,
+                  const char *config, const char *hash, int64_t at_ms)
+{
+    return enqueue(store, ENTRY(WRITE_GROUP, text(name), text(source), text(config), text(hash),
+                                value_time(at_ms)));
+}
+
+int
+store_forget_group(struct store *store, const char *name)
+{
+    return enqueue(store, ENTRY(WRITE_GROUP_FORGET, text(name)));
+}
+
+int
 store_write_rollout(struct store *store, const struct store_rollout *rollout)
 {
     bool open = rollout->outcome[0] == '\0';

@@ -59,6 +59,10 @@ struct store_config {
 int store_read_configs(struct store *store, struct store_config **configs, size_t *count);
 void store_configs_free(struct store_config *configs, size_t count);
 
+/* The last good groups `daemon` and `defaults`, which hold for all apps: `app` is the group's
+ * name, `generation` 0. Else as above. */
+int store_read_groups(struct store *store, struct store_config **groups, size_t *count);
+
 /* Endpoints (RECORD_ENDPOINT) not older than `newer_than_ms` and DNS answers (RECORD_DNS):
  * the seed of the prober. An array on the heap. 0 or -errno. */
 int store_read_seed(struct store *store, int64_t newer_than_ms, struct record **records,
@@ -88,6 +92,11 @@ int store_write_config(struct store *store, const char *app, uint32_t generation
 /* The app is gone from the configuration: its good rows become "superseded", its endpoint
  * rows are deleted. */
 int store_forget_app(struct store *store, const char *app, int64_t at_ms);
+
+/* A group that is good, in the place of the one before; and one that is gone. */
+int store_write_group(struct store *store, const char *name, const char *source,
+                      const char *config, const char *hash, int64_t at_ms);
+int store_forget_group(struct store *store, const char *name);
 
 /* Inserts a rollout when it starts (outcome "" is stored as NULL), updates the same row (app,
  * started_at) when it ends. */

@@ -35,6 +35,11 @@ const struct write_ops writes[WRITE_KINDS] = {
     [WRITE_CONFIG] = { WORTH_PRECIOUS, true, { INSERT_CONFIG, TRIM_CONFIGS } },
     [WRITE_CONFIG_GOOD] = { WORTH_PRECIOUS, true, { SUPERSEDE, INSERT_CONFIG, TRIM_CONFIGS } },
     [WRITE_CONFIG_FORGET] = { WORTH_PRECIOUS, true, { SUPERSEDE } },
+    [WRITE_GROUP] = { WORTH_PRECIOUS, true, {
+        "INSERT OR REPLACE INTO config_groups (name, source, config, hash, created_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5)" } },
+    [WRITE_GROUP_FORGET] = { WORTH_PRECIOUS, true, {
+        "DELETE FROM config_groups WHERE name = ?1" } },
     [WRITE_ROLLOUT] = { WORTH_PRECIOUS, true, {
         "INSERT INTO rollouts (app, from_generation, to_generation, outcome, reason,"
         " started_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"

@@ -164,6 +164,16 @@ is_opaque(const struct config *config, const char *file)
     return false;
 }
 
+bool
+boot_group_restored(const struct config *config, const struct config_group *group,
+                    const char *config_path, const struct store_config *good)
+{
+    if (good == NULL || good->source == NULL || !boot_is_under(good->source, config_path))
+        return false;
+    return config == NULL || group->broken ||
+           (group->source == NULL && is_opaque(config, good->source));
+}
+
 /* Apps that are known but stand nowhere in what could be read. */
 static int
 plan_absent(struct desired *desired, const struct config *config, const char *config_path,

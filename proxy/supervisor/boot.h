@@ -42,6 +42,12 @@ int boot_plan(struct config *config, const char *config_path, int path_error,
               const struct store_config *known, size_t known_count, struct desired **desired);
 void desired_free(struct desired *desired);
 
+/* Does the last good group (`daemon` or `defaults`; NULL: none is known) hold, and not what
+ * `group` says? It does when the present one has errors or stood in a file that cannot be read
+ * now. `config` and `group` may be NULL as above. */
+bool boot_group_restored(const struct config *config, const struct config_group *group,
+                         const char *config_path, const struct store_config *good);
+
 /* The number for a text: its own when it is the last good one, else a new one. */
 uint32_t boot_generation(const struct store_config *known, size_t known_count, const char *app,
                          const char *hash);

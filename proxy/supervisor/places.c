@@ -80,7 +80,5 @@ places_set_log(const struct supervisor_options *options, const struct places *pl
         return -1;
     }
     log_set_level(level);
-    /* Children have it from their first line on, before their settings arrive. */
-    setenv("FPROXY_LOG", log_level_name(level), 1);
     return 0;
 }

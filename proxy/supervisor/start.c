@@ -18,6 +18,7 @@
 #include "proxy/supervisor/admin.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/boot.h"
+#include "proxy/supervisor/groups.h"
 #include "proxy/supervisor/leftovers.h"
 #include "proxy/supervisor/lock.h"
 #include "proxy/supervisor/places.h"
@@ -144,6 +145,8 @@ seal_settings(struct supervisor *supervisor)
     supervisor->settings.log_level = log_get_level();
     supervisor->settings.log_level_set = true;
     supervisor->settings.log_format = log_get_format();
+    /* They have it from their first line on, before their settings arrive. */
+    setenv("FPROXY_LOG", log_level_name(log_get_level()), 1);
     text = settings_print(&supervisor->settings);
     if (text != NULL)
         fd = sealed_text_create("settings", text, strlen(text));
@@ -291,8 +294,22 @@ tell_summary(const struct supervisor *supervisor, const struct config *config)
         log_warn(NULL, "the database: %s", state);
 }
 
+/* Configuration and database together say what runs, and how. */
 static int
-start_with(struct supervisor *supervisor, struct config *config, int path_error)
+decide(struct supervisor *supervisor, const struct supervisor_options *options,
+       struct places *places)
+{
+    groups_settle(supervisor, places);
+    supervisor->settings = places->settings;
+    if (places_set_log(options, places) < 0)
+        return -1;
+    tell_config_errors(supervisor, places->config);
+    return plan(supervisor, places->config, places->config_error);
+}
+
+static int
+start_with(struct supervisor *supervisor, const struct supervisor_options *options,
+           struct places *places)
 {
     int rc;
 
@@ -304,8 +321,7 @@ start_with(struct supervisor *supervisor, struct config *config, int path_error)
                   strerror(-rc));
         return -1;
     }
-    tell_config_errors(supervisor, config);
-    if (plan(supervisor, config, path_error) < 0)
+    if (decide(supervisor, options, places) < 0)
         return -1;
     read_seed(supervisor);
     if (seal_settings(supervisor) < 0)
@@ -316,7 +332,7 @@ start_with(struct supervisor *supervisor, struct config *config, int path_error)
                   strerror(-rc));
         return -1;
     }
-    tell_summary(supervisor, config);
+    tell_summary(supervisor, places->config);
     return 0;
 }
 
@@ -339,10 +355,9 @@ start_supervisor(struct supervisor *supervisor, const struct supervisor_options 
     memcpy(supervisor->config_path, places.config_path, PATH_BYTES);
     memcpy(supervisor->state_dir, places.state_dir, PATH_BYTES);
     memcpy(supervisor->runtime_dir, places.runtime_dir, PATH_BYTES);
-    supervisor->settings = places.settings;
     rc = places_set_log(options, &places);
     if (rc == 0)
-        rc = start_with(supervisor, places.config, places.config_error);
+        rc = start_with(supervisor, options, &places);
     config_free(places.config);
     return rc;
 }

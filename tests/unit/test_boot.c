@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/util.h"
 #include "proxy/supervisor/boot.h"
 
 #define WEB "{ name = \"web\"; ports = [5001]; targets = (\"10.0.0.1:80\"); }"
@@ -312,6 +313,37 @@ a_path_holds_what_lies_under_it(void **state)
     assert_false(boot_is_under("/etc/f", "/etc/f/a.conf"));
 }
 
+static void
+groups_that_cannot_be_used_are_the_last_good_ones(void **state)
+{
+    static const struct {
+        const char *text;
+        bool restored;
+    } cases[] = {
+        { "defaults = { idle_timeout = 9000; };", false },
+        { "defaults = { idle_timeout = true; };", true },
+        { "defaults = 7;", true },
+        { "defaults = {", true },
+        { "", true },
+        { "# no defaults any more\n", false },
+        { "defaults = { idle_timeout = 7000; }; apps = (" BAD_WEB ");", false },
+    };
+    struct fixture *fixture = *state;
+    struct store_config good = { .app = "defaults", .source = fixture->file };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        write_file(fixture, cases[i].text);
+        assert_int_equal(boot_group_restored(fixture->config, &fixture->config->defaults,
+                                             fixture->dir, &good),
+                         cases[i].restored);
+        assert_false(boot_group_restored(fixture->config, &fixture->config->defaults,
+                                         fixture->dir, NULL));
+        assert_false(boot_group_restored(fixture->config, &fixture->config->defaults,
+                                         "/elsewhere", &good));
+    }
+    assert_true(boot_group_restored(NULL, NULL, fixture->dir, &good));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -331,6 +363,7 @@ main(void)
         TEST(without_any_file_the_database_is_enough),
         TEST(a_mistyped_path_runs_nothing_of_another),
         TEST(a_last_good_text_that_no_longer_parses_is_told),
+        TEST(groups_that_cannot_be_used_are_the_last_good_ones),
         cmocka_unit_test(a_path_holds_what_lies_under_it),
     };
 

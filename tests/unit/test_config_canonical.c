@@ -302,6 +302,35 @@ settings_read_back_as_they_were_printed(void **state)
     }
 }
 
+/* What apps get from them is the same, also where a value follows one of the app's. */
+static void
+defaults_read_back_as_they_were_printed(void **state)
+{
+    struct app_draft defaults, again;
+    char why[DETAIL_BYTES], *text, *twice;
+
+    app_draft_init(&defaults);
+    for (int given = 0; given <= 1; given++) {
+        defaults.app.idle_timeout_ms = 7 * 60 * 1000;
+        defaults.app.connect_retries = 9;
+        if (given) {
+            defaults.app.half_close_timeout_ms = 5000;
+            defaults.app.probe.timeout_ms = 700;
+        }
+        text = app_defaults_print(&defaults);
+        assert_non_null(text);
+        assert_int_equal(strstr(text, "half_close_timeout") != NULL, given);
+        if (app_defaults_parse(text, &again, why) != 0)
+            fail_msg("%s\n%s", why, text);
+        assert_memory_equal(&again, &defaults, sizeof again);
+        twice = app_defaults_print(&again);
+        assert_string_equal(twice, text);
+        free(twice);
+        free(text);
+    }
+    assert_int_equal(app_defaults_parse("ports = (1);", &again, why), -EINVAL);
+}
+
 int
 main(void)
 {
@@ -312,6 +341,7 @@ main(void)
         cmocka_unit_test(values_follow_those_they_depend_on),
         cmocka_unit_test(what_is_no_canonical_text_says_why_and_leaves_nothing),
         cmocka_unit_test(settings_read_back_as_they_were_printed),
+        cmocka_unit_test(defaults_read_back_as_they_were_printed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

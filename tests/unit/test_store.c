@@ -19,6 +19,7 @@ a_new_database_has_all_public_tables_and_views(void **state)
         "SELECT app, generation, status, source, config, hash, reason, created_at"
         " FROM config_generations",
         "SELECT app, generation, source, config, hash FROM last_good_config",
+        "SELECT name, source, config, hash, created_at FROM config_groups",
         "SELECT name, type, address, ttl_s, resolved_at, expires_at, status FROM dns_cache",
         "SELECT app, target, address, state, since, reason, weight, updated_at FROM endpoints",
         "SELECT app, target, address, state, since, reason, weight, updated_at"
@@ -96,6 +97,32 @@ an_opened_database_keeps_what_an_earlier_run_wrote(void **state)
     assert_string_equal(fixture_query(fixture, "SELECT status || ': ' || reason"
                                                " FROM config_generations WHERE generation = 9"),
                         "failed: port 80 is taken");
+}
+
+static void
+what_holds_for_all_apps_is_kept_beside_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_config *groups;
+    size_t count;
+
+    fixture_open(fixture);
+    write_good(fixture, "daemon", 1, AT_MS);
+    store_write_group(fixture->store, "daemon", "old.conf", "threads = 1;", "h1", AT_MS);
+    store_write_group(fixture->store, "daemon", "00.conf", "threads = 2;", "h2", AT_MS);
+    store_write_group(fixture->store, "defaults", "00.conf", "text", "h3", AT_MS);
+    store_forget_group(fixture->store, "defaults");
+    fixture_close(fixture);
+    assert_string_equal(fixture_query(fixture, "SELECT count(*) FROM last_good_config"), "1");
+
+    fixture_open(fixture);
+    assert_int_equal(store_read_groups(fixture->store, &groups, &count), 0);
+    assert_int_equal(count, 1);
+    assert_string_equal(groups[0].app, "daemon");
+    assert_string_equal(groups[0].source, "00.conf");
+    assert_string_equal(groups[0].config, "threads = 2;");
+    assert_string_equal(groups[0].hash, "h2");
+    store_configs_free(groups, count);
 }
 
 static void
@@ -395,6 +422,7 @@ main(void)
         TEST(a_new_database_has_all_public_tables_and_views),
         TEST(the_database_is_not_readable_for_everybody),
         TEST(an_opened_database_keeps_what_an_earlier_run_wrote),
+        TEST(what_holds_for_all_apps_is_kept_beside_them),
         TEST(a_configuration_is_on_disk_without_waiting_for_a_batch),
         TEST(only_the_last_generations_of_an_app_are_kept),
         TEST(a_forgotten_app_has_no_good_configuration_and_no_endpoints),

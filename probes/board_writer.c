@@ -233,6 +233,32 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
     return count;
 }
 
+void
+board_writer_minute(struct prober_app *app, int64_t wall_ms)
+{
+    uint32_t untold = probe_lines_untold(&app->writer.panic_lines, wall_ms);
+
+    if (untold > 0)
+        log_warn(app->config.name, "panic began or ended %" PRIu32 " times more within that "
+                                   "minute", untold);
+}
+
+static void
+tell_panic(struct prober_app *app, bool begins, uint32_t count)
+{
+    int64_t wall_ms = clock_wall_ms();
+
+    board_writer_minute(app, wall_ms);
+    if (!probe_lines_allow(&app->writer.panic_lines, wall_ms))
+        return;
+    if (begins)
+        log_warn(app->config.name, "no target is available: all are tried (panic)");
+    else if (count > 0)
+        log_warn(app->config.name, "a target is available again: panic is over");
+    else
+        log_warn(app->config.name, "no target has an address any more: none is tried");
+}
+
 static void
 publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
 {
@@ -250,9 +276,7 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
     assert(rc == 0);    /* no more endpoints than slots */
     (void)rc;
     if (flags != writer->published_flags)
-        log_warn(app->config.name, flags & AVAILABLE_PANIC
-                                       ? "no target is available: all are tried (panic)"
-                                       : "a target is available again: panic is over");
+        tell_panic(app, flags & AVAILABLE_PANIC, count);
     writer->scratch = writer->published;
     writer->published = list;
     writer->published_count = count;

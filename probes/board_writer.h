@@ -26,4 +26,7 @@ void board_writer_changed(struct prober_app *app);
 /* The same at once, for the board alone. */
 void board_writer_publish(struct prober_app *app);
 
+/* Tells of panics that came too fast to be told one by one. To be called every now and then. */
+void board_writer_minute(struct prober_app *app, int64_t wall_ms);
+
 #endif

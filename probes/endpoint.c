@@ -2,6 +2,7 @@
 #include "probes/endpoint.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +70,22 @@ endpoint_record_gone(const struct endpoint *endpoint)
     send_record(endpoint, &record);
 }
 
+/* Lines that a state's changes did not get; the history has them all. */
 static void
-record_transition(const struct endpoint *endpoint, enum endpoint_state from,
+tell_untold(struct endpoint *endpoint, int64_t wall_ms)
+{
+    uint32_t untold = probe_lines_untold(&endpoint->lines, wall_ms);
+    char address[ADDRESS_TEXT_BYTES];
+
+    if (untold > 0)
+        log_info(endpoint->target->app->config.name,
+                 "%s %s: changed its state %" PRIu32 " times more within that minute",
+                 endpoint->target->config->name,
+                 address_format(&endpoint->address, address), untold);
+}
+
+static void
+record_transition(struct endpoint *endpoint, enum endpoint_state from,
                   enum endpoint_state to, enum reason reason, const char *detail)
 {
     struct record record;
@@ -82,9 +97,11 @@ record_transition(const struct endpoint *endpoint, enum endpoint_state from,
     snprintf(row->reason, sizeof row->reason, "%s", reason_name(reason));
     snprintf(row->detail, sizeof row->detail, "%s", detail);
     send_record(endpoint, &record);
-    log_info(record.app, "%s%s%s: %s -> %s (%s)", record.target,
-             record.address[0] != '\0' ? " " : "", record.address, row->from_state,
-             row->to_state, detail[0] != '\0' ? detail : row->reason);
+    tell_untold(endpoint, record.at_ms);
+    if (probe_lines_allow(&endpoint->lines, record.at_ms))
+        log_info(record.app, "%s%s%s: %s -> %s (%s)", record.target,
+                 record.address[0] != '\0' ? " " : "", record.address, row->from_state,
+                 row->to_state, detail[0] != '\0' ? detail : row->reason);
 }
 
 static void
@@ -125,6 +142,7 @@ endpoint_minute(struct endpoint *endpoint, int64_t wall_ms)
 {
     int64_t age_ms = wall_ms - endpoint->recorded_ms;
 
+    tell_untold(endpoint, wall_ms);
     record_minute(endpoint, wall_ms);
     if (age_ms < 0 || age_ms >= RECORD_AGE_MAX_MS)
         endpoint_record(endpoint);
@@ -300,8 +318,9 @@ set_initial(struct endpoint *endpoint)
     enum reason reason = REASON_NONE;
     struct seed seed = { .recalled = false };
     bool known = endpoint->address.family != 0 &&
-                 seeds_take(app->prober->seeds, app->config.name, endpoint->target->config->name,
-                            &endpoint->address, clock_wall_ms(), &seed);
+                 seeds_take(app->prober->seeds, app->config.name,
+                            endpoint->target->config->name, &endpoint->address,
+                            clock_wall_ms(), &seed);
 
     if (endpoint->address.family == 0) {
         state = ENDPOINT_UNRESOLVED;

@@ -21,6 +21,31 @@ probe_log_keep(struct probe_log *log, enum reason outcome, int64_t wall_ms)
     return true;
 }
 
+static int64_t
+minute_of(int64_t wall_ms)
+{
+    return wall_ms - wall_ms % PROBE_LOG_MINUTE_MS;
+}
+
+bool
+probe_lines_allow(struct probe_lines *lines, int64_t wall_ms)
+{
+    lines->minute_ms = minute_of(wall_ms);
+    return lines->changes++ < PROBE_LOG_LINES_MAX;
+}
+
+uint32_t
+probe_lines_untold(struct probe_lines *lines, int64_t wall_ms)
+{
+    uint32_t untold =
+        lines->changes > PROBE_LOG_LINES_MAX ? lines->changes - PROBE_LOG_LINES_MAX : 0;
+
+    if (minute_of(wall_ms) == lines->minute_ms)
+        return 0;
+    lines->changes = 0;
+    return untold;
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -43,7 +68,7 @@ median(const struct probe_log *log)
 bool
 probe_log_minute(struct probe_log *log, int64_t wall_ms, struct record_probe_summary *summary)
 {
-    int64_t minute_ms = wall_ms - wall_ms % PROBE_LOG_MINUTE_MS;
+    int64_t minute_ms = minute_of(wall_ms);
     bool over = log->runs > 0 && minute_ms != log->minute_ms;
 
     if (over) {

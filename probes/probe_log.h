@@ -1,5 +1,6 @@
 /*
- * probe_log - which results of an endpoint's probes are worth a row, and its minutes.
+ * probe_log - which results of an endpoint's probes are worth a row, and its minutes; and
+ * which changes of state are worth a line in the log.
  *
  * Every result of 10,000 endpoints would be 2,000 rows a second: kept are every failure,
  * every change of outcome and one success a minute; a summary a minute tells the rest.
@@ -14,7 +15,11 @@
 #include "base/record.h"
 #include "strategy/endpoint_state.h"
 
-enum { PROBE_LOG_SAMPLES = 32, PROBE_LOG_MINUTE_MS = 60000 };
+enum {
+    PROBE_LOG_SAMPLES = 32,
+    PROBE_LOG_MINUTE_MS = 60000,
+    PROBE_LOG_LINES_MAX = 20,               /* of one probe_lines in a minute */
+};
 
 /* Zeroed by its owner. */
 struct probe_log {
@@ -25,8 +30,21 @@ struct probe_log {
     uint32_t samples_us[PROBE_LOG_SAMPLES]; /* of the minute; the latest win */
 };
 
+/* Changes of something that may flap. Zeroed by its owner. */
+struct probe_lines {
+    int64_t minute_ms;                      /* begin of the minute of the last change */
+    uint32_t changes;                       /* in that minute */
+};
+
 /* Does this result deserve its own row? */
 bool probe_log_keep(struct probe_log *log, enum reason outcome, int64_t wall_ms);
+
+/* Something changed: may that be a line in the log? What flaps must fill no disk. */
+bool probe_lines_allow(struct probe_lines *lines, int64_t wall_ms);
+
+/* How many changes of a minute that is over at `wall_ms` got no line; told once. To be called
+ * before probe_lines_allow(), and every now and then. */
+uint32_t probe_lines_untold(struct probe_lines *lines, int64_t wall_ms);
 
 /* True when a minute with results is over at `wall_ms`: `summary` has all but its probe's
  * name, and the next minute begins. */

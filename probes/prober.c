@@ -341,6 +341,7 @@ on_minute(evutil_socket_t fd, short what, void *context)
     struct prober_app *app;
 
     TAILQ_FOREACH (app, &prober->apps, link) {
+        board_writer_minute(app, wall_ms);
         for (uint32_t i = 0; i < app->config.target_count; i++) {
             TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link)
                 endpoint_minute(endpoint, wall_ms);

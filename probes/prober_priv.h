@@ -63,6 +63,7 @@ struct endpoint {
     uint64_t hurried_ms;            /* when evidence last made a probe start; 0: never */
     struct last_probe last;
     struct probe_log log;
+    struct probe_lines lines;       /* about its state */
     int64_t recorded_ms;            /* wall: when the database last got its row */
 };
 
@@ -85,6 +86,7 @@ struct board_writer {
     struct available_endpoint *scratch;
     uint32_t published_count, published_flags;
     bool published_any;
+    struct probe_lines panic_lines;
     uint32_t grow_asked;
     struct board_summary summary;
     struct control_health reported;

@@ -22,7 +22,7 @@ enum {
 struct seed {
     enum endpoint_state state;      /* where the endpoint starts */
     int64_t since_ms;               /* wall: in that state since */
-    bool recalled;                  /* by an earlier prober of the same daemon, not a database */
+    bool recalled;                  /* from an earlier prober, not from the database */
 };
 
 struct seeds;

@@ -42,6 +42,23 @@ a_clock_that_was_set_back_silences_nothing(void **state)
 }
 
 static void
+what_flaps_gets_so_many_lines_a_minute_and_a_count(void **state)
+{
+    struct probe_lines lines = { 0 };
+    int told = 0;
+
+    for (int i = 0; i < 50; i++)
+        told += probe_lines_allow(&lines, 5 * MINUTE + i * 1000);
+    assert_int_equal(told, PROBE_LOG_LINES_MAX);
+    assert_int_equal(probe_lines_untold(&lines, 6 * MINUTE - 1), 0);
+    assert_int_equal(probe_lines_untold(&lines, 6 * MINUTE), 50 - PROBE_LOG_LINES_MAX);
+    assert_int_equal(probe_lines_untold(&lines, 7 * MINUTE), 0);
+    assert_true(probe_lines_allow(&lines, 7 * MINUTE));
+    /* The clock was set back. */
+    assert_int_equal(probe_lines_untold(&lines, 3 * MINUTE), 0);
+}
+
+static void
 a_minute_that_is_over_is_summed_up(void **state)
 {
     struct probe_log log = { 0 };
@@ -82,6 +99,7 @@ main(void)
         cmocka_unit_test(one_success_a_minute_is_kept),
         cmocka_unit_test(every_failure_and_every_change_is_kept),
         cmocka_unit_test(a_clock_that_was_set_back_silences_nothing),
+        cmocka_unit_test(what_flaps_gets_so_many_lines_a_minute_and_a_count),
         cmocka_unit_test(a_minute_that_is_over_is_summed_up),
         cmocka_unit_test(more_results_than_samples_are_counted_all_the_same),
     };

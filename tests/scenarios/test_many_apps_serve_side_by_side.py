@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from harness import EchoProcess, app, ask, connect, free_ports, outcome, until
+from harness import EchoProcess, app, ask, connect, free_ports, hang, outcome, until
 
 APPS = 20
 
@@ -22,7 +22,7 @@ def test_twenty_apps_and_one_that_hangs(daemon, started):
     assert len(workers) == APPS
 
     hangs = daemon.worker_pid("app-0")
-    os.kill(hangs, signal.SIGSTOP)
+    hang(hangs)
     assert outcome(ports[0], timeout=0.3) == "timeout"
     assert [ask(port) for port in ports[1:]] == (["two", "one"] * APPS)[:APPS - 1]
     os.kill(hangs, signal.SIGCONT)
@@ -39,7 +39,7 @@ def test_a_worker_that_hangs_at_the_end_is_killed(daemon, started):
     sock = connect(ports[0])
     until(lambda: daemon.status("app-0")["connections"] == 1, what="it is connected")
 
-    os.kill(daemon.worker_pid("app-0"), signal.SIGSTOP)
+    hang(daemon.worker_pid("app-0"))
     daemon.stop(within=15)
 
     assert "it is killed" in daemon.log()

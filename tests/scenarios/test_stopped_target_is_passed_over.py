@@ -2,7 +2,7 @@
 its queue is full, so a few clients may hang with it; from then on nobody goes there."""
 import signal
 
-from harness import EchoProcess, SmallQueue, app, asks, free_ports, outcome
+from harness import EchoProcess, SmallQueue, app, asks, free_ports, hang, outcome
 
 
 def test_once_its_queue_is_full_nobody_goes_to_a_stopped_target(daemon, started):
@@ -13,7 +13,7 @@ def test_once_its_queue_is_full_nobody_goes_to_a_stopped_target(daemon, started)
     daemon.start()
     daemon.until_available("web", 3)
 
-    hangs.signal(signal.SIGSTOP)
+    hang(hangs.pid)
 
     # Clients of the others do not notice, meanwhile and afterwards.
     answers = [outcome(port, timeout=0.5) for _ in range(12)]

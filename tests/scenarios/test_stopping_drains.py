@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from harness import SLOWNESS, Target, app, connect, echo, ending, free_ports, outcome, until
+from harness import (SLOWNESS, Target, app, connect, echo, ending, free_ports, hang, outcome,
+                     until)
 
 
 QUEUED = 300        # more than a worker accepts at a time
@@ -94,7 +95,7 @@ def test_clients_in_the_queue_are_served(daemon, started):
     """Those whose connection the kernel had taken before the signal are not reset."""
     port, sock = start(daemon, started)
     worker = daemon.worker_pid("web")
-    os.kill(worker, signal.SIGSTOP)
+    hang(worker)
     clients = [connect(port) for _ in range(QUEUED)]
     daemon.signal(signal.SIGTERM)
     until(lambda: "stops:" in daemon.log(), what="it has begun to stop")

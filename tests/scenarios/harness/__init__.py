@@ -3,7 +3,7 @@ from .clients import (Load, ask, asks, connect, ending, outcome, read_all, reset
 from .daemon import Daemon, app, quoted
 from .dns import DnsServer
 from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_ports,
-                      is_alive, pss_bytes, until)
+                      hang, is_alive, pss_bytes, until)
 from .targets import EchoProcess, SmallQueue, Target, answer, echo
 
 __all__ = [name for name in dir() if not name.startswith("_")]

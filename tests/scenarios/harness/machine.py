@@ -1,6 +1,7 @@
 """The machine: binaries, ports, processes, time."""
 import os
 import random
+import signal
 import socket
 import time
 from pathlib import Path
@@ -68,6 +69,16 @@ def is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def hang(pid):
+    """SIGSTOP, and back when every thread stands still: the kernel takes a moment."""
+    def still():
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T"
+                   for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+    os.kill(pid, signal.SIGSTOP)
+    until(still, what=f"process {pid} stands still")
 
 
 def cpu_seconds(pid):

@@ -35,15 +35,14 @@ client_gone(int error)
     }
 }
 
-/* Returns how many clients were taken; fewer than `most`: the queue is empty or we are full. */
-static int
+/* Takes clients until the queue is empty, we are full, or `most` were looked at. */
+static void
 accept_batch(struct listener *listener, int most)
 {
     struct thread_app *app = listener->app;
     struct thread *thread = app->thread;
-    int taken = 0;
 
-    while (taken < most && !thread->accept_paused) {
+    for (int i = 0; i < most && !thread->accept_paused; i++) {
         int fd;
 
         if (thread->conn_count >= thread->conn_max) {
@@ -59,13 +58,11 @@ accept_batch(struct listener *listener, int most)
             listen_pause(thread, app, strerror(errno));
             break;
         }
-        taken++;
         if (conn_open(app, fd) == NULL) {
             close(fd);
             listen_pause(thread, app, "no memory");
         }
     }
-    return taken;
 }
 
 static void

@@ -133,7 +133,6 @@ app_gone(struct worker *worker, struct hosted *hosted)
         exit_threads(worker);
 }
 
-/* All threads have done what `type` asked for. */
 static void
 tell_loaded(struct worker *worker, const struct hosted *hosted, int result)
 {
@@ -141,6 +140,7 @@ tell_loaded(struct worker *worker, const struct hosted *hosted, int result)
          result ? strerror(-result) : "");
 }
 
+/* All threads have done what `type` asked for. */
 static void
 order_done(struct worker *worker, struct hosted *hosted, enum command_type type)
 {

@@ -117,6 +117,7 @@ board_writer_free_slot(struct endpoint *endpoint)
 
     if (endpoint->slot == SLOT_NONE)
         return;
+    assert(writer->slots[endpoint->slot] == endpoint);
     pulse = board_pulse_writable(writer->board, endpoint->slot);
     atomic_store_explicit(&pulse->id, 0, memory_order_relaxed);
     board_set_detail(writer->board, endpoint->slot, &nothing);
@@ -222,6 +223,8 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
 
             if (!offered || endpoint->slot == SLOT_NONE)
                 continue;
+            assert(endpoint->address.family != 0);
+            assert(count < app->writer.slot_count);
             list[count++] = (struct available_endpoint){
                 .address = endpoint->address,
                 .id = endpoint->id,

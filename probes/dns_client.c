@@ -291,6 +291,8 @@ query_send(struct dns_query *query)
 {
     struct dns_channel *channel = LIST_FIRST(&query->client->channels);
 
+    assert(channel != NULL);
+    assert(query->channel == NULL);
     query->channel = channel;
     query->servers_asked++;
     channel->pending++;
@@ -305,6 +307,8 @@ on_answer(void *context, int status, int timeouts, unsigned char *bytes, int len
     struct dns_query *query = context;
     struct dns_channel *channel = query->channel;
 
+    assert(channel != NULL);
+    assert(channel->pending > 0);
     channel->pending--;
     query->channel = NULL;
     if (channel->pending == 0)
@@ -330,6 +334,7 @@ on_query_event(evutil_socket_t fd, short what, void *context)
     struct dns_query *query = context;
     dns_done_fn *done = query->done;
 
+    assert(done != NULL);       /* a cancelled one has no event any more */
     query->done = NULL;
     if (query->channel == NULL) {
         LIST_REMOVE(query, link);

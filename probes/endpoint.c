@@ -195,6 +195,8 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
     bool first = !endpoint->first_done;
     bool changed = health_apply(health, &app->policy, result->outcome, now_ms);
 
+    assert(endpoint->address.family != 0);
+    assert(endpoint->ticket.destination == NULL);
     endpoint->first_done = true;
     endpoint->last.outcome = result->outcome;
     endpoint->last.duration_us = result->duration_us;
@@ -248,6 +250,8 @@ run(struct endpoint *endpoint)
     struct probe_result result = { .outcome = REASON_NONE };
     int rc;
 
+    assert(endpoint->probe.ops != NULL);
+    assert(endpoint->ticket.running);
     note_lag(endpoint);
     evidence_seen(endpoint);
     rc = probe_start(&endpoint->probe);
@@ -447,6 +451,7 @@ endpoint_destroy(struct endpoint *endpoint, bool recorded)
         endpoint_record_gone(endpoint);
     }
     board_writer_free_slot(endpoint);
+    assert(app->endpoint_count > 0);
     TAILQ_REMOVE(&endpoint->target->endpoints, endpoint, link);
     app->endpoint_count--;
     app->prober->endpoint_count--;

@@ -56,6 +56,7 @@ gate_destroy(struct gate *gate)
 {
     assert(gate->running == 0);
     assert(gate->waiting == 0);
+    assert(gate->destinations == NULL);
     free(gate);
 }
 
@@ -152,6 +153,8 @@ next_open(struct gate *gate)
         TAILQ_REMOVE(&gate->open[class], destination, link[class]);
         destination->listed[class] = false;
         ticket = TAILQ_FIRST(&destination->waiting[class]);
+        assert(ticket != NULL);
+        assert(gate->waiting > 0);
         TAILQ_REMOVE(&destination->waiting[class], ticket, link);
         gate->waiting--;
         return ticket;
@@ -222,6 +225,9 @@ gate_leave(struct gate *gate, struct gate_ticket *ticket)
     if (destination == NULL)
         return;
     if (ticket->running) {
+        assert(gate->running > 0);
+        assert(destination->running > 0);
+        assert(destination->running_down >= ticket->down);
         gate->running--;
         destination->running--;
         gate->running_down -= ticket->down;

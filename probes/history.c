@@ -61,6 +61,7 @@ keep(struct history *history, const struct record *record)
         history->count--;
         history->dropped++;
     }
+    assert(history->count < history->room);
     history->backlog[(history->first + history->count) % history->room] = *record;
     history->count++;
 }

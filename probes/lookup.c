@@ -1,4 +1,5 @@
 /* Asking for one family of a name: when, whom, and what the answer changes. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -262,6 +263,7 @@ on_reply(void *context, const struct dns_reply *reply)
     struct resolver *resolver = lookup->name->resolver;
     struct dns_reply copy = *reply;
 
+    assert(resolver->asking > 0);
     lookup->query = NULL;
     resolver->asking--;
     lookup->duration_us = (uint32_t)(clock_monotonic_us() - lookup->asked_us);
@@ -274,6 +276,8 @@ ask(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->name->resolver;
 
+    assert(lookup->query == NULL);
+    assert(!LIST_EMPTY(&lookup->name->watches));
     lookup->asked_us = clock_monotonic_us();
     lookup->query = dns_client_ask(resolver->client, lookup->name->host, lookup->family,
                                    on_reply, lookup);
@@ -289,6 +293,8 @@ on_due(evutil_socket_t fd, short what, void *context)
     struct lookup *lookup = context;
     struct resolver *resolver = lookup->name->resolver;
 
+    assert(lookup->query == NULL);
+    assert(!lookup->waiting);
     if (from_files(lookup))
         return;
     if (resolver->asking < RESOLVER_QUERIES_MAX) {

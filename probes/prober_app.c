@@ -6,6 +6,7 @@
  */
 #include "probes/prober_app.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,6 +221,7 @@ prober_app_destroy(struct prober_app *app)
 
     for (uint32_t i = 0; app->targets != NULL && i < app->config.target_count; i++)
         target_fini(&app->targets[i]);
+    assert(app->endpoint_count == 0);
     free(app->targets);
     TAILQ_REMOVE(&prober->apps, app, link);
     evidence_fini(app);

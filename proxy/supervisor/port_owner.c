@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTENING = 0x0a };
+enum { LISTENING = 0x0a, PAUSE_FACTOR = 9 };
 
 /* The inode of a socket that listens on `port` in a table such as /proc/net/tcp; 0: none. */
 static uint64_t
@@ -99,4 +99,16 @@ port_owner_find(uint16_t port, char *text, size_t text_bytes)
     }
     closedir(proc);
     return found;
+}
+
+bool
+port_owner_may_search(const struct port_owner_pace *pace, uint64_t now_ms)
+{
+    return now_ms >= pace->next_ms;
+}
+
+void
+port_owner_searched(struct port_owner_pace *pace, uint64_t began_ms, uint64_t now_ms)
+{
+    pace->next_ms = now_ms + PAUSE_FACTOR * (now_ms - began_ms);
 }

@@ -133,6 +133,21 @@ port_holder(const struct app *asking, const struct app_listen *port)
     return NULL;
 }
 
+/* Who of other programs has it? Searched once for each failure, and not for many at once. */
+static bool
+find_owner(const struct app *app, uint16_t port, char *owner, size_t owner_bytes)
+{
+    struct port_owner_pace *pace = &app->supervisor->owner_pace;
+    uint64_t began_ms = clock_monotonic_ms();
+    bool found;
+
+    if (app->failure == -EADDRINUSE || !port_owner_may_search(pace, began_ms))
+        return false;
+    found = port_owner_find(port, owner, owner_bytes);
+    port_owner_searched(pace, began_ms, clock_monotonic_ms());
+    return found;
+}
+
 static void
 fail_in_use(struct app *app, const struct app_listen *port, const char *name)
 {
@@ -141,8 +156,7 @@ fail_in_use(struct app *app, const struct app_listen *port, const char *name)
 
     if (holder != NULL)
         snprintf(reason, sizeof reason, "port %s is in use by app %s", name, holder->name);
-    else if (app->failure != -EADDRINUSE &&
-             port_owner_find(port->address.port, owner, sizeof owner))
+    else if (find_owner(app, port->address.port, owner, sizeof owner))
         snprintf(reason, sizeof reason, "port %s is in use by %s", name, owner);
     else
         snprintf(reason, sizeof reason, "port %s is in use", name);

@@ -16,6 +16,7 @@
 
 #include "base/names.h"
 #include "config/settings.h"
+#include "proxy/supervisor/port_owner.h"
 #include "proxy/supervisor/restart.h"
 
 struct admin;
@@ -42,6 +43,7 @@ struct supervisor {
     struct restart prober_restart;
     struct event *prober_timer;         /* owned */
     struct admin *admin;                /* owned */
+    struct port_owner_pace owner_pace;
     struct shutdown *shutdown;          /* owned; NULL: not stopping */
     struct event *signals[4];           /* owned */
     uint64_t started_at_ms;             /* CLOCK_MONOTONIC */

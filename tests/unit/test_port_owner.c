@@ -1,0 +1,63 @@
+/* Who listens on a port, and how often that is looked for. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "proxy/supervisor/port_owner.h"
+
+static void
+the_process_that_listens_is_named(void **state)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t bytes = sizeof address;
+    char owner[80], pid[32];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint16_t port;
+
+    assert_true(fd >= 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
+    port = ntohs(address.sin_port);
+
+    assert_true(port_owner_find(port, owner, sizeof owner));
+    snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
+    assert_non_null(strstr(owner, pid));
+
+    close(fd);
+    assert_false(port_owner_find(port, owner, sizeof owner));
+}
+
+static void
+searches_take_a_tenth_of_the_time_at_most(void **state)
+{
+    struct port_owner_pace pace = { 0 };
+
+    assert_true(port_owner_may_search(&pace, 1000));
+    port_owner_searched(&pace, 1000, 1000);
+    assert_true(port_owner_may_search(&pace, 1000));
+    port_owner_searched(&pace, 1000, 1020);
+    assert_false(port_owner_may_search(&pace, 1199));
+    assert_true(port_owner_may_search(&pace, 1200));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_process_that_listens_is_named),
+        cmocka_unit_test(searches_take_a_tenth_of_the_time_at_most),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

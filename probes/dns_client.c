@@ -3,7 +3,8 @@
  * - ares_destroy() inside one of its callbacks corrupts it, and ares_destroy() calls every
  *   callback that is left: so a callback only keeps the answer, and the loop tells it.
  * - a query cannot be cancelled alone: a cancelled one stays until c-ares is done with it.
- * - the tries double in time and are per server, without a limit: the deadline is ours.
+ * - the tries double in time and are per server, without a limit: the deadline is ours, and
+ *   c-ares gets no more tries than fit, for it goes on after our deadline.
  * - by default SERVFAIL of the last server is told as "connection refused": so c-ares does
  *   not look at the code (NOCHECKRESP), and the next server is asked from here.
  */
@@ -170,8 +171,8 @@ channel_create(struct dns_client *client)
     struct dns_channel *channel = calloc(1, sizeof *channel);
     struct ares_options ares = {
         .flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOALIASES,
-        .timeout = (int)options->timeout_ms,
-        .tries = (int)options->tries,
+        .timeout = (int)dns_policy_timeout_ms(options->timeout_ms),
+        .tries = (int)dns_policy_tries(options->timeout_ms, options->tries),
         .lookups = lookups,
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = channel,

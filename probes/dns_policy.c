@@ -55,6 +55,22 @@ dns_policy_deadline_ms(uint32_t timeout_ms, uint32_t tries, uint32_t servers)
     return (uint32_t)clamp(all_ms, 1, DNS_QUERY_MAX_MS);
 }
 
+uint32_t
+dns_policy_timeout_ms(uint32_t timeout_ms)
+{
+    return MIN(timeout_ms, DNS_QUERY_MAX_MS);
+}
+
+uint32_t
+dns_policy_tries(uint32_t timeout_ms, uint32_t tries)
+{
+    uint32_t rounds = 1;
+
+    while (rounds < tries && dns_policy_deadline_ms(timeout_ms, rounds, 1) < DNS_QUERY_MAX_MS)
+        rounds++;
+    return rounds;
+}
+
 enum reason
 dns_policy_reason(enum reason a, enum reason aaaa)
 {

@@ -39,6 +39,12 @@ uint32_t dns_policy_retry_ms(const struct dns_policy *policy, enum reason reason
  * long as the one before, from `timeout_ms` on; at most 7 s. */
 uint32_t dns_policy_deadline_ms(uint32_t timeout_ms, uint32_t tries, uint32_t servers);
 
+/* The rounds, of `tries`, that can begin before a question's deadline, and at most how long the
+ * first one waits for a server: what c-ares is to be given, for it does not know the deadline
+ * and would go on asking long after it. */
+uint32_t dns_policy_tries(uint32_t timeout_ms, uint32_t tries);
+uint32_t dns_policy_timeout_ms(uint32_t timeout_ms);
+
 /* Why a target has no address, from how the lookups of both its families ended (REASON_NONE
  * while they run): what is certain first, then what is not known. */
 enum reason dns_policy_reason(enum reason a, enum reason aaaa);

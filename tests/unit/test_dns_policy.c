@@ -80,6 +80,19 @@ a_question_takes_seven_seconds_at_most(void **state)
 }
 
 static void
+no_round_begins_after_the_deadline(void **state)
+{
+    assert_int_equal(dns_policy_tries(1000, 3), 3);
+    assert_int_equal(dns_policy_tries(1000, 10), 3);
+    assert_int_equal(dns_policy_tries(10, 10), 10);
+    assert_int_equal(dns_policy_tries(100, 10), 7);
+    assert_int_equal(dns_policy_tries(200, 2), 2);
+    assert_int_equal(dns_policy_tries(60000, 10), 1);
+    assert_int_equal(dns_policy_timeout_ms(60000), 7000);
+    assert_int_equal(dns_policy_timeout_ms(50), 50);
+}
+
+static void
 the_certain_reason_goes_first(void **state)
 {
     assert_int_equal(dns_policy_reason(REASON_DNS_EMPTY, REASON_DNS_EMPTY), REASON_DNS_EMPTY);
@@ -101,6 +114,7 @@ main(void)
         cmocka_unit_test(what_does_not_exist_is_asked_again_when_the_soa_says),
         cmocka_unit_test(when_nobody_can_say_it_backs_off),
         cmocka_unit_test(a_question_takes_seven_seconds_at_most),
+        cmocka_unit_test(no_round_begins_after_the_deadline),
         cmocka_unit_test(the_certain_reason_goes_first),
     };
 

@@ -21,6 +21,7 @@ enum {
 struct shutdown {
     struct event *deadline;     /* owned */
     bool prober_told;
+    bool at_once;               /* what is open is cut; asking again does not move the deadline */
 };
 
 static void
@@ -126,7 +127,8 @@ shutdown_begin(struct supervisor *supervisor, bool at_once)
         if (supervisor->shutdown->deadline == NULL)
             abort();
         drain(supervisor);
-    } else if (at_once) {
+    } else if (at_once && !supervisor->shutdown->at_once) {
+        supervisor->shutdown->at_once = true;
         end_at_once(supervisor);
     }
 }

@@ -81,6 +81,19 @@ def test_a_second_sigterm_does_not(daemon, started):
     assert daemon.wait() == 0
 
 
+def test_impatience_does_not_make_it_last_longer(daemon, started):
+    """Ctrl-C again and again: a worker that hangs is killed all the same."""
+    start(daemon, started)
+    hang(daemon.worker_pid("web"))
+    begin = time.monotonic()
+    while daemon.process.poll() is None:
+        assert time.monotonic() - begin < 4 * SLOWNESS, "it goes on as long as it is asked"
+        daemon.signal(signal.SIGINT)
+        time.sleep(0.1)
+
+    assert daemon.wait() == 0
+
+
 def test_without_connections_it_ends_at_once(daemon, started):
     _, sock = start(daemon, started)
     sock.close()

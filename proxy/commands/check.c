@@ -28,9 +28,12 @@ parse_option(int key, char *arg, struct argp_state *state)
     case 'j':
         options->json = true;
         return 0;
+    case 'c':
     case ARGP_KEY_ARG:
         if (options->path != NULL)
             argp_error(state, "one PATH only: `%s' is too much", arg);
+        if (arg[0] == '\0')
+            argp_error(state, "an empty path names nothing");
         options->path = arg;
         return 0;
     default:
@@ -39,6 +42,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option option_rows[] = {
+    OPTION_ROW_CONFIG,
     { "json", 'j', NULL, 0, "Print the result as JSON", 0 },
     { 0 },
 };
@@ -155,8 +159,8 @@ command_check(int argc, char **argv)
     cli_parse(&argp, argc, argv, &options);
     rc = dirs_resolve(DIR_CONFIG, options.path, NULL, path);
     if (rc < 0) {
-        fprintf(stderr, "%s: no configuration is known: name a PATH or set "
-                        "FPROXY_CONFIG_PATH\n", argv[0]);
+        fprintf(stderr, "%s: no configuration is known (%s): name a PATH or set "
+                        "FPROXY_CONFIG_PATH\n", argv[0], strerror(-rc));
         return CLI_USAGE;
     }
     rc = config_load(path, &config);

@@ -107,6 +107,8 @@ parse_option(int key, char *arg, struct argp_state *state)
         argp_error(state, "which shell? bash, zsh or fish");
     if (key != ARGP_KEY_ARG)
         return ARGP_ERR_UNKNOWN;
+    if (*script != NULL)
+        argp_error(state, "`%s' is too much: one shell at a time", arg);
     for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
         if (strcmp(arg, scripts[i].shell) == 0) {
             *script = &scripts[i];

@@ -44,6 +44,16 @@ parse_option(int key, char *arg, struct argp_state *state)
 /* ---- asking ---- */
 
 static json_t *
+may_not_reach(const char *socket_path)
+{
+    fprintf(stderr,
+            "fproxy status: %s: permission denied; ask as the user that runs it, as a member of "
+            "its group, or as root\n",
+            socket_path);
+    return NULL;
+}
+
+static json_t *
 cannot_reach(const char *socket_path, const char *why)
 {
     fprintf(stderr,
@@ -66,6 +76,8 @@ ask(const char *runtime_dir)
 
     snprintf(socket_path, sizeof socket_path, "%s/admin.sock", runtime_dir);
     rc = http_get_unix(socket_path, "/v1/status", TIMEOUT_MS, &status, &body, &bytes);
+    if (rc == -EACCES)
+        return may_not_reach(socket_path);
     if (rc < 0)
         return cannot_reach(socket_path, strerror(-rc));
     answer = status == 200 ? json_loadb(body, bytes, 0, &error) : NULL;

@@ -1,7 +1,10 @@
 """0 yes, 1 no, 2 wrong usage or nothing to reach; and a message that says what to do."""
+import os
+import subprocess
+
 import pytest
 
-from harness import EchoProcess, app, free_ports
+from harness import BIN, SLOWNESS, EchoProcess, app, free_ports
 
 PROGRAMS = ["fproxy", "fproxy-probe", "ftest"]
 
@@ -27,6 +30,7 @@ def test_every_command_has_help(daemon, command):
 @pytest.mark.parametrize("arguments", [
     ("fproxy", "--no-such-option"), ("fproxy", "no-such-command"),
     ("fproxy", "status", "--what"), ("fproxy", "completion"), ("fproxy", "completion", "tcsh"),
+    ("fproxy", "completion", "bash", "zsh"), ("fproxy", "check", ""),
     ("fproxy", "--log-level", "loud"), ("fproxy-probe",), ("fproxy-probe", "no-such-command"),
     ("fproxy-probe", "inspect", "--what"), ("ftest",), ("ftest", "no-such-command"),
     ("ftest", "ping")])
@@ -61,6 +65,29 @@ def test_without_a_configuration_it_is_2_and_names_the_two_ways(daemon):
 def test_the_configuration_may_be_named_by_the_environment(daemon):
     daemon.write_apps(app("web", 5001, ["127.0.0.1:1"]))
     assert "1 app" in daemon.run("fproxy", "check").stdout
+
+
+def test_check_takes_the_path_as_the_daemon_does(daemon):
+    daemon.write_apps(app("web", 5001, ["127.0.0.1:1"]))
+    file = daemon.config / "10-apps.conf"
+    for words in ("check", "--config"), ("check", "-c"), ("check",):
+        answer = daemon.run("fproxy", *words, file)
+        assert answer.returncode == 0, answer.stderr
+        assert f"{file}: valid" in answer.stdout
+    assert daemon.run("fproxy", "check", "-c", file, file).returncode == 2
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")
+def test_who_may_not_ask_is_told_so(daemon):
+    daemon.start()
+    daemon.runtime.chmod(0o700)
+    answer = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+         BIN / "fproxy", "status", "--runtime-dir", daemon.runtime],
+        env=daemon.environment(), text=True, capture_output=True, timeout=20 * SLOWNESS)
+    assert answer.returncode == 2
+    assert "permission denied" in answer.stderr
+    assert "start one" not in answer.stderr
 
 
 def test_status_of_an_app(daemon, started):

@@ -1,9 +1,9 @@
 /*
  * text_scan - finds in a configuration's text what libconfig 1.5 gets wrong in silence.
  *
- * It cuts 5000000000 to 705032704 (but not 5000000000L: that is mended, text_widen()), ends the text at a NUL byte, drops \x00 from a string,
- * takes a string or comment that never ends for the end of the file, follows @include, and
- * needs hours for a group of a million keys.
+ * It cuts 5000000000 to 705032704 (not 5000000000L: text_widen() mends that), ends the text at a
+ * NUL byte, drops \x00 from a string, takes a string or comment that never ends for the end of
+ * the file, follows @include, and needs hours for a group of a million keys.
  * All others are problems here, each with its line, and such a text must not be given to
  * libconfig. Follows libconfig's own scanner in what is string, comment and code.
  */

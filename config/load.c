@@ -119,6 +119,9 @@ loader_add_unreadable(struct loader *loader, const char *path, const char *why)
     return sink_result(&sink, errors_mark_opaque(loader->config, file->path));
 }
 
+/* What some editors put before UTF-8; neither parser knows it. */
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
 int
 loader_add_text(struct loader *loader, const char *path, const char *text, size_t length)
 {
@@ -128,6 +131,11 @@ loader_add_text(struct loader *loader, const char *path, const char *text, size_
 
     if (file == NULL)
         return -ENOMEM;
+    if (length >= strlen(byte_order_mark) &&
+        memcmp(text, byte_order_mark, strlen(byte_order_mark)) == 0) {
+        text += strlen(byte_order_mark);
+        length -= strlen(byte_order_mark);
+    }
     sink_init(&sink, loader, file->path);
     rc = (file->syntax == SYNTAX_FLY ? json_parse : document_parse)(
         text, length, &sink.problems, &file->document);

@@ -272,6 +272,21 @@ all_forms_of_ports_and_targets_are_read(void **state)
 }
 
 static void
+a_byte_order_mark_is_no_error(void **state)
+{
+    static const char *const texts[] = {
+        "\xef\xbb\xbf" ONE("one", "80"),
+        "\xef\xbb\xbf",
+        "\xef\xbb\xbf# nothing else\n",
+    };
+    struct config *config = load_texts(texts, ARRAY_SIZE(texts));
+
+    assert_errors(config, NULL, 0);
+    assert_int_equal(config->app_count, 1);
+    config_free(config);
+}
+
+static void
 garbage_is_an_error_whatever_it_is(void **state)
 {
     char garbage[4096];
@@ -333,6 +348,7 @@ main(void)
         cmocka_unit_test(daemon_and_defaults_stand_in_one_file),
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(all_forms_of_ports_and_targets_are_read),
+        cmocka_unit_test(a_byte_order_mark_is_no_error),
         cmocka_unit_test(garbage_is_an_error_whatever_it_is),
         cmocka_unit_test(thousands_of_apps_are_checked_against_each_other),
     };

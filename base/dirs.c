@@ -89,6 +89,20 @@ dirs_resolve(enum dir_kind kind, const char *option, const char *configured, cha
     return resolve_default(kind, path);
 }
 
+/* 1: made; 0: something was there; or -errno. That a file system is read-only matters only
+ * where nothing is there. */
+static int
+make_one(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) == 0)
+        return 1;
+    if (errno == EEXIST || errno == EISDIR)
+        return 0;
+    if (errno != EROFS)
+        return -errno;
+    return access(path, F_OK) == 0 ? 0 : -EROFS;
+}
+
 /* Creates every directory above the last one. */
 static int
 make_parents(const char *path, mode_t mode)
@@ -99,9 +113,12 @@ make_parents(const char *path, mode_t mode)
         return -ENAMETOOLONG;
     strcpy(part, path);
     for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        int rc;
+
         *slash = '\0';
-        if (mkdir(part, mode) < 0 && errno != EEXIST && errno != EISDIR && errno != EROFS)
-            return -errno;
+        rc = make_one(part, mode);
+        if (rc < 0)
+            return rc;
         *slash = '/';
     }
     return 0;
@@ -144,11 +161,11 @@ dirs_open(const char *path, unsigned mode)
     int fd;
     int rc = make_parents(path, wanted);
 
+    if (rc == 0)
+        rc = make_one(path, wanted);
     if (rc < 0)
         return rc;
-    created = mkdir(path, wanted) == 0;
-    if (!created && errno != EEXIST && errno != EROFS)
-        return -errno;
+    created = rc > 0;
     fd = open_ours(path, in_tmp ? O_NOFOLLOW : 0);
     if (fd < 0)
         return fd;

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -169,6 +172,39 @@ what_is_no_directory_is_an_error(void **state)
     assert_int_equal(dirs_open(in_scratch("file/below"), 0750), -ENOTDIR);
 }
 
+/* In a child with mounts of its own; 0, or the errno with which nothing could be mounted. */
+static int
+open_on_a_read_only_disk(const char *below)
+{
+    char path[128];
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", scratch, "tmpfs", MS_RDONLY, NULL) < 0)
+        return errno;
+    snprintf(path, sizeof path, "%s%s", scratch, below);
+    return dirs_open(path, 0750) == -EROFS ? 0 : EPROTO;
+}
+
+static void
+a_read_only_disk_is_named_as_the_reason(void **state)
+{
+    static const char *const paths[] = { "/state", "/deep/er/state" };
+
+    for (size_t i = 0; i < 2; i++) {
+        pid_t child = fork();
+        int status;
+
+        assert_true(child >= 0);
+        if (child == 0)
+            _exit(open_on_a_read_only_disk(paths[i]));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == EPERM)
+            skip();                     /* only root may mount */
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
 static void
 a_directory_or_link_of_someone_else_is_refused(void **state)
 {
@@ -238,6 +274,7 @@ main(void)
         CLEAN(a_directory_is_made_with_all_above_it_whatever_the_umask),
         CLEAN(a_directory_that_is_there_keeps_its_mode),
         CLEAN(what_is_no_directory_is_an_error),
+        CLEAN(a_read_only_disk_is_named_as_the_reason),
         CLEAN(a_directory_or_link_of_someone_else_is_refused),
         CLEAN(in_tmp_a_directory_is_private_and_no_link),
         CLEAN(a_socket_path_goes_through_the_directory_and_is_bounded),

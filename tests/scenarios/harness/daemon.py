@@ -13,6 +13,7 @@ from .machine import BIN, SLOWNESS, until
 REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
                     r"Assertion .* failed)")
 END_S = 10
+LOG_BYTES = 20000
 SETTLED = ("ready", "degraded", "panic", "unavailable", "config_error")
 
 
@@ -147,6 +148,7 @@ class Daemon:
                 self.process.wait()
             for pid, _ in self.children():
                 os.kill(pid, signal.SIGKILL)
+            print(self.log()[-LOG_BYTES:])      # pytest shows it when the scenario failed
 
     # ---- what it tells ----
 

@@ -8,11 +8,14 @@ import time
 TIMEOUT_S = 10
 
 
-def connect(port, host="127.0.0.1", timeout=TIMEOUT_S, receive_buffer=None):
+def connect(port, host="127.0.0.1", timeout=TIMEOUT_S, receive_buffer=None, segment=None):
+    """`segment` is the most bytes of a packet that comes in; 65,483 on loopback otherwise."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if segment:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
     sock.settimeout(timeout)
     try:
         sock.connect((host, port))

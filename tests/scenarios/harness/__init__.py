@@ -4,6 +4,7 @@ from .daemon import Daemon, app, quoted
 from .dns import DnsServer
 from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_ports,
                       hang, is_alive, pss_bytes, until)
+from .network import own_network
 from .targets import EchoProcess, SmallQueue, Target, answer, echo
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -17,7 +17,8 @@ BAD = {
 
 
 def config(daemon, name):
-    (text,), = daemon.sql("SELECT config FROM last_good_config WHERE app = ?", name)
+    query = "SELECT config FROM last_good_config WHERE app = ?"
+    (text,), = until(lambda: daemon.sql(query, name), what=f"{name} is recorded as good")
     return text
 
 

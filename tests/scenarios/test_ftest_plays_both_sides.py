@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -157,11 +158,12 @@ def test_echo_answers_everything_before_it_closes(started):
         client.setblocking(False)
         sent, got = 0, b""
         while sent < len(data):
-            try:
-                sent += client.send(data[sent:])
-            except BlockingIOError:
+            readable, writable, _ = select.select([client], [client], [], 10)
+            if readable:
                 got += client.recv(65536)
-        client.setblocking(True)
+            if writable:
+                sent += client.send(data[sent:])
+        client.settimeout(10)
         client.shutdown(socket.SHUT_WR)
         got += read_all(client)
 

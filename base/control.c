@@ -28,11 +28,14 @@ control_bytes(uint32_t type)
     case CONTROL_PING:
     case CONTROL_PONG:
     case CONTROL_SEED:
+    case CONTROL_REPORT_END:
         return HEADER_BYTES;
     case CONTROL_STOP:
         return BYTES_WITH(stop);
-    case CONTROL_APP_LOAD:
     case CONTROL_APP_SOCKETS:
+    case CONTROL_REPORT_SOCKETS:
+        return BYTES_WITH(sockets);
+    case CONTROL_APP_LOAD:
     case CONTROL_APP_SOCKETS_ACK:
     case CONTROL_APP_COMMIT:
     case CONTROL_APP_LOADED:
@@ -42,6 +45,9 @@ control_bytes(uint32_t type)
     case CONTROL_APP_DRAIN:
     case CONTROL_APP_GONE:
     case CONTROL_APP_UNLOAD:
+    case CONTROL_APP_ACCEPTING:
+    case CONTROL_APP_RETIRE:
+    case CONTROL_REPORT_APP:
         return BYTES_WITH(app);
     case CONTROL_APP_HEALTH:
         return BYTES_WITH(health);
@@ -58,16 +64,19 @@ texts_end(const struct control_message *message)
     size_t bytes = control_bytes(message->type);
 
     if (message->type == CONTROL_HELLO)
-        return ENDS(message->body.hello.version);
+        return ENDS(message->body.hello.version) && ENDS(message->body.hello.name);
     if (message->type == CONTROL_APP_HEALTH)
         return ENDS(message->body.health.app);
     if (message->type == CONTROL_RECORD)
         return record_check(&message->body.record) == 0;
+    if (bytes == BYTES_WITH(sockets))
+        return ENDS(message->body.sockets.app);
     if (bytes == BYTES_WITH(app))
         return ENDS(message->body.app.app) && ENDS(message->body.app.detail);
     return true;
 }
 _Static_assert(BYTES_WITH(app) != BYTES_WITH(stop), "a body's size tells it from this one");
+_Static_assert(BYTES_WITH(app) != BYTES_WITH(sockets), "and from this one");
 
 int
 control_decode(const void *data, size_t bytes, struct control_message *message)
@@ -175,7 +184,7 @@ control_app_message(struct control_message *message, enum control_type type, con
 {
     size_t chars = strlen(app);
 
-    assert(control_bytes(type) == BYTES_WITH(app));
+    assert(control_bytes(type) == BYTES_WITH(app) || control_bytes(type) == BYTES_WITH(sockets));
     assert(chars < APP_NAME_BYTES);
     memset(message, 0, sizeof *message);
     message->magic = CONTROL_MAGIC;
@@ -183,3 +192,7 @@ control_app_message(struct control_message *message, enum control_type type, con
     memcpy(message->body.app.app, app, chars);
     message->body.app.generation = generation;
 }
+_Static_assert(offsetof(struct control_app, app) == offsetof(struct control_sockets, app) &&
+                   offsetof(struct control_app, generation) ==
+                       offsetof(struct control_sockets, generation),
+               "both begin with whom they are about");

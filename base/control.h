@@ -5,20 +5,29 @@
  * one packet: a fixed header and the body of its type, descriptors beside it. Long
  * texts travel as sealed memfds (shared_file.h), for a packet of 300,000 bytes fails;
  * more than 253 descriptors in one message fail too, so listening sockets go in
- * numbered messages of at most CONTROL_FDS_MAX.
+ * messages of at most CONTROL_FDS_MAX, each with the number of its port.
  *
  *   supervisor -> both     SETTINGS [text]   STOP   PING
  *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw, traffic ro]
  *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
- *                          APP_DRAIN
- *   child -> supervisor    HELLO   PONG   APP_LOADED
+ *                          APP_DRAIN   APP_RETIRE
+ *   child -> supervisor    HELLO   REPORT_APP [text]   REPORT_SOCKETS [sockets...]
+ *                          REPORT_END   PONG   APP_LOADED
  *   prober -> supervisor   APP_HEALTH   APP_GROW   RECORD
- *   worker -> supervisor   APP_SOCKETS_ACK   APP_GONE
+ *   worker -> supervisor   APP_SOCKETS_ACK   APP_ACCEPTING   APP_GONE
+ *
+ * A child speaks first: HELLO, then what it holds already (nothing at its start), then
+ * REPORT_END. It says the same to every supervisor that connects to its socket in the
+ * runtime directory; that is how one that was killed is succeeded.
  *
  * Everything about an app names it and its generation: a late answer to an older
  * generation is recognised and dropped.
+ *
+ * Between versions: HELLO, REPORT_*, STOP and APP_RETIRE never change, so that a supervisor of
+ * another version can take the sockets over and send the child into retirement. All else may,
+ * together with CONTROL_PROTOCOL.
  */
 #ifndef FPROXY_BASE_CONTROL_H
 #define FPROXY_BASE_CONTROL_H
@@ -31,9 +40,11 @@
 #include "base/record.h"
 
 enum {
-    CONTROL_MAGIC = 0x66707831,     /* "fpx1": changes with the layout of any body */
+    CONTROL_MAGIC = 0x66707832,     /* "fpx2" */
+    CONTROL_PROTOCOL = 2,           /* changes with the layout or meaning of any message */
     CONTROL_FDS_MAX = 250,
     CONTROL_FD = 3,                 /* where a child finds its connection at start */
+    CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
 };
 
 enum control_type {
@@ -56,6 +67,11 @@ enum control_type {
     CONTROL_APP_GONE,
     CONTROL_APP_UNLOAD,
     CONTROL_RECORD,
+    CONTROL_APP_ACCEPTING,
+    CONTROL_APP_RETIRE,
+    CONTROL_REPORT_APP,
+    CONTROL_REPORT_SOCKETS,
+    CONTROL_REPORT_END,
     CONTROL_TYPES
 };
 
@@ -64,27 +80,50 @@ enum control_role { CONTROL_PROBER = 1, CONTROL_WORKER };
 struct control_hello {
     uint32_t role;              /* enum control_role */
     int32_t pid;
+    uint32_t protocol;          /* CONTROL_PROTOCOL of the child */
+    uint32_t threads;           /* data threads of a worker; 0: none started yet */
     char version[32];           /* FPROXY_VERSION of the child */
+    char name[APP_NAME_BYTES];  /* of a worker */
 };
 
-/* APP_LOAD, APP_COMMIT, APP_ACCEPT, APP_UNLOAD, APP_GONE: only the name and generation.
+/* How far a generation is, in a report; `count` of REPORT_APP. */
+enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DRAINING };
+
+/* APP_LOAD, APP_ACCEPTING, APP_UNLOAD, APP_GONE: only the name and generation.
+ * APP_COMMIT: `count` sockets were sent with this generation. A port for which none were is
+ *   one that an older generation, or another app of this worker, has already; else it fails.
+ * APP_ACCEPT: this generation takes the clients from now on; older ones of the app that are in
+ *   this worker give it their listening sockets and their connections, except those of a port
+ *   or target that it has not: these have `count` ms left. APP_ACCEPTING when all threads did.
  * APP_LOADED: `result` is 0 or -errno, `detail` says why in English.
  * APP_BOARD: `board_number` of the board that now counts; to the prober also of the present
  *   one, when its worker has a new traffic page. The prober does without the page as well.
  * APP_GROW: `count` endpoints have to fit; the present board has too few slots.
- * APP_DRAIN: `count` is the time in ms until what is left is closed.
- * APP_SOCKETS: descriptors `first` to `first` + number in this message - 1, of `count`;
- *   `per_port` sockets belong to each port, in the order of the app's ports.
- * APP_SOCKETS_ACK: `count` descriptors have arrived so far. */
+ * APP_DRAIN: its ports are gone: who waits in their queues is still taken, then they close;
+ *   `count` is the time in ms until what is left is closed; APP_GONE when all of it is.
+ * APP_RETIRE: its ports live on elsewhere: it stops accepting and leaves the queues alone;
+ *   `count` as above, 0: no limit.
+ * APP_SOCKETS_ACK: `count` descriptors have arrived so far.
+ * REPORT_APP: `count` (enum control_report), `board_number` and, of a worker, `traffic_number`
+ *   of the files in use. */
 struct control_app {
     char app[APP_NAME_BYTES];
     uint32_t generation;        /* of the app's configuration */
     uint32_t board_number;
+    uint32_t traffic_number;    /* of the traffic page, beside it in the runtime directory */
     uint32_t count;
-    uint32_t first;
-    uint32_t per_port;
     int32_t result;
     char detail[DETAIL_BYTES];
+};
+
+/* APP_SOCKETS, REPORT_SOCKETS: descriptor i is a listening socket of the app's port number
+ * `port[i]`, counted from 0 in the order of its canonical text. */
+struct control_sockets {
+    char app[APP_NAME_BYTES];
+    uint32_t generation;
+    uint32_t first;             /* so many came in earlier messages */
+    uint32_t total;             /* of all messages together */
+    uint16_t port[CONTROL_FDS_MAX];
 };
 
 struct control_health {
@@ -107,6 +146,7 @@ struct control_message {
     union {
         struct control_hello hello;
         struct control_app app;
+        struct control_sockets sockets;
         struct control_health health;
         struct control_stop stop;
         struct record record;

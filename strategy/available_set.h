@@ -34,7 +34,7 @@ struct available_endpoint {
                                  * below the set's endpoints_max */
     uint16_t weight;
     uint32_t tier;              /* smallest first */
-    uint32_t unused;
+    uint32_t target;            /* whose address it is: index in the app's targets */
 };
 _Static_assert(sizeof(struct available_endpoint) == 40, "copied as five words");
 

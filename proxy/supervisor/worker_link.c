@@ -18,6 +18,7 @@ send_app(struct app *app, enum control_type type, const int *fds, size_t fd_coun
     assert(app->worker != NULL);
     control_app_message(&message, type, app->name, app->current->number);
     message.body.app.board_number = app->current->pages->number;
+    message.body.app.count = (uint32_t)app->current->listeners.count;
     return child_send(app->worker, &message, fds, fd_count);
 }
 
@@ -34,9 +35,11 @@ send_sockets(struct app *app)
     if (left == 0)
         return send_app(app, CONTROL_APP_COMMIT, NULL, 0);
     control_app_message(&message, CONTROL_APP_SOCKETS, app->name, app->current->number);
-    message.body.app.first = (uint32_t)app->sockets_sent;
-    message.body.app.count = (uint32_t)listeners->count;
-    message.body.app.per_port = listeners->per_port;
+    message.body.sockets.first = (uint32_t)app->sockets_sent;
+    message.body.sockets.total = (uint32_t)listeners->count;
+    for (size_t i = 0; i < count; i++)
+        message.body.sockets.port[i] =
+            (uint16_t)((app->sockets_sent + i) / listeners->per_port);
     rc = child_send(app->worker, &message, listeners->fds + app->sockets_sent, count);
     if (rc == 0)
         app->sockets_sent += count;

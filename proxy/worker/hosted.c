@@ -114,20 +114,20 @@ hosted_destroy(struct hosted *hosted)
 }
 
 int
-hosted_add_sockets(struct hosted *hosted, uint32_t first, uint32_t total,
-                   uint32_t per_port, const int *fds, uint32_t count)
+hosted_add_sockets(struct hosted *hosted, const struct control_sockets *about,
+                   const int *fds, uint32_t count)
 {
     struct worker_app *app = &hosted->app;
+    uint32_t first = about->first, total = about->total;
 
-    if (hosted->state != HOSTED_LOADING || first != app->listen_count || per_port == 0 ||
-        total > SOCKETS_MAX || count > total - first)
+    if (hosted->state != HOSTED_LOADING || first != app->listen_count || total > SOCKETS_MAX || count > total - first)
         return -EPROTO;
     if (app->listen_fds == NULL) {
         app->listen_fds = calloc(total, sizeof *app->listen_fds);
         if (app->listen_fds == NULL)
             return -ENOMEM;
         hosted->listen_room = total;
-        app->listen_per_port = per_port;
+        app->listen_per_port = total / app->config.port_count;
     }
     if (first + count > hosted->listen_room)
         return -EPROTO;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/control.h"
 #include "proxy/worker/thread.h"
 
 enum hosted_state { HOSTED_LOADING, HOSTED_ADDING, HOSTED_LOADED, HOSTED_ACCEPTING,
@@ -39,9 +40,9 @@ int hosted_create(const char *name, uint32_t generation, const int *fds, struct 
                   char *why);
 void hosted_destroy(struct hosted *hosted);
 
-/* Takes listening sockets over; `first` of them have arrived before. 0 or -errno. */
-int hosted_add_sockets(struct hosted *hosted, uint32_t first, uint32_t total,
-                       uint32_t per_port, const int *fds, uint32_t count);
+/* Takes listening sockets over. 0 or -errno. */
+int hosted_add_sockets(struct hosted *hosted, const struct control_sockets *about,
+                       const int *fds, uint32_t count);
 
 /* Maps a larger board and traffic page as the next ones. 0 or -errno; -EPROTO: not larger. */
 int hosted_next_board(struct hosted *hosted, const int *fds);

@@ -278,15 +278,14 @@ load_app(struct worker *worker, const struct control_app *order_of, const int *f
 }
 
 static void
-add_sockets(struct worker *worker, const struct control_app *order_of, const int *fds,
+add_sockets(struct worker *worker, const struct control_sockets *order_of, const int *fds,
             size_t fd_count)
 {
     struct hosted *hosted = find(worker, order_of->app, order_of->generation);
     int rc = -ENOENT;
 
     if (hosted != NULL)
-        rc = hosted_add_sockets(hosted, order_of->first, order_of->count, order_of->per_port,
-                                fds, (uint32_t)fd_count);
+        rc = hosted_add_sockets(hosted, order_of, fds, (uint32_t)fd_count);
     if (rc == 0) {
         tell(worker, CONTROL_APP_SOCKETS_ACK, hosted, 0, 0, "");
         return;
@@ -445,7 +444,7 @@ on_message(void *context, const struct control_message *message, const int *fds,
         load_app(worker, &message->body.app, fds, fd_count);
         break;
     case CONTROL_APP_SOCKETS:
-        add_sockets(worker, &message->body.app, fds, fd_count);
+        add_sockets(worker, &message->body.sockets, fds, fd_count);
         kept = true;
         break;
     default:

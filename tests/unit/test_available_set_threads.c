@@ -54,7 +54,7 @@ endpoint_of(uint64_t generation, uint32_t index)
         .slot = (uint16_t)(value % ROOM),
         .weight = (uint16_t)(value >> 16),
         .tier = ~value,
-        .unused = value,
+        .target = value,
     };
 
     for (size_t i = 0; i < sizeof endpoint.address.ip; i += sizeof value)

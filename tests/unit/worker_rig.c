@@ -112,8 +112,10 @@ rig_order(struct rig *rig, enum control_type type, uint32_t count, const int *fd
         message.body.stop.deadline_ms = count;
     } else if (type != CONTROL_PING) {
         control_app_message(&message, type, "rig", 1);
-        message.body.app.count = count;
-        message.body.app.per_port = traffic_threads(rig->traffic);
+        if (type == CONTROL_APP_SOCKETS)
+            message.body.sockets.total = count;     /* all of port 0 */
+        else
+            message.body.app.count = count;
     }
     int rc = control_send(rig->control, &message, fds, fd_count);
 

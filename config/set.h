@@ -1,0 +1,43 @@
+/*
+ * set - the whole configuration of one path, kept so that a look reads only what changed.
+ *
+ *   look: stat all -> read and parse those that are new -> claims over all -> compare
+ *   take: the difference to what was taken before, as a struct config_change
+ *
+ * Of a file it keeps who it was (dev, inode, size, mtime, ctime of what it resolves to), the
+ * canonical texts of its apps and its errors; no syntax tree. When `defaults` change, all
+ * files are read again. Blocking file access. One thread at a time, any thread.
+ */
+#ifndef FPROXY_CONFIG_SET_H
+#define FPROXY_CONFIG_SET_H
+
+#include "config/settings.h"
+#include "config/source.h"
+
+struct config_set;
+
+/* NULL without memory. `path`: a directory, or one file. */
+struct config_set *config_set_create(const char *path);
+void config_set_destroy(struct config_set *set);
+
+/* What worked before (apps and groups): between the first look and the first take. 0 or
+ * -ENOMEM. */
+int config_set_know(struct config_set *set, const struct config_known *apps, size_t app_count,
+                    const struct config_known *groups, size_t group_count);
+
+/* Looks at the path and its files. 0, also when there are errors in them; -errno when the path
+ * itself cannot be read (told by the next take as well: it removes nothing). */
+int config_set_look(struct config_set *set);
+
+/* The settings that hold after the last look. */
+const struct settings *config_set_settings(const struct config_set *set);
+
+/* What changed since the last take; everything at the first. 0 and `*change` (which may be
+ * empty), or -ENOMEM. */
+int config_set_take(struct config_set *set, struct config_change **change);
+
+/* A file was younger than a second when it was read (decisions 16): look once more then, on
+ * CLOCK_MONOTONIC ms; 0: no need. */
+uint64_t config_set_look_again_ms(const struct config_set *set);
+
+#endif

@@ -96,6 +96,19 @@ entry_key(const struct entry *entry)
     return entry->data + 1;
 }
 
+size_t
+entry_key_bytes(const struct entry *entry, uint32_t count)
+{
+    const char *at = entry->data;
+
+    assert(entry->count >= count);
+    for (; count > 0; count--) {
+        assert(*at == VALUE_TEXT);
+        at += 1 + strlen(at + 1) + 1;
+    }
+    return (size_t)(at - entry->data);
+}
+
 /* Binds the argument that lies at `at`; *at moves to the next. */
 static int
 bind_one(sqlite3_stmt *statement, int number, const char **at)

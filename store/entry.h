@@ -82,6 +82,10 @@ void entry_list_free(struct entry_list *list);
 /* The first argument, which must be a text: the app's name in most writes. */
 const char *entry_key(const struct entry *entry);
 
+/* How many bytes of `data` the first `count` arguments take, all of them texts: equal ones
+ * have equal bytes. */
+size_t entry_key_bytes(const struct entry *entry, uint32_t count);
+
 /* Binds arguments 1.. as far as the statement has parameters; texts are borrowed from the
  * entry. SQLITE_OK or the error. */
 int entry_bind(const struct entry *entry, sqlite3_stmt *statement);

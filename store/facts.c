@@ -1,43 +1,59 @@
 /* facts - see facts.h. */
 #include "store/facts.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <uthash.h>
 
-#include "base/clock.h"
-
 struct fact {
-    struct entry *entry;    /* owned; entry_key() is the key */
+    struct entry *entry;    /* owned; holds the key */
     UT_hash_handle hh;
 };
 
-static void
-fact_forget(struct facts *facts, const char *app)
-{
-    struct fact *fact = NULL;
+/* What a write means for the facts. */
+static const struct role {
+    enum { NO_FACT, REMEMBERS, FORGETS } role;
+    enum fact_kind kind;
+    uint8_t key_values;     /* so many arguments, from the first on, are the key */
+} roles[WRITE_KINDS] = {
+    [WRITE_CONFIG_GOOD] = { REMEMBERS, FACT_CONFIG, 1 },
+    [WRITE_CONFIG_FORGET] = { FORGETS, FACT_CONFIG, 1 },
+    [WRITE_GROUP] = { REMEMBERS, FACT_GROUP, 1 },
+    [WRITE_GROUP_FORGET] = { FORGETS, FACT_GROUP, 1 },
+    [WRITE_OVERRIDE] = { REMEMBERS, FACT_OVERRIDE, 2 },
+    [WRITE_OVERRIDE_FORGET] = { FORGETS, FACT_OVERRIDE, 2 },
+};
 
-    HASH_FIND_STR(facts->table, app, fact);
-    if (fact == NULL)
-        return;
-    HASH_DEL(facts->table, fact);
+/* The columns are the arguments of `write`. */
+static const struct {
+    enum write_kind write;
+    const char *sql;
+} loads[] = {
+    { WRITE_CONFIG_GOOD, "SELECT app, generation, status, source, config, hash, reason,"
+                         " created_at FROM config_generations WHERE status = 'good'" },
+    { WRITE_GROUP, "SELECT name, source, config, hash, created_at FROM config_groups" },
+    { WRITE_OVERRIDE, "SELECT app, target, action, since, note FROM overrides" },
+};
+enum { COLUMNS_MAX = 8 };
+
+static void
+fact_free(struct facts *facts, enum fact_kind kind, struct fact *fact)
+{
+    HASH_DEL(facts->tables[kind], fact);
     free(fact->entry);
     free(fact);
 }
 
+/* Forgets what has the same key as `entry`. */
 static void
-fact_remember(struct facts *facts, struct entry *entry)
+forget(struct facts *facts, const struct role *role, const struct entry *entry)
 {
-    struct fact *fact;
+    struct fact *fact = NULL;
 
-    fact_forget(facts, entry_key(entry));
-    fact = malloc(sizeof *fact);
-    if (fact == NULL) {
-        free(entry);
-        return;
-    }
-    fact->entry = entry;
-    HASH_ADD_KEYPTR(hh, facts->table, entry_key(entry), strlen(entry_key(entry)), fact);
+    HASH_FIND(hh, facts->tables[role->kind], entry->data,
+              entry_key_bytes(entry, role->key_values), fact);
+    if (fact != NULL)
+        fact_free(facts, role->kind, fact);
 }
 
 void
@@ -45,67 +61,74 @@ facts_fini(struct facts *facts)
 {
     struct fact *fact, *next;
 
-    HASH_ITER(hh, facts->table, fact, next) {
-        HASH_DEL(facts->table, fact);
-        free(fact->entry);
-        free(fact);
-    }
+    for (size_t kind = 0; kind < FACT_KINDS; kind++)
+        HASH_ITER(hh, facts->tables[kind], fact, next)
+            fact_free(facts, (enum fact_kind)kind, fact);
 }
 
 void
 facts_learn(struct facts *facts, struct entry *entry)
 {
-    if (entry->write == WRITE_CONFIG_GOOD) {
-        fact_remember(facts, entry);
+    const struct role *role = &roles[entry->write];
+    struct fact *fact = NULL;
+
+    if (role->role != NO_FACT)
+        forget(facts, role, entry);
+    if (role->role == REMEMBERS)
+        fact = malloc(sizeof *fact);
+    if (fact == NULL) {
+        free(entry);
         return;
     }
-    if (entry->write == WRITE_CONFIG_FORGET)
-        fact_forget(facts, entry_key(entry));
-    free(entry);
+    fact->entry = entry;
+    HASH_ADD_KEYPTR(hh, facts->tables[role->kind], entry->data,
+                    entry_key_bytes(entry, role->key_values), fact);
 }
 
+/* Times stay the text that they are. */
 static struct value
 column_value(sqlite3_stmt *row, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(row, column);
+    const char *text;
 
+    if (sqlite3_column_type(row, column) == SQLITE_INTEGER)
+        return value_integer(sqlite3_column_int64(row, column));
+    text = (const char *)sqlite3_column_text(row, column);
     return value_text(text ? text : "", SIZE_MAX);
 }
 
 static void
-load_row(struct facts *facts, sqlite3_stmt *row)
+load_row(struct facts *facts, enum write_kind write, sqlite3_stmt *row)
 {
-    const char *created_at = (const char *)sqlite3_column_text(row, 5);
-    int64_t at_ms = 0;
+    struct value values[COLUMNS_MAX];
+    int count = sqlite3_column_count(row);
     struct entry *entry;
 
-    if (created_at != NULL && clock_parse_utc(created_at, &at_ms) != 0)
-        at_ms = 0;
-    entry = ENTRY(WRITE_CONFIG_GOOD, column_value(row, 0),
-                  value_integer(sqlite3_column_int64(row, 1)), value_text("good", SIZE_MAX),
-                  column_value(row, 2), column_value(row, 3), column_value(row, 4),
-                  value_text("", SIZE_MAX), value_time(at_ms));
+    assert(count <= COLUMNS_MAX);
+    for (int i = 0; i < count; i++)
+        values[i] = column_value(row, i);
+    entry = entry_create(write, values, (size_t)count);
     if (entry != NULL)
-        fact_remember(facts, entry);
+        facts_learn(facts, entry);
 }
 
 int
 facts_load(struct facts *facts, struct database *database)
 {
-    sqlite3_stmt *row = NULL;
-    int rc;
+    int rc = SQLITE_OK;
 
     if (facts->loaded)
         return SQLITE_OK;
-    rc = sqlite3_prepare_v2(database->handle,
-                            "SELECT app, generation, source, config, hash, created_at"
-                            " FROM last_good_config",
-                            -1, &row, NULL);
-    if (rc != SQLITE_OK)
-        return rc;
-    while (sqlite3_step(row) == SQLITE_ROW)
-        load_row(facts, row);
-    rc = sqlite3_finalize(row);
+    for (size_t i = 0; i < ARRAY_SIZE(loads) && rc == SQLITE_OK; i++) {
+        sqlite3_stmt *row = NULL;
+
+        rc = sqlite3_prepare_v2(database->handle, loads[i].sql, -1, &row, NULL);
+        if (rc != SQLITE_OK)
+            return rc;
+        while (sqlite3_step(row) == SQLITE_ROW)
+            load_row(facts, loads[i].write, row);
+        rc = sqlite3_finalize(row);
+    }
     facts->loaded = rc == SQLITE_OK;
     return rc;
 }
@@ -117,8 +140,9 @@ facts_write(struct facts *facts, struct database *database)
     struct fact *fact, *next;
     uint32_t refused;
 
-    HASH_ITER(hh, facts->table, fact, next)
-        STAILQ_INSERT_TAIL(&list, fact->entry, link);
+    for (size_t kind = 0; kind < FACT_KINDS; kind++)
+        HASH_ITER(hh, facts->tables[kind], fact, next)
+            STAILQ_INSERT_TAIL(&list, fact->entry, link);
     if (STAILQ_EMPTY(&list))
         return DATABASE_OK;
     return database_write(database, &list, &refused);

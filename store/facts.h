@@ -1,6 +1,10 @@
 /*
- * facts - the last good configuration of each app, kept in memory as well, so that it is
- * written again when the database had to be begun anew. The store's thread only.
+ * facts - what must survive even the database: the last good configuration of each app, the
+ * groups and the overrides, kept in memory as well, so that they are written again when the
+ * database had to be begun anew. The store's thread only.
+ *
+ * A fact is the entry that wrote it (about 300 bytes beside its text), under the first
+ * arguments of it as the key.
  */
 #ifndef FPROXY_STORE_FACTS_H
 #define FPROXY_STORE_FACTS_H
@@ -10,9 +14,11 @@
 
 struct fact;
 
+enum fact_kind { FACT_CONFIG, FACT_GROUP, FACT_OVERRIDE, FACT_KINDS };
+
 struct facts {
-    struct fact *table;     /* uthash, by app; owned */
-    bool loaded;            /* from the database, once */
+    struct fact *tables[FACT_KINDS];    /* uthash; owned */
+    bool loaded;                        /* from the database, once */
 };
 
 void facts_fini(struct facts *facts);

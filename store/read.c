@@ -152,6 +152,22 @@ run_queries(struct store *store, const struct query *queries, size_t count, stru
     return rc;
 }
 
+/* The same, for rows that own nothing: an array on the heap; NULL when there are none, or
+ * none can be read. */
+static void *
+read_array(struct store *store, const struct query *queries, size_t query_count,
+           size_t item_bytes, size_t *count, int *rc)
+{
+    struct rows rows = { .item_bytes = item_bytes };
+
+    *rc = run_queries(store, queries, query_count, &rows);
+    *count = *rc == 0 ? rows.count : 0;
+    if (*rc == 0)
+        return rows.items;
+    free(rows.items);
+    return NULL;
+}
+
 static void
 copy_column(sqlite3_stmt *row, int column, char *to, size_t bytes)
 {
@@ -287,16 +303,9 @@ store_read_seed(struct store *store, int64_t newer_than_ms, struct record **reco
         { "SELECT name, type, address, ttl_s, resolved_at, expires_at, status FROM dns_cache",
           NULL, read_dns },
     };
-    struct rows rows = { .item_bytes = sizeof(struct record) };
-    int rc = run_queries(store, queries, ARRAY_SIZE(queries), &rows);
+    int rc;
 
-    if (rc != 0) {
-        free(rows.items);
-        rows.items = NULL;
-        rows.count = 0;
-    }
-    *records = (struct record *)(void *)rows.items;
-    *count = rows.count;
+    *records = read_array(store, queries, ARRAY_SIZE(queries), sizeof(struct record), count, &rc);
     return rc;
 }
 
@@ -322,15 +331,33 @@ store_read_rollouts(struct store *store, struct store_rollout **rollouts, size_t
         " FROM rollouts WHERE id IN (SELECT max(id) FROM rollouts GROUP BY app) ORDER BY app",
         NULL, read_rollout
     };
-    struct rows rows = { .item_bytes = sizeof(struct store_rollout) };
-    int rc = run_queries(store, &query, 1, &rows);
+    int rc;
 
-    if (rc != 0) {
-        free(rows.items);
-        rows.items = NULL;
-        rows.count = 0;
-    }
-    *rollouts = (struct store_rollout *)(void *)rows.items;
-    *count = rows.count;
+    *rollouts = read_array(store, &query, 1, sizeof(struct store_rollout), count, &rc);
+    return rc;
+}
+
+static void
+read_override(sqlite3_stmt *row, void *item)
+{
+    struct store_override *override = item;
+
+    COPY_COLUMN(row, 0, override->app);
+    COPY_COLUMN(row, 1, override->target);
+    COPY_COLUMN(row, 2, override->action);
+    override->since_ms = column_time(row, 3);
+    COPY_COLUMN(row, 4, override->note);
+}
+
+int
+store_read_overrides(struct store *store, struct store_override **overrides, size_t *count)
+{
+    static const struct query query = {
+        "SELECT app, target, action, since, note FROM overrides ORDER BY app, target", NULL,
+        read_override
+    };
+    int rc;
+
+    *overrides = read_array(store, &query, 1, sizeof(struct store_override), count, &rc);
     return rc;
 }

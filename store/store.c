@@ -336,6 +336,20 @@ store_forget_group(struct store *store, const char *name)
 }
 
 int
+store_write_override(struct store *store, const char *app, const char *target,
+                     const char *action, const char *note, int64_t at_ms)
+{
+    return enqueue(store, ENTRY(WRITE_OVERRIDE, text(app), text(target), text(action),
+                                value_time(at_ms), text(note)));
+}
+
+int
+store_forget_override(struct store *store, const char *app, const char *target)
+{
+    return enqueue(store, ENTRY(WRITE_OVERRIDE_FORGET, text(app), text(target)));
+}
+
+int
 store_write_rollout(struct store *store, const struct store_rollout *rollout)
 {
     bool open = rollout->outcome[0] == '\0';

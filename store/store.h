@@ -7,7 +7,8 @@
  * 1 s or STORE_BATCH_ROWS); configurations, rollouts and overrides are committed at once
  * with synchronous=FULL. A database that is missing, read-only, full, locked or
  * corrupt never stops the proxy: writes are kept (bounded), retried, counted; a corrupt
- * one is set aside as fproxy.db.bad-TIME (with -wal and -shm) and begun anew.
+ * one is set aside as fproxy.db.bad-TIME (with -wal and -shm) and begun anew, and so is one
+ * that was removed: what is good now and the overrides are in memory, too (facts.h).
  *
  * Reads use a connection of their own on the caller's thread, so they may come while the
  * thread runs. History is pruned by the thread, in small steps (prune.h has the bounds).
@@ -21,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/names.h"
 #include "base/record.h"
 
 enum {
@@ -78,6 +80,17 @@ struct store_rollout {
 };
 int store_read_rollouts(struct store *store, struct store_rollout **rollouts, size_t *count);
 
+/* What operators took out or held back, and have not undone. An array on the heap. */
+struct store_override {
+    char app[APP_NAME_BYTES];
+    char target[TARGET_NAME_BYTES];     /* "": the whole app */
+    char action[16];                    /* "rollback", "drain" ... */
+    char note[256];
+    int64_t since_ms;
+};
+int store_read_overrides(struct store *store, struct store_override **overrides,
+                         size_t *count);
+
 /* ---- afterwards: queued writes; 0, or -ENOBUFS when the queue is full ---- */
 
 /* Any record a child sent or the supervisor made. */
@@ -97,6 +110,12 @@ int store_forget_app(struct store *store, const char *app, int64_t at_ms);
 int store_write_group(struct store *store, const char *name, const char *source,
                       const char *config, const char *hash, int64_t at_ms);
 int store_forget_group(struct store *store, const char *name);
+
+/* One override of an app and target, in the place of the one before; and one that is undone
+ * (or never was: not an error). They outlive the app: whoever removes it decides. */
+int store_write_override(struct store *store, const char *app, const char *target,
+                         const char *action, const char *note, int64_t at_ms);
+int store_forget_override(struct store *store, const char *app, const char *target);
 
 /* Inserts a rollout when it starts (outcome "" is stored as NULL), updates the same row (app,
  * started_at) when it ends. */

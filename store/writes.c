@@ -40,6 +40,11 @@ const struct write_ops writes[WRITE_KINDS] = {
         " VALUES (?1, ?2, ?3, ?4, ?5)" } },
     [WRITE_GROUP_FORGET] = { WORTH_PRECIOUS, true, {
         "DELETE FROM config_groups WHERE name = ?1" } },
+    [WRITE_OVERRIDE] = { WORTH_PRECIOUS, true, {
+        "INSERT OR REPLACE INTO overrides (app, target, action, since, note)"
+        " VALUES (?1, ?2, ?3, ?4, ?5)" } },
+    [WRITE_OVERRIDE_FORGET] = { WORTH_PRECIOUS, true, {
+        "DELETE FROM overrides WHERE app = ?1 AND target = ?2" } },
     [WRITE_ROLLOUT] = { WORTH_PRECIOUS, true, {
         "INSERT INTO rollouts (app, from_generation, to_generation, outcome, reason,"
         " started_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"

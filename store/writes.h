@@ -10,8 +10,10 @@ enum write_kind {
     WRITE_CONFIG,           /* app, generation, status, source, config, hash, reason, time */
     WRITE_CONFIG_GOOD,      /* the same; remembered in memory (facts.h) */
     WRITE_CONFIG_FORGET,    /* app */
-    WRITE_GROUP,            /* name, source, config, hash, time */
+    WRITE_GROUP,            /* name, source, config, hash, time; remembered */
     WRITE_GROUP_FORGET,     /* name */
+    WRITE_OVERRIDE,         /* app, target, action, time, note; remembered */
+    WRITE_OVERRIDE_FORGET,  /* app, target */
     WRITE_ROLLOUT,          /* app, from, to, outcome, reason, started, finished */
     WRITE_CRASH,            /* time, process, app, pid, signal, exit_code, delay */
     WRITE_TRANSITION,       /* time, app, target, address, from, to, reason, detail */

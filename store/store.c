@@ -307,7 +307,7 @@ store_write_config(struct store *store, const char *app, uint32_t generation,
     bool good = strcmp(status, "good") == 0;
 
     assert(good || strcmp(status, "failed") == 0);
-    return enqueue(store, ENTRY(good ? WRITE_CONFIG_GOOD : WRITE_CONFIG, text(app),
+    return enqueue(store, ENTRY(good ? WRITE_CONFIG_GOOD : WRITE_CONFIG_FAILED, text(app),
                                 value_integer(generation), text(status), text(source),
                                 text(config), text(hash), text(reason), value_time(at_ms)));
 }

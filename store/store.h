@@ -97,7 +97,10 @@ int store_read_overrides(struct store *store, struct store_override **overrides,
 int store_write_record(struct store *store, const struct record *record);
 
 /* A configuration with status "good" or "failed"; a good one makes the app's older good ones
- * "superseded". `reason` may be "". */
+ * "superseded". `reason` may be "". A number may become good again (a rollback): the one with
+ * a higher number is "superseded" then. What failed never takes the place of what is or was
+ * good under the same number; `config` and `hash` of it may be "" (it could not be read).
+ * The last 20 that failed and the last 20 superseded are kept (KEEP_CONFIGS), and the good. */
 int store_write_config(struct store *store, const char *app, uint32_t generation,
                        const char *status, const char *source, const char *config,
                        const char *hash, const char *reason, int64_t at_ms);

@@ -8,14 +8,26 @@
 #define KEEP_CONFIGS_SQL 20
 _Static_assert(KEEP_CONFIGS_SQL == KEEP_CONFIGS, "the one in the text");
 
+/* A generation that worked once is used again: its number gets its text of now. */
 #define INSERT_CONFIG                                                                          \
     "INSERT OR REPLACE INTO config_generations"                                                \
     " (app, generation, status, source, config, hash, reason, created_at)"                     \
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 
-#define TRIM_CONFIGS                                                                           \
-    "DELETE FROM config_generations WHERE app = ?1 AND status <> 'good' AND generation <"      \
-    " (SELECT generation FROM config_generations WHERE app = ?1"                               \
+/* What failed never takes the place of what worked. */
+#define INSERT_FAILED                                                                          \
+    "INSERT INTO config_generations"                                                           \
+    " (app, generation, status, source, config, hash, reason, created_at)"                     \
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                                                 \
+    " ON CONFLICT (app, generation) DO UPDATE SET source = excluded.source,"                   \
+    " config = excluded.config, hash = excluded.hash, reason = excluded.reason,"               \
+    " created_at = excluded.created_at WHERE status = 'failed'"
+
+/* Of either kind by itself: a file that was saved broken a hundred times must not push out
+ * the generations that a rollback may return to. */
+#define TRIM(kind)                                                                             \
+    "DELETE FROM config_generations WHERE app = ?1 AND status = '" kind "' AND generation <="  \
+    " (SELECT generation FROM config_generations WHERE app = ?1 AND status = '" kind "'"       \
     "  ORDER BY generation DESC LIMIT 1 OFFSET " STRING(KEEP_CONFIGS_SQL) ")"
 
 #define SUPERSEDE                                                                              \
@@ -32,8 +44,9 @@ _Static_assert(KEEP_CONFIGS_SQL == KEEP_CONFIGS, "the one in the text");
     " runs = runs + excluded.runs, failures = failures + excluded.failures"
 
 const struct write_ops writes[WRITE_KINDS] = {
-    [WRITE_CONFIG] = { WORTH_PRECIOUS, true, { INSERT_CONFIG, TRIM_CONFIGS } },
-    [WRITE_CONFIG_GOOD] = { WORTH_PRECIOUS, true, { SUPERSEDE, INSERT_CONFIG, TRIM_CONFIGS } },
+    [WRITE_CONFIG_FAILED] = { WORTH_PRECIOUS, true, { INSERT_FAILED, TRIM("failed") } },
+    [WRITE_CONFIG_GOOD] = { WORTH_PRECIOUS, true, {
+        SUPERSEDE, INSERT_CONFIG, TRIM("superseded") } },
     [WRITE_CONFIG_FORGET] = { WORTH_PRECIOUS, true, { SUPERSEDE } },
     [WRITE_GROUP] = { WORTH_PRECIOUS, true, {
         "INSERT OR REPLACE INTO config_groups (name, source, config, hash, created_at)"

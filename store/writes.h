@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 enum write_kind {
-    WRITE_CONFIG,           /* app, generation, status, source, config, hash, reason, time */
+    WRITE_CONFIG_FAILED,    /* app, generation, status, source, config, hash, reason, time */
     WRITE_CONFIG_GOOD,      /* the same; remembered in memory (facts.h) */
     WRITE_CONFIG_FORGET,    /* app */
     WRITE_GROUP,            /* name, source, config, hash, time; remembered */
@@ -34,7 +34,7 @@ enum write_worth { WORTH_HISTORY, WORTH_FACT, WORTH_PRECIOUS, WORTHS };
 
 enum {
     WRITE_PARTS = 3,
-    KEEP_CONFIGS = 20,      /* generations of an app, beside the good one */
+    KEEP_CONFIGS = 20,      /* of an app's that failed, and of those that were good once */
 };
 
 struct write_ops {

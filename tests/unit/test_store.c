@@ -138,24 +138,6 @@ a_configuration_is_on_disk_without_waiting_for_a_batch(void **state)
 }
 
 static void
-only_the_last_generations_of_an_app_are_kept(void **state)
-{
-    struct fixture *fixture = *state;
-
-    fixture_open(fixture);
-    write_good(fixture, "a", 1, AT_MS);
-    for (uint32_t generation = 2; generation < 60; generation++)
-        store_write_config(fixture->store, "a", generation, "failed", "f", "text", "hash",
-                           "reason", AT_MS);
-    fixture_close(fixture);
-    assert_string_equal(fixture_query(fixture, "SELECT count(*) || ' ' || min(generation) ||"
-                                               " ' ' || max(generation)"
-                                               " FROM config_generations"),
-                        "22 1 59");
-    assert_string_equal(fixture_query(fixture, "SELECT generation FROM last_good_config"), "1");
-}
-
-static void
 a_forgotten_app_has_no_good_configuration_and_no_endpoints(void **state)
 {
     struct fixture *fixture = *state;
@@ -424,7 +406,6 @@ main(void)
         TEST(an_opened_database_keeps_what_an_earlier_run_wrote),
         TEST(what_holds_for_all_apps_is_kept_beside_them),
         TEST(a_configuration_is_on_disk_without_waiting_for_a_batch),
-        TEST(only_the_last_generations_of_an_app_are_kept),
         TEST(a_forgotten_app_has_no_good_configuration_and_no_endpoints),
         TEST(probe_rows_have_utc_times_and_milliseconds_with_fractions),
         TEST(two_parts_of_one_minute_are_added_up),

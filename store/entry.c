@@ -7,13 +7,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 struct value
 value_text(const char *text, size_t bytes_max)
 {
-    return (struct value){
-        .kind = VALUE_TEXT, .bytes = strnlen(text, bytes_max), .of.text = text
-    };
+    size_t bytes = strnlen(text, bytes_max);
+
+    if (bytes_max != SIZE_MAX)      /* whoever filled the field may have cut it anywhere */
+        bytes = utf8_whole(text, bytes);
+    return (struct value){ .kind = VALUE_TEXT, .bytes = bytes, .of.text = text };
 }
 
 struct value

@@ -52,7 +52,7 @@ value_null(void)
     return (struct value){ .kind = VALUE_NULL };
 }
 
-/* At most `bytes_max` bytes of it. */
+/* At most `bytes_max` bytes of it; unless that is SIZE_MAX, the last character is whole. */
 struct value value_text(const char *text, size_t bytes_max);
 
 /* The same, but NULL for "". */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "store/store_priv.h"
 
 enum { READ_BUSY_MS = 1000 };
@@ -173,7 +174,7 @@ copy_column(sqlite3_stmt *row, int column, char *to, size_t bytes)
 {
     const char *text = (const char *)sqlite3_column_text(row, column);
 
-    snprintf(to, bytes, "%s", text ? text : "");
+    utf8_copy(to, bytes, text ? text : "");
 }
 
 #define COPY_COLUMN(row, column, array) copy_column(row, column, array, sizeof(array))

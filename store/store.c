@@ -364,6 +364,12 @@ store_write_rollout(struct store *store, const struct store_rollout *rollout)
 }
 
 int
+store_close_open_rollouts(struct store *store, int64_t at_ms, const char *reason)
+{
+    return enqueue(store, ENTRY(WRITE_ROLLOUTS_CLOSE, value_time(at_ms), text(reason)));
+}
+
+int
 store_write_crash(struct store *store, int64_t at_ms, const char *process, const char *app,
                   int pid, int signal, int exit_code, uint32_t restart_delay_ms)
 {

@@ -70,12 +70,13 @@ int store_read_groups(struct store *store, struct store_config **groups, size_t 
 int store_read_seed(struct store *store, int64_t newer_than_ms, struct record **records,
                     size_t *count);
 
-/* The last rollout of every app, for `fproxy status` after a restart. */
+/* The last rollout of every app, for `fproxy status` after a restart; also one that was open
+ * when the supervisor was killed (outcome ""). */
 struct store_rollout {
     char app[APP_NAME_BYTES];
     uint32_t from_generation, to_generation;
     char outcome[16];               /* "done", "failed", "rolled_back"; "": still open */
-    char reason[256];
+    char reason[256];               /* may be cut anywhere: half a character is left out */
     int64_t started_at_ms, finished_at_ms;
 };
 int store_read_rollouts(struct store *store, struct store_rollout **rollouts, size_t *count);
@@ -123,6 +124,10 @@ int store_forget_override(struct store *store, const char *app, const char *targ
 /* Inserts a rollout when it starts (outcome "" is stored as NULL), updates the same row (app,
  * started_at) when it ends. */
 int store_write_rollout(struct store *store, const struct store_rollout *rollout);
+
+/* At a start, before the first rollout of this run: those that are still open will never be
+ * ended by anybody. They become "failed", for `reason`. */
+int store_close_open_rollouts(struct store *store, int64_t at_ms, const char *reason);
 
 /* signal and exit_code: negative is stored as NULL. */
 int store_write_crash(struct store *store, int64_t at_ms, const char *process, const char *app,

@@ -65,6 +65,9 @@ const struct write_ops writes[WRITE_KINDS] = {
         " from_generation = excluded.from_generation, to_generation = excluded.to_generation,"
         " outcome = excluded.outcome, reason = excluded.reason,"
         " finished_at = excluded.finished_at" } },
+    [WRITE_ROLLOUTS_CLOSE] = { WORTH_PRECIOUS, true, {
+        "UPDATE rollouts SET outcome = 'failed', reason = ?2, finished_at = ?1"
+        " WHERE outcome IS NULL" } },
     [WRITE_CRASH] = { WORTH_PRECIOUS, false, {
         "INSERT INTO crashes (at, process, app, pid, signal, exit_code, restart_delay_ms)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)" } },

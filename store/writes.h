@@ -15,6 +15,7 @@ enum write_kind {
     WRITE_OVERRIDE,         /* app, target, action, time, note; remembered */
     WRITE_OVERRIDE_FORGET,  /* app, target */
     WRITE_ROLLOUT,          /* app, from, to, outcome, reason, started, finished */
+    WRITE_ROLLOUTS_CLOSE,   /* time, reason */
     WRITE_CRASH,            /* time, process, app, pid, signal, exit_code, delay */
     WRITE_TRANSITION,       /* time, app, target, address, from, to, reason, detail */
     WRITE_ENDPOINT,         /* app, target, address, state, since, reason, weight, time */

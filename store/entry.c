@@ -112,6 +112,47 @@ entry_key_bytes(const struct entry *entry, uint32_t count)
     return (size_t)(at - entry->data);
 }
 
+/* Where argument `number` lies. */
+static const char *
+argument_at(const struct entry *entry, uint32_t number)
+{
+    const char *at = entry->data;
+
+    assert(number < entry->count);
+    for (; number > 0; number--) {
+        switch ((enum value_kind)(unsigned char)*at++) {
+        case VALUE_NULL:
+            break;
+        case VALUE_TEXT:
+            at += strlen(at) + 1;
+            break;
+        default:
+            at += sizeof(int64_t);
+        }
+    }
+    return at;
+}
+
+int64_t
+entry_integer(const struct entry *entry, uint32_t number)
+{
+    const char *at = argument_at(entry, number);
+    int64_t integer;
+
+    assert(*at == VALUE_INTEGER);
+    memcpy(&integer, at + 1, sizeof integer);
+    return integer;
+}
+
+const char *
+entry_text(const struct entry *entry, uint32_t number)
+{
+    const char *at = argument_at(entry, number);
+
+    assert(*at == VALUE_TEXT);
+    return at + 1;
+}
+
 /* Binds the argument that lies at `at`; *at moves to the next. */
 static int
 bind_one(sqlite3_stmt *statement, int number, const char **at)

@@ -86,6 +86,10 @@ const char *entry_key(const struct entry *entry);
  * have equal bytes. */
 size_t entry_key_bytes(const struct entry *entry, uint32_t count);
 
+/* Argument `number` (from 0), which must be of that kind; the text is the entry's. */
+int64_t entry_integer(const struct entry *entry, uint32_t number);
+const char *entry_text(const struct entry *entry, uint32_t number);
+
 /* Binds arguments 1.. as far as the statement has parameters; texts are borrowed from the
  * entry. SQLITE_OK or the error. */
 int entry_bind(const struct entry *entry, sqlite3_stmt *statement);

@@ -25,6 +25,13 @@ struct rows {
 
 typedef void read_row_fn(sqlite3_stmt *row, void *item);
 
+struct query {
+    const char *sql;
+    read_row_fn *read_row;
+    const char *text;           /* ?1, if there is one */
+    int64_t number;             /* ?2 */
+};
+
 static void *
 rows_add(struct rows *rows)
 {
@@ -96,20 +103,22 @@ reader_open(const char *path, sqlite3 **handle)
 }
 
 static int
-read_all(sqlite3 *handle, const char *sql, const char *argument, read_row_fn *read_row,
-         struct rows *rows)
+read_all(sqlite3 *handle, const struct query *query, struct rows *rows)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
+    int rc = sqlite3_prepare_v2(handle, query->sql, -1, &statement, NULL);
+    int parameters = sqlite3_bind_parameter_count(statement);
 
-    if (rc == SQLITE_OK && argument != NULL)
-        rc = sqlite3_bind_text(statement, 1, argument, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK && parameters >= 1)
+        rc = sqlite3_bind_text(statement, 1, query->text, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK && parameters >= 2)
+        rc = sqlite3_bind_int64(statement, 2, query->number);
     while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
         void *item = rows_add(rows);
 
         rc = item == NULL ? SQLITE_NOMEM : SQLITE_OK;
         if (item != NULL)
-            read_row(statement, item);
+            query->read_row(statement, item);
     }
     sqlite3_finalize(statement);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -134,12 +143,6 @@ failed(struct store *store, sqlite3 *handle, int rc)
     return primary == SQLITE_NOMEM ? -ENOMEM : -EIO;
 }
 
-struct query {
-    const char *sql;
-    const char *argument;       /* ?1, or NULL */
-    read_row_fn *read_row;
-};
-
 static int
 run_queries(struct store *store, const struct query *queries, size_t count, struct rows *rows)
 {
@@ -147,7 +150,7 @@ run_queries(struct store *store, const struct query *queries, size_t count, stru
     int rc = reader_open(store->path, &handle);
 
     for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
-        rc = read_all(handle, queries[i].sql, queries[i].argument, queries[i].read_row, rows);
+        rc = read_all(handle, &queries[i], rows);
     rc = rc == SQLITE_OK ? 0 : failed(store, handle, rc);
     sqlite3_close(handle);
     return rc;
@@ -229,10 +232,10 @@ int
 store_read_configs(struct store *store, struct store_config **configs, size_t *count)
 {
     static const struct query query = {
-        "SELECT app, generation, hash, source, config FROM last_good_config"
-        " UNION ALL SELECT app, max(generation), '', NULL, NULL FROM config_generations"
-        " GROUP BY app ORDER BY app",
-        NULL, read_config
+        .sql = "SELECT app, generation, hash, source, config FROM last_good_config"
+               " UNION ALL SELECT app, max(generation), '', NULL, NULL"
+               " FROM config_generations GROUP BY app ORDER BY app",
+        .read_row = read_config,
     };
 
     return read_configs(store, &query, configs, count);
@@ -242,10 +245,34 @@ int
 store_read_groups(struct store *store, struct store_config **groups, size_t *count)
 {
     static const struct query query = {
-        "SELECT name, 0, hash, source, config FROM config_groups", NULL, read_config
+        .sql = "SELECT name, 0, hash, source, config FROM config_groups",
+        .read_row = read_config,
     };
 
     return read_configs(store, &query, groups, count);
+}
+
+int
+read_previous(struct store *store, const char *app, uint32_t before_generation,
+              struct store_config *config)
+{
+    /* One that is "good" and lower is about to be superseded: that write waits. */
+    const struct query query = {
+        .sql = "SELECT app, generation, hash, source, config FROM config_generations"
+               " WHERE app = ?1 AND generation < ?2 AND status <> 'failed'"
+               " ORDER BY created_at DESC, generation DESC LIMIT 1",
+        .read_row = read_config, .text = app, .number = before_generation,
+    };
+    struct store_config *configs;
+    size_t count;
+    int rc = read_configs(store, &query, &configs, &count);
+
+    if (rc == 0 && count == 0)
+        rc = -ENOENT;
+    if (rc == 0)
+        *config = configs[0];
+    free(configs);
+    return rc;
 }
 
 void
@@ -298,11 +325,12 @@ store_read_seed(struct store *store, int64_t newer_than_ms, struct record **reco
 {
     char newer_than[TIME_TEXT_BYTES];
     const struct query queries[] = {
-        { "SELECT app, target, address, state, since, reason, weight, updated_at"
-          " FROM endpoints WHERE updated_at >= ?1",
-          clock_format_utc(newer_than_ms, newer_than), read_endpoint },
-        { "SELECT name, type, address, ttl_s, resolved_at, expires_at, status FROM dns_cache",
-          NULL, read_dns },
+        { .sql = "SELECT app, target, address, state, since, reason, weight, updated_at"
+                 " FROM endpoints WHERE updated_at >= ?1",
+          .read_row = read_endpoint, .text = clock_format_utc(newer_than_ms, newer_than) },
+        { .sql = "SELECT name, type, address, ttl_s, resolved_at, expires_at, status"
+                 " FROM dns_cache",
+          .read_row = read_dns },
     };
     int rc;
 
@@ -328,9 +356,10 @@ int
 store_read_rollouts(struct store *store, struct store_rollout **rollouts, size_t *count)
 {
     static const struct query query = {
-        "SELECT app, from_generation, to_generation, outcome, reason, started_at, finished_at"
-        " FROM rollouts WHERE id IN (SELECT max(id) FROM rollouts GROUP BY app) ORDER BY app",
-        NULL, read_rollout
+        .sql = "SELECT app, from_generation, to_generation, outcome, reason, started_at,"
+               " finished_at FROM rollouts"
+               " WHERE id IN (SELECT max(id) FROM rollouts GROUP BY app) ORDER BY app",
+        .read_row = read_rollout,
     };
     int rc;
 
@@ -354,8 +383,8 @@ int
 store_read_overrides(struct store *store, struct store_override **overrides, size_t *count)
 {
     static const struct query query = {
-        "SELECT app, target, action, since, note FROM overrides ORDER BY app, target", NULL,
-        read_override
+        .sql = "SELECT app, target, action, since, note FROM overrides ORDER BY app, target",
+        .read_row = read_override,
     };
     int rc;
 

@@ -59,6 +59,7 @@ void
 store_free(struct store *store)
 {
     facts_fini(&store->facts);
+    lookups_fini(&store->lookups);
     queue_fini(&store->queue);
     entry_list_free(&store->batch);
     database_close(&store->database);
@@ -86,6 +87,7 @@ store_open(const char *state_dir, struct store **store_out)
         return rc;
     }
     queue_init(&store->queue);
+    lookups_init(&store->lookups);
     STAILQ_INIT(&store->batch);
     store->prune_at_ms = clock_monotonic_ms() + PRUNE_EVERY_MS;
     /* Here and not in the thread: what is read next comes from a recovered database. */

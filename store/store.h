@@ -10,8 +10,9 @@
  * one is set aside as fproxy.db.bad-TIME (with -wal and -shm) and begun anew, and so is one
  * that was removed: what is good now and the overrides are in memory, too (facts.h).
  *
- * Reads use a connection of their own on the caller's thread, so they may come while the
- * thread runs. History is pruned by the thread, in small steps (prune.h has the bounds).
+ * Reads at the start use a connection of their own on the caller's thread; what is asked
+ * while the loop runs is looked up on the store's. History is pruned there as well, in small
+ * steps (prune.h has the bounds).
  *
  * All texts are copied. Times are wall ms.
  */
@@ -29,6 +30,7 @@ enum {
     STORE_QUEUE_MAX = 65536,        /* writes waiting; beyond: dropped and counted */
     STORE_BATCH_ROWS = 512,
     STORE_BATCH_MS = 1000,
+    STORE_LOOKUPS_MAX = 1024,       /* questions not yet delivered; beyond: -ENOBUFS */
 };
 
 struct store;
@@ -39,7 +41,7 @@ struct store;
 int store_open(const char *state_dir, struct store **store);
 
 /* Writes what is queued (for at most `timeout_ms`), ends the thread, closes. Takes 2 to 3 s
- * longer at most, when the disk does not answer at all. */
+ * longer at most, when the disk does not answer at all. Delivers nothing any more. */
 void store_close(struct store *store, uint32_t timeout_ms);
 
 /* "ok", or what is wrong, in English, into `text`; any thread. True when ok. */
@@ -91,6 +93,32 @@ struct store_override {
 };
 int store_read_overrides(struct store *store, struct store_override **overrides,
                          size_t *count);
+
+/* ---- while the loop runs: asked now, answered later ---- */
+
+/* `config` is there when rc is 0, else NULL. It is the store's; the callee may keep its texts
+ * by setting `source` and `config` to NULL. */
+typedef void store_config_fn(void *context, int rc, struct store_config *config);
+
+/* Writes 1 to `eventfd` (EFD_NONBLOCK, the caller's, open until store_close() returned or
+ * another one, -1 for none, is set) when something is to be delivered. 0 or -errno. */
+int store_set_notify(struct store *store, int eventfd);
+
+/* Looks for the configuration of `app` that was good before `before_generation`: of those with
+ * a lower number the last one to become good, be it on disk or still queued. So a rollback
+ * from 5 leads to 4 and the next one to 3; and from a 6 made after that, to 3. 0: `done` follows
+ * from store_deliver(), exactly once unless the store is closed or store_cancel() called
+ * before; its rc is 0, -ENOENT (there is none) or another -errno (the database cannot be
+ * read: store_state() tells more). -errno: it never follows. */
+int store_find_previous(struct store *store, const char *app, uint32_t before_generation,
+                        store_config_fn *done, void *context);
+
+/* Calls the `done` of what was answered, on this thread: whoever waits for the eventfd calls
+ * it when that is readable. A callback may ask again and cancel, but not close. */
+void store_deliver(struct store *store);
+
+/* Nothing that was asked with this `context` is delivered any more. Same thread. */
+void store_cancel(struct store *store, const void *context);
 
 /* ---- afterwards: queued writes; 0, or -ENOBUFS when the queue is full ---- */
 

@@ -16,6 +16,7 @@
 #include "base/names.h"
 #include "store/database.h"
 #include "store/facts.h"
+#include "store/lookup.h"
 #include "store/queue.h"
 #include "store/store.h"
 
@@ -44,6 +45,7 @@ struct store {
     uint64_t told_dropped;      /* of queue.dropped: those that the log told */
     uint64_t tell_at_ms;
     bool ended;                 /* the thread is about to return */
+    struct lookups lookups;
     bool abandoned;             /* nobody joins it: it frees the store (... to here) */
 
     struct database database;
@@ -60,6 +62,11 @@ enum database_outcome writer_connect(struct store *store);
 
 /* Takes over what writer_connect() said, under the lock. */
 void writer_note(struct store *store, enum database_outcome outcome);
+
+/* Of those of `app` with a lower generation the last one to become good, as far as it is
+ * written: 0, -ENOENT or another -errno. The caller frees both texts. */
+int read_previous(struct store *store, const char *app, uint32_t before_generation,
+                  struct store_config *config);
 
 void *writer_main(void *store);
 

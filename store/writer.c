@@ -198,6 +198,8 @@ next_turn_ms(const struct store *store, uint64_t now_ms)
 {
     uint64_t batch_at_ms = store->first_at_ms + STORE_BATCH_MS;
 
+    if (lookups_asked(&store->lookups) && !store->closing)
+        return now_ms;
     if (store->trouble[0] != '\0')
         return store->retry_at_ms;
     if (store->closing || store->recheck || store->queue.at_once > 0 ||
@@ -263,7 +265,10 @@ writer_main(void *argument)
     pthread_mutex_lock(&store->lock);
     while (!is_done(store)) {
         wait_for_turn(store);
-        take_turn(store);
+        if (lookups_asked(&store->lookups) && !store->closing)
+            lookup_next(store);
+        else
+            take_turn(store);
     }
     pthread_mutex_unlock(&store->lock);
     database_close(&store->database);

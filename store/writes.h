@@ -30,6 +30,9 @@ enum write_kind {
     WRITE_KINDS
 };
 
+/* Some arguments of WRITE_CONFIG_GOOD. */
+enum { CONFIG_GENERATION = 1, CONFIG_SOURCE = 3, CONFIG_TEXT = 4, CONFIG_HASH = 5 };
+
 /* How precious it is. When the queue is full, a better one pushes out a lesser one. */
 enum write_worth { WORTH_HISTORY, WORTH_FACT, WORTH_PRECIOUS, WORTHS };
 

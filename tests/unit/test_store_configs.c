@@ -6,8 +6,9 @@
 /* 2026-01-31T12:34:56.789Z */
 #define AT_MS INT64_C(1769862896789)
 
-#define STATUSES "SELECT group_concat(generation || status) FROM (SELECT generation, status FROM"   \
-                 " config_generations WHERE app = 'a' ORDER BY generation)"
+#define STATUSES                                                                               \
+    "SELECT group_concat(generation || status) FROM (SELECT generation, status FROM"           \
+    " config_generations WHERE app = 'a' ORDER BY generation)"
 
 static void
 write_failed(struct fixture *fixture, uint32_t generation)

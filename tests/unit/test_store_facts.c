@@ -6,12 +6,14 @@
 /* 2026-01-31T12:34:56.789Z */
 #define AT_MS INT64_C(1769862896789)
 
-#define GOOD_APPS "SELECT group_concat(app || generation) FROM (SELECT app, generation FROM"       \
-                  " last_good_config ORDER BY app)"
-#define GROUPS "SELECT group_concat(name || config) FROM (SELECT * FROM config_groups"             \
-               " ORDER BY name)"
-#define OVERRIDES "SELECT group_concat(app || '/' || target || '=' || action) FROM"                \
-                  " (SELECT * FROM overrides ORDER BY app, target)"
+#define GOOD_APPS                                                                              \
+    "SELECT group_concat(app || generation) FROM (SELECT app, generation FROM"                 \
+    " last_good_config ORDER BY app)"
+#define GROUPS                                                                                 \
+    "SELECT group_concat(name || config) FROM (SELECT * FROM config_groups ORDER BY name)"
+#define OVERRIDES                                                                              \
+    "SELECT group_concat(app || '/' || target || '=' || action) FROM"                          \
+    " (SELECT * FROM overrides ORDER BY app, target)"
 
 static void
 an_override_is_kept_until_it_is_undone(void **state)

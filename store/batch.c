@@ -78,6 +78,17 @@ any_at_once(const struct entry_list *list)
     return false;
 }
 
+/* Judged before a rollback changes the message. */
+static enum database_outcome
+write_and_commit(struct database *database, const struct entry_list *list, uint32_t *refused)
+{
+    int rc = write_all(database, list, refused);
+
+    if (rc == SQLITE_OK)
+        rc = database_exec(database, "COMMIT");
+    return database_judge(database, rc);
+}
+
 enum database_outcome
 database_write(struct database *database, const struct entry_list *list, uint32_t *refused)
 {
@@ -89,11 +100,9 @@ database_write(struct database *database, const struct entry_list *list, uint32_
     rc = set_sync(database, any_at_once(list));
     if (rc == SQLITE_OK)
         rc = database_exec(database, "BEGIN IMMEDIATE");
-    if (rc == SQLITE_OK)
-        rc = write_all(database, list, refused);
-    if (rc == SQLITE_OK)
-        rc = database_exec(database, "COMMIT");
-    outcome = database_judge(database, rc);     /* before a rollback changes the message */
+    outcome = rc == SQLITE_OK ? database_check_version(database) : database_judge(database, rc);
+    if (outcome == DATABASE_OK)
+        outcome = write_and_commit(database, list, refused);
     if (!sqlite3_get_autocommit(database->handle))
         database_exec(database, "ROLLBACK");
     return outcome;

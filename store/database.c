@@ -11,11 +11,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
-#include "schema_sql.h"
-
-/* migrations[n] leads from version n to n + 1 (PRAGMA user_version). */
-static const char *const migrations[] = { schema_sql };
-enum { SCHEMA_VERSION = ARRAY_SIZE(migrations) };
+#include "store/schema.h"
 
 /* Small tables that a start depends on: checked page by page at each open. The history is
  * not, since that would take seconds; damage there is noticed when it is met. */
@@ -75,6 +71,27 @@ broken(struct database *database)
     return DATABASE_BROKEN;
 }
 
+static enum database_outcome
+newer(struct database *database, int version)
+{
+    snprintf(database->why, sizeof database->why,
+             "of schema version %d, written by a newer fproxy (this one knows %d)", version,
+             schema_version);
+    return DATABASE_NEWER;
+}
+
+/* Somebody may have migrated it since it was opened. */
+enum database_outcome
+database_check_version(struct database *database)
+{
+    int version = 0;
+    int rc = schema_read_version(database->handle, &version);
+
+    if (rc == SQLITE_OK && version > schema_version)
+        return newer(database, version);
+    return database_judge(database, rc);
+}
+
 enum database_outcome
 database_judge(struct database *database, int rc)
 {
@@ -110,17 +127,6 @@ query_text(struct database *database, const char *sql, char *text, size_t bytes)
         snprintf(text, bytes, "%s", column ? column : "");
     }
     rc = sqlite3_finalize(statement);
-    return rc;
-}
-
-static int
-query_version(struct database *database, int *version)
-{
-    char text[32] = "";
-    int rc = query_text(database, "PRAGMA user_version", text, sizeof text);
-
-    if (rc == SQLITE_OK && sscanf(text, "%d", version) != 1)
-        rc = SQLITE_CORRUPT;
     return rc;
 }
 
@@ -203,38 +209,6 @@ set_journal(struct database *database, const char *path)
 }
 
 static int
-run_migrations(struct database *database, int version)
-{
-    char sql[48];
-    int rc = SQLITE_OK;
-
-    for (; version < SCHEMA_VERSION && rc == SQLITE_OK; version++)
-        rc = database_exec(database, migrations[version]);
-    if (rc != SQLITE_OK)
-        return rc;
-    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SCHEMA_VERSION);
-    return database_exec(database, sql);
-}
-
-/* All steps in one transaction: a database is at one version or at another. */
-static int
-migrate(struct database *database, int version)
-{
-    int rc;
-
-    if (version == SCHEMA_VERSION)
-        return SQLITE_OK;
-    database->created = version == 0;
-    rc = database_exec(database, "BEGIN IMMEDIATE");
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = run_migrations(database, version);
-    if (rc == SQLITE_OK)
-        rc = database_exec(database, "COMMIT");
-    return rc;
-}
-
-static int
 check_tables(struct database *database)
 {
     char sql[64], text[128];
@@ -272,23 +246,20 @@ open_steps(struct database *database, const char *path)
     int rc = connect_file(database, path);
 
     if (rc == SQLITE_OK)
-        rc = query_version(database, &version);
+        rc = schema_read_version(database->handle, &version);
     if (may_lack_shared_memory(rc) && leave_wal(database, path) == SQLITE_OK)
-        rc = query_version(database, &version);
-    if (rc == SQLITE_OK && version > SCHEMA_VERSION) {
-        snprintf(database->why, sizeof database->why,
-                 "of schema version %d, written by a newer fproxy (this one knows %d)", version,
-                 SCHEMA_VERSION);
-        return DATABASE_NEWER;
-    }
+        rc = schema_read_version(database->handle, &version);
+    if (rc == SQLITE_OK && version > schema_version)
+        return newer(database, version);
     if (rc == SQLITE_OK && sqlite3_db_readonly(database->handle, "main") == 1)
         rc = SQLITE_READONLY;
-    if (rc == SQLITE_OK && version > 0)
-        rc = check_tables(database);
     if (rc == SQLITE_OK)
         rc = set_journal(database, path);
+    database->created = rc == SQLITE_OK && version == 0;
     if (rc == SQLITE_OK)
-        rc = migrate(database, version);
+        rc = schema_migrate(database->handle, version);
+    if (rc == SQLITE_OK && version > 0)
+        rc = check_tables(database);        /* now that all of them must be there */
     if (rc == SQLITE_OK)
         rc = prepare_writes(database);
     if ((rc & 0xff) == SQLITE_ERROR) {      /* tables that are not as they should be */

@@ -27,7 +27,7 @@ enum database_outcome {
     DATABASE_OK,
     DATABASE_TROUBLE,   /* locked, full, read-only, missing ...: try again later */
     DATABASE_BROKEN,    /* corrupt, or not ours: to be set aside */
-    DATABASE_NEWER,     /* written by a newer fproxy: not to be touched */
+    DATABASE_NEWER,     /* of a newer fproxy, perhaps since it was opened: not to be touched */
 };
 
 struct database {
@@ -48,6 +48,9 @@ void database_close(struct database *database);
 
 /* Is another file, or none, at `path` now? */
 bool database_moved(const struct database *database, const char *path);
+
+/* DATABASE_NEWER when it is one, now. */
+enum database_outcome database_check_version(struct database *database);
 
 /* Runs SQL without results; an SQLite code. */
 int database_exec(struct database *database, const char *sql);

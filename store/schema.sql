@@ -1,6 +1,6 @@
 -- Version 1 of fproxy.db. Tables, views and columns are public: people and scripts query
 -- them. A released version is never edited; a change is a new script and a new row in
--- migrations[] (database.c). Times are UTC text, durations milliseconds.
+-- migrations[] (schema.c). Times are UTC text, durations milliseconds.
 
 CREATE TABLE config_generations (
     app         TEXT    NOT NULL,

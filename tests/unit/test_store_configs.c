@@ -1,6 +1,4 @@
 /* Generations: good, good again, failed, bounded. */
-#include <errno.h>
-
 #include "tests/unit/store_fixture.h"
 
 /* 2026-01-31T12:34:56.789Z */

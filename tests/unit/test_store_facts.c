@@ -1,6 +1,4 @@
 /* What must outlive the database: good configurations, groups, overrides. */
-#include <errno.h>
-
 #include "tests/unit/store_fixture.h"
 
 /* 2026-01-31T12:34:56.789Z */

@@ -1,8 +1,8 @@
 /* A database is at one version or at another, never between; a newer one is not written. */
-#include "store/schema.h"
-#include "tests/unit/store_fixture.h"
-
 #include "base/util.h"
+#include "store/schema.h"
+#include "store/writes.h"
+#include "tests/unit/store_fixture.h"
 
 /* Made-up versions; the third cannot be reached. */
 static const char *const scripts[] = {
@@ -100,6 +100,38 @@ ours_is_what_a_new_database_gets(void **state)
     sqlite3_close(handle);
 }
 
+/* Fails when a step of the plan reads a table from its begin to its end. */
+static void
+assert_searches(sqlite3 *handle, const char *sql)
+{
+    char explain[2048];
+    sqlite3_stmt *step = NULL;
+
+    snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(sqlite3_prepare_v2(handle, explain, -1, &step, NULL), SQLITE_OK);
+    while (sqlite3_step(step) == SQLITE_ROW) {
+        const char *detail = (const char *)sqlite3_column_text(step, 3);
+
+        if (strncmp(detail, "SCAN", strlen("SCAN")) == 0)
+            fail_msg("%s: %s", detail, sql);
+    }
+    sqlite3_finalize(step);
+}
+
+static void
+no_write_takes_longer_because_a_table_is_long(void **state)
+{
+    struct fixture *fixture = *state;
+    sqlite3 *handle = open_database(fixture);
+
+    assert_int_equal(schema_migrate(handle, 0), SQLITE_OK);
+    for (int kind = 0; kind < WRITE_KINDS; kind++)
+        for (int part = 0; part < WRITE_PARTS && writes[kind].sql[part] != NULL; part++)
+            if (kind != WRITE_ROLLOUTS_CLOSE)       /* once in a run */
+                assert_searches(handle, writes[kind].sql[part]);
+    sqlite3_close(handle);
+}
+
 /* A newer fproxy's tool migrated it under us: what is written in ours may be refused there. */
 static void
 a_database_that_becomes_newer_while_running_is_not_written(void **state)
@@ -133,6 +165,7 @@ main(void)
         TEST(nothing_is_done_twice),
         TEST(a_step_that_fails_takes_all_of_them_back),
         TEST(ours_is_what_a_new_database_gets),
+        TEST(no_write_takes_longer_because_a_table_is_long),
         TEST(a_database_that_becomes_newer_while_running_is_not_written),
     };
 

@@ -212,6 +212,41 @@ a_lock_of_another_process_is_waited_out_without_blocking_callers(void **state)
 }
 
 static void
+a_start_while_it_is_locked_knows_all_and_writes_later(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_config *configs;
+    int order[2], answer[2], status;
+    size_t count;
+    char byte;
+    pid_t pid;
+
+    fixture_open(fixture);
+    write_good(fixture, "a", 1, clock_wall_ms());
+    fixture_close(fixture);
+    assert_int_equal(pipe(order) | pipe(answer), 0);
+    pid = start_locker(fixture, order[0], answer[1]);
+    assert_int_equal(write(order[1], "l", 1), 1);
+    assert_int_equal(read(answer[0], &byte, 1), 1);
+
+    fixture_open(fixture);
+    assert_int_equal(store_read_configs(fixture->store, &configs, &count), 0);
+    assert_int_equal(count, 2);
+    store_configs_free(configs, count);
+    write_good(fixture, "a", 2, clock_wall_ms());
+    fixture_await_state(fixture, "locked by another process");
+
+    assert_int_equal(write(order[1], "u", 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    fixture_await(fixture, "SELECT generation FROM last_good_config", "2");
+    for (int i = 0; i < 2; i++) {
+        close(order[i]);
+        close(answer[i]);
+    }
+}
+
+static void
 a_full_disk_is_told_and_what_waited_is_written_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -432,6 +467,7 @@ main(void)
         TEST(a_directory_in_place_of_the_file_is_told_and_does_not_stop_us),
         cmocka_unit_test(a_path_that_is_too_long_is_an_error),
         TEST(a_lock_of_another_process_is_waited_out_without_blocking_callers),
+        TEST(a_start_while_it_is_locked_knows_all_and_writes_later),
         TEST(a_full_disk_is_told_and_what_waited_is_written_later),
         TEST(a_disk_that_is_full_at_the_start_is_no_reason_to_stop),
         TEST(a_read_only_database_still_tells_the_last_good_configuration),

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uthash.h>
 
 struct fact {
@@ -12,7 +13,7 @@ struct fact {
 
 /* What a write means for the facts. */
 static const struct role {
-    enum { NO_FACT, REMEMBERS, FORGETS } role;
+    enum { NO_FACT, REMEMBERS, FORGETS, FORGETS_ALL } role;
     enum fact_kind kind;
     uint8_t key_values;     /* so many arguments, from the first on, are the key */
 } roles[WRITE_KINDS] = {
@@ -22,6 +23,9 @@ static const struct role {
     [WRITE_GROUP_FORGET] = { FORGETS, FACT_GROUP, 1 },
     [WRITE_OVERRIDE] = { REMEMBERS, FACT_OVERRIDE, 2 },
     [WRITE_OVERRIDE_FORGET] = { FORGETS, FACT_OVERRIDE, 2 },
+    [WRITE_ENDPOINT] = { REMEMBERS, FACT_ENDPOINT, 3 },
+    [WRITE_ENDPOINT_GONE] = { FORGETS, FACT_ENDPOINT, 3 },
+    [WRITE_ENDPOINTS_FORGET] = { FORGETS_ALL, FACT_ENDPOINT, 1 },
 };
 
 /* The columns are the arguments of `write`. */
@@ -33,6 +37,8 @@ static const struct {
                          " created_at FROM config_generations WHERE status = 'good'" },
     { WRITE_GROUP, "SELECT name, source, config, hash, created_at FROM config_groups" },
     { WRITE_OVERRIDE, "SELECT app, target, action, since, note FROM overrides" },
+    { WRITE_ENDPOINT, "SELECT app, target, address, state, since, reason, weight, updated_at"
+                      " FROM endpoints" },
 };
 enum { COLUMNS_MAX = 8 };
 
@@ -56,6 +62,19 @@ forget(struct facts *facts, const struct role *role, const struct entry *entry)
         fact_free(facts, role->kind, fact);
 }
 
+/* Forgets all whose keys begin as `entry` does. */
+static void
+forget_all(struct facts *facts, const struct role *role, const struct entry *entry)
+{
+    size_t bytes = entry_key_bytes(entry, role->key_values);
+    struct fact *fact, *next;
+
+    HASH_ITER(hh, facts->tables[role->kind], fact, next)
+        if (entry_key_bytes(fact->entry, role->key_values) == bytes &&
+            memcmp(fact->entry->data, entry->data, bytes) == 0)
+            fact_free(facts, role->kind, fact);
+}
+
 void
 facts_fini(struct facts *facts)
 {
@@ -72,7 +91,9 @@ facts_learn(struct facts *facts, struct entry *entry)
     const struct role *role = &roles[entry->write];
     struct fact *fact = NULL;
 
-    if (role->role != NO_FACT)
+    if (role->role == FORGETS_ALL)
+        forget_all(facts, role, entry);
+    else if (role->role != NO_FACT)
         forget(facts, role, entry);
     if (role->role == REMEMBERS)
         fact = malloc(sizeof *fact);

@@ -1,7 +1,8 @@
 /*
  * facts - what must survive even the database: the last good configuration of each app, the
- * groups and the overrides, kept in memory as well, so that they are written again when the
- * database had to be begun anew. The store's thread only.
+ * groups, the overrides and the endpoints (which are written on a change only), kept in memory
+ * as well, so that they are written again when the database had to be begun anew. The store's
+ * thread only.
  *
  * A fact is the entry that wrote it (about 300 bytes beside its text), under the first
  * arguments of it as the key.
@@ -14,7 +15,7 @@
 
 struct fact;
 
-enum fact_kind { FACT_CONFIG, FACT_GROUP, FACT_OVERRIDE, FACT_KINDS };
+enum fact_kind { FACT_CONFIG, FACT_GROUP, FACT_OVERRIDE, FACT_ENDPOINT, FACT_KINDS };
 
 struct facts {
     struct fact *tables[FACT_KINDS];    /* uthash; owned */

@@ -8,7 +8,7 @@
  * with synchronous=FULL. A database that is missing, read-only, full, locked or
  * corrupt never stops the proxy: writes are kept (bounded), retried, counted; a corrupt
  * one is set aside as fproxy.db.bad-TIME (with -wal and -shm) and begun anew, and so is one
- * that was removed: what is good now and the overrides are in memory, too (facts.h).
+ * that was removed: what is good now, overrides and endpoints are in memory, too (facts.h).
  *
  * Reads at the start use a connection of their own on the caller's thread; what is asked
  * while the loop runs is looked up on the store's. History is pruned there as well, in small

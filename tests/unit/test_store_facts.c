@@ -13,6 +13,10 @@
     "SELECT group_concat(app || '/' || target || '=' || action) FROM"                          \
     " (SELECT * FROM overrides ORDER BY app, target)"
 
+#define ENDPOINTS                                                                              \
+    "SELECT group_concat(app || address || state) FROM"                                        \
+    " (SELECT * FROM endpoints ORDER BY app, address)"
+
 static void
 an_override_is_kept_until_it_is_undone(void **state)
 {
@@ -55,6 +59,15 @@ without_overrides_there_is_no_array(void **state)
     assert_null(overrides);
 }
 
+static void
+write_endpoint(struct fixture *fixture, const char *app, const char *address,
+               const char *endpoint_state)
+{
+    struct record record = endpoint_record(app, address, endpoint_state, AT_MS);
+
+    assert_int_equal(store_write_record(fixture->store, &record), 0);
+}
+
 /* What an earlier run left behind. */
 static void
 earlier_run(struct fixture *fixture)
@@ -66,6 +79,10 @@ earlier_run(struct fixture *fixture)
     store_write_group(fixture->store, "defaults", "00.conf", "(old)", "hash", AT_MS);
     store_write_override(fixture->store, "old", "", "rollback", "hash", AT_MS);
     store_write_override(fixture->store, "old", "t:1", "drain", "", AT_MS);
+    write_endpoint(fixture, "old", "1:1", "available");
+    write_endpoint(fixture, "old", "2:2", "available");
+    write_endpoint(fixture, "gone", "1:1", "available");
+    write_endpoint(fixture, "gone", "2:2", "available");
     fixture_close(fixture);
 }
 
@@ -73,12 +90,18 @@ earlier_run(struct fixture *fixture)
 static void
 this_run(struct fixture *fixture)
 {
+    struct record gone = record_of(RECORD_ENDPOINT_GONE, "old", "2:2", "2:2", AT_MS);
+
+    write_endpoint(fixture, "old", "1:1", "failing");
+    write_endpoint(fixture, "new", "3:3", "unknown");
+    assert_int_equal(store_write_record(fixture->store, &gone), 0);
     write_good(fixture, "new", 1, AT_MS);
     store_forget_app(fixture->store, "gone", AT_MS);
     store_write_group(fixture->store, "defaults", "00.conf", "(new)", "hash", AT_MS);
     store_forget_override(fixture->store, "old", "t:1");
     store_write_override(fixture->store, "new", "", "maintain", "", AT_MS);
     fixture_await(fixture, OVERRIDES, "new/=maintain,old/=rollback");
+    fixture_await(fixture, ENDPOINTS, "new3:3unknown,old1:1failing");
 }
 
 static void
@@ -99,6 +122,7 @@ assert_all_facts(struct fixture *fixture)
     fixture_await(fixture, GOOD_APPS, "last1,new1,old3");
     assert_string_equal(fixture_query(fixture, GROUPS), "daemon(d),defaults(new)");
     assert_string_equal(fixture_query(fixture, OVERRIDES), "new/=maintain,old/=rollback");
+    assert_string_equal(fixture_query(fixture, ENDPOINTS), "new3:3unknown,old1:1failing");
 }
 
 static void

@@ -116,7 +116,9 @@ print_common(struct print *print, const struct app_config *app)
     print_duration(print, 0, "idle_timeout", app->idle_timeout_ms);
     print_unless_open(print, 0, "half_close_timeout", app->half_close_timeout_ms);
     print_duration(print, 0, "drain_timeout", app->drain_timeout_ms);
+    print_duration(print, 0, "handover_timeout", app->handover_timeout_ms);
     print_duration(print, 0, "user_timeout", app->user_timeout_ms);
+    print_text(print, 0, "worker", app->worker);
     print_number(print, 0, "threads", app->threads);
     print_number(print, 0, "endpoints_max", app->endpoints_max);
 }

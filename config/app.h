@@ -59,10 +59,12 @@ struct app_config {
     uint32_t connect_timeout_ms, connect_per_try_ms, connect_retries, connect_stagger_ms;
     uint32_t idle_timeout_ms;       /* 0: never */
     uint32_t half_close_timeout_ms; /* as idle_timeout unless given */
-    uint32_t drain_timeout_ms;
+    uint32_t drain_timeout_ms;      /* of what was removed */
+    uint32_t handover_timeout_ms;   /* of an old process's connections; 0: no limit */
     uint32_t user_timeout_ms;       /* TCP_USER_TIMEOUT; 0: off */
     uint32_t threads;               /* 0: as daemon.threads */
     uint32_t endpoints_max;
+    char worker[APP_NAME_BYTES];    /* apps that name the same share a process; "": none */
 };
 
 /* What holds where nothing is configured; `app` is overwritten, nothing is allocated. */

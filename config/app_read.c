@@ -61,7 +61,7 @@ static const struct key connect_keys[] = {
     DURATION("stagger", connect_stagger_ms, 1, HOUR),
 };
 
-static key_read_fn name_read;
+static key_read_fn name_read, worker_read;
 
 enum { KEYS_OF_ONE_APP = 3 };   /* name, ports, targets: they have no default */
 
@@ -78,7 +78,9 @@ static const struct key app_keys[] = {
     DURATION("idle_timeout", idle_timeout_ms, 0, DURATION_MS_MAX),
     DURATION("half_close_timeout", half_close_timeout_ms, 0, DURATION_MS_MAX),
     DURATION("drain_timeout", drain_timeout_ms, 0, HOUR),
+    DURATION("handover_timeout", handover_timeout_ms, 0, DURATION_MS_MAX),
     DURATION("user_timeout", user_timeout_ms, 0, DAY),
+    {"worker", worker_read, AT(worker), 0, 0, NULL, NULL, 0},
     NUMBER("threads", threads, 0, APP_THREADS_MAX),
     NUMBER("endpoints_max", endpoints_max, 1, 65535),
 };
@@ -125,6 +127,29 @@ name_read(struct reader *reader, const struct key *key, const struct config_sett
                     APP_NAME_BYTES - 1);
     else
         strcpy(app->name, setting->value.sval);
+}
+
+/* A process that several apps share: the form of an app's name, for it becomes a part of paths
+ * (decisions 10). Empty: none, so that an app may leave what `defaults` say. */
+static void
+worker_read(struct reader *reader, const struct key *key,
+            const struct config_setting_t *setting, void *into)
+{
+    const char *name = setting->value.sval;
+    char quoted[QUOTE_BYTES];
+
+    if (setting->type != CONFIG_TYPE_STRING)
+        key_problem(reader, setting, key->name, "is %s; write worker = \"shared\"",
+                    key_type_name(setting));
+    else if (name == NULL || *name == '\0')
+        memset(into, 0, APP_NAME_BYTES);
+    else if (!name_is_valid(name))
+        key_problem(reader, setting, key->name,
+                    "%s is no name of a worker; allowed are a-z, 0-9 and \"-\", not first, at "
+                    "most %d characters; \"\" means none",
+                    problem_quote(name, quoted), APP_NAME_BYTES - 1);
+    else
+        strcpy(into, name);
 }
 
 const char *

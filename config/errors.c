@@ -17,75 +17,91 @@ printable(const char *message)
     return copy;
 }
 
-void
-errors_add(void *context, unsigned line, const char *key, const char *message)
+static void
+error_fini(struct config_error *error)
 {
-    struct file_errors *errors = context;
-    struct config *config = errors->config;
-    struct config_error *error;
-
-    if (config->error_count == CONFIG_ERRORS_MAX) {
-        config->errors_dropped++;
-        if (errors_mark_opaque(config, errors->file) < 0)
-            errors->out_of_memory = true;
-        return;
-    }
-    if (config->errors == NULL)
-        config->errors = calloc(CONFIG_ERRORS_MAX, sizeof *config->errors);
-    if (config->errors == NULL) {
-        errors->out_of_memory = true;
-        return;
-    }
-    error = &config->errors[config->error_count++];
-    error->line = line;
-    snprintf(error->app, sizeof error->app, "%s", errors->app);
-    error->file = strdup(errors->file);
-    error->key = strdup(key);
-    error->message = printable(message);
-    if (error->file == NULL || error->key == NULL || error->message == NULL)
-        errors->out_of_memory = true;
+    free(error->file);
+    free(error->key);
+    free(error->message);
 }
 
 static bool
-comes_before(const struct config_error *a, const struct config_error *b)
+list_grow(struct error_list *list)
 {
-    int order = strcmp(a->file, b->file);
+    size_t room = list->room == 0 ? 1 : list->room * 2; /* most files have none or one */
+    struct config_error *errors;
 
-    return order != 0 ? order < 0 : a->line < b->line;
-}
-
-/* By insertion: it keeps the order of equals, and the list is short and nearly sorted. */
-void
-errors_sort(struct config *config)
-{
-    for (size_t i = 1; i < config->error_count; i++) {
-        struct config_error error = config->errors[i];
-        size_t at = i;
-
-        for (; at > 0 && comes_before(&error, &config->errors[at - 1]); at--)
-            config->errors[at] = config->errors[at - 1];
-        config->errors[at] = error;
-    }
+    if (list->count < list->room)
+        return true;
+    errors = reallocarray(list->errors, room, sizeof *errors);
+    if (errors == NULL)
+        return false;
+    list->errors = errors;
+    list->room = room;
+    return true;
 }
 
 int
-errors_mark_opaque(struct config *config, const char *file)
+error_list_copy(struct error_list *list, const struct config_error *from)
 {
-    size_t count = config->opaque_file_count;
-    char **files;
+    struct config_error *error;
 
-    /* Most repetitions follow each other; one that does not, does no harm. */
-    if (count > 0 && strcmp(config->opaque_files[count - 1], file) == 0)
+    if (list->count == CONFIG_ERRORS_MAX) {
+        list->dropped++;
         return 0;
-    files = reallocarray(config->opaque_files, count + 1, sizeof *files);
-    if (files == NULL)
+    }
+    if (!list_grow(list))
         return -ENOMEM;
-    config->opaque_files = files;
-    files[count] = strdup(file);
-    if (files[count] == NULL)
+    error = &list->errors[list->count];
+    *error = *from;
+    error->file = strdup(from->file);
+    error->key = strdup(from->key);
+    error->message = printable(from->message);
+    if (error->file == NULL || error->key == NULL || error->message == NULL) {
+        error_fini(error);
         return -ENOMEM;
-    config->opaque_file_count++;
+    }
+    list->count++;
     return 0;
+}
+
+void
+errors_add(void *context, unsigned line, const char *key, const char *message)
+{
+    struct error_sink *sink = context;
+    struct config_error error = { .file = (char *)sink->file,
+                                  .line = line,
+                                  .key = (char *)key,
+                                  .message = (char *)message };
+
+    snprintf(error.app, sizeof error.app, "%s", sink->app);
+    if (error_list_copy(sink->list, &error) < 0)
+        sink->out_of_memory = true;
+}
+
+void
+error_list_fini(struct error_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        error_fini(&list->errors[i]);
+    free(list->errors);
+    *list = (struct error_list){ 0 };
+}
+
+/* What was told first stays first: qsort() alone does not promise it, and errors of one list
+ * lie in the order in which they were told. */
+int
+error_order(const void *a, const void *b)
+{
+    const struct config_error *one = *(const struct config_error *const *)a;
+    const struct config_error *other = *(const struct config_error *const *)b;
+    int order = strcmp(one->file, other->file);
+
+    if (order != 0)
+        return order;
+    if (one->line != other->line)
+        return one->line < other->line ? -1 : 1;
+    return one < other ? -1 : one > other;
 }
 
 char *

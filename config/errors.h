@@ -1,5 +1,5 @@
 /*
- * errors - the list of errors in a struct config, and how problems get into it.
+ * errors - lists of errors, and how problems get into them.
  */
 #ifndef FPROXY_CONFIG_ERRORS_H
 #define FPROXY_CONFIG_ERRORS_H
@@ -7,21 +7,29 @@
 #include "config/config.h"
 #include "config/problem.h"
 
-/* One file's way into the list. `app` may change between two problems. */
-struct file_errors {
-    struct config *config;
+struct error_list {
+    struct config_error *errors;    /* owned */
+    size_t count, room;
+    size_t dropped;                 /* beyond CONFIG_ERRORS_MAX */
+};
+
+/* One file's way into a list. `app` may change between two problems. */
+struct error_sink {
+    struct error_list *list;
     const char *file;           /* borrowed */
     const char *app;            /* borrowed; "" */
     bool out_of_memory;         /* an error could not be kept */
 };
 
-/* A problem_fn; the context is a struct file_errors. */
+/* A problem_fn; the context is a struct error_sink. */
 void errors_add(void *context, unsigned line, const char *key, const char *message);
 
-/* By file and line; what was told first stays first. */
-void errors_sort(struct config *config);
+/* 0 or -ENOMEM. */
+int error_list_copy(struct error_list *list, const struct config_error *error);
 
-/* Notes the file as one whose apps are not all known. 0 or -ENOMEM. */
-int errors_mark_opaque(struct config *config, const char *file);
+void error_list_fini(struct error_list *list);
+
+/* By file and line, for qsort() over pointers to errors that lie in order of being told. */
+int error_order(const void *a, const void *b);
 
 #endif

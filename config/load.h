@@ -1,5 +1,5 @@
 /*
- * load - the files of a configuration together, whatever they were read from.
+ * load - the texts of a configuration together, once, wherever they come from.
  */
 #ifndef FPROXY_CONFIG_LOAD_H
 #define FPROXY_CONFIG_LOAD_H
@@ -14,9 +14,6 @@ struct loader *loader_create(void);
 /* The text of the next file, in the order that decides who came first. `length` bytes and a
  * NUL byte; `path` is copied. 0 or -ENOMEM; what is wrong becomes an error of the result. */
 int loader_add_text(struct loader *loader, const char *path, const char *text, size_t length);
-
-/* A file that could not be read, and why. 0 or -ENOMEM. */
-int loader_add_unreadable(struct loader *loader, const char *path, const char *why);
 
 /* From here on these groups hold. The texts are borrowed until the loader ends. */
 void loader_replace(struct loader *loader, const struct config_groups *groups);

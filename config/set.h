@@ -36,6 +36,15 @@ const struct settings *config_set_settings(const struct config_set *set);
  * empty), or -ENOMEM. */
 int config_set_take(struct config_set *set, struct config_change **change);
 
+/* Reads once more what was too young and is not so any more; looks at nothing else. As
+ * config_set_look(). */
+int config_set_look_young(struct config_set *set, uint64_t now_ms);
+
+/* Moves when a look found anything new: then links may lead elsewhere. */
+uint64_t config_set_revision(const struct config_set *set);
+/* The files that are symbolic links, one a call: begin with `*at` 0; NULL: no more. Borrowed. */
+const char *config_set_link(const struct config_set *set, size_t *at);
+
 /* A file was younger than a second when it was read (decisions 16): look once more then, on
  * CLOCK_MONOTONIC ms; 0: no need. */
 uint64_t config_set_look_again_ms(const struct config_set *set);

@@ -59,6 +59,7 @@ settings_print(const struct settings *settings)
         print_text(&print, 0, "log_level", log_level_name(settings->log_level));
     print_text(&print, 0, "log_format", settings->log_format == LOG_JSON ? "json" : "text");
     print_number(&print, 0, "threads", settings->threads);
+    print_number(&print, 0, "worker_pool", settings->worker_pool);
     print_number(&print, 0, "probe_concurrency", settings->probe_concurrency);
     print_number(&print, 0, "probe_concurrency_per_destination",
                  settings->probe_concurrency_per_destination);

@@ -13,7 +13,10 @@
 #include "base/log.h"
 #include "base/names.h"
 
-enum { DNS_SERVERS_MAX = 8 };
+enum {
+    DNS_SERVERS_MAX = 8,
+    WORKER_POOL_MAX = 64,
+};
 
 struct settings {
     char state_dir[PATH_BYTES];     /* "" where not configured */
@@ -22,6 +25,7 @@ struct settings {
     bool log_level_set;             /* the environment and the option win over it */
     enum log_format log_format;
     uint32_t threads;               /* per worker; 0: one per core, at most 4 */
+    uint32_t worker_pool;           /* processes for apps without a `worker`; 0: one each */
     uint32_t probe_concurrency;
     uint32_t probe_concurrency_per_destination;
     struct address dns_servers[DNS_SERVERS_MAX];

@@ -37,6 +37,7 @@ static const struct key settings_keys[] = {
     {"log_level", log_level_read, 0, 0, 0, level_words, NULL, 0},
     {"log_format", key_read_choice, AT(log_format), 0, 0, format_words, NULL, 0},
     {"threads", key_read_number, AT(threads), 0, 64, NULL, NULL, 0},
+    {"worker_pool", key_read_number, AT(worker_pool), 0, WORKER_POOL_MAX, NULL, NULL, 0},
     {"probe_concurrency", key_read_number, AT(probe_concurrency), 1, 65535, NULL, NULL, 0},
     {"probe_concurrency_per_destination", key_read_number,
      AT(probe_concurrency_per_destination), 1, 65535, NULL, NULL, 0},
@@ -118,30 +119,37 @@ dns_servers_read(struct reader *reader, const struct key *key,
     }
 }
 
-/* A pair that must be in order. */
+/* A pair that must be in order. One that is not stays as it was, so that what holds instead
+ * can be printed and read back. */
 static void
 check_order(struct reader *reader, const struct config_setting_t *group, const char *min_key,
-            uint32_t min_ms, const char *max_key, uint32_t max_ms)
+            uint32_t *min_ms, const char *max_key, uint32_t *max_ms, const uint32_t before[2])
 {
     char min[DURATION_TEXT_BYTES], max[DURATION_TEXT_BYTES];
 
-    if (min_ms > max_ms)
-        key_problem(reader, group, min_key, "%s is more than %s, %s",
-                    duration_format(min_ms, min), max_key, duration_format(max_ms, max));
+    if (*min_ms <= *max_ms)
+        return;
+    key_problem(reader, group, min_key, "%s is more than %s, %s",
+                duration_format(*min_ms, min), max_key, duration_format(*max_ms, max));
+    *min_ms = before[0];
+    *max_ms = before[1];
 }
 
 int
 settings_read(const struct config_setting_t *group, const char *prefix,
               struct problems *problems, struct settings *settings)
 {
+    const uint32_t ttl[] = {settings->dns_ttl_min_ms, settings->dns_ttl_max_ms};
+    const uint32_t negative[] = {settings->dns_negative_min_ms, settings->dns_negative_max_ms};
     struct reader reader = {.problems = problems, .prefix = prefix};
     const config_setting_t *dns = config_setting_get_member(group, "dns");
 
+    if (dns == NULL)
+        dns = group;
     keys_read(&reader, group, settings_keys, ARRAY_SIZE(settings_keys), settings);
-    check_order(&reader, dns != NULL ? dns : group, "dns.ttl_min", settings->dns_ttl_min_ms,
-                "dns.ttl_max", settings->dns_ttl_max_ms);
-    check_order(&reader, dns != NULL ? dns : group, "dns.negative_min",
-                settings->dns_negative_min_ms, "dns.negative_max",
-                settings->dns_negative_max_ms);
+    check_order(&reader, dns, "dns.ttl_min", &settings->dns_ttl_min_ms, "dns.ttl_max",
+                &settings->dns_ttl_max_ms, ttl);
+    check_order(&reader, dns, "dns.negative_min", &settings->dns_negative_min_ms,
+                "dns.negative_max", &settings->dns_negative_max_ms, negative);
     return 0;
 }

@@ -23,7 +23,8 @@
 #define DURATIONS "\"250ms\", \"5s\", \"1m\", \"1h\", \"1d\" or a number of milliseconds"
 #define APP_KEYS                                                                               \
     "name, ports, targets, strategy, probe, initial, panic, ready, connect, idle_timeout, "    \
-    "half_close_timeout, drain_timeout, user_timeout, threads, endpoints_max"
+    "half_close_timeout, drain_timeout, handover_timeout, user_timeout, worker, threads, "     \
+    "endpoints_max"
 
 struct wrong {
     const char *text;
@@ -275,11 +276,12 @@ keys_that_are_not_known(void **state)
         { "app = ( );", "x.conf:1: app: unknown key; did you mean apps?" },
         { "daemon = { admin = { }; };",
           "x.conf:1: daemon.admin: unknown key; known here: state_dir, runtime_dir, log_level, "
-          "log_format, threads, probe_concurrency, probe_concurrency_per_destination, dns" },
+          "log_format, threads, worker_pool, probe_concurrency, "
+          "probe_concurrency_per_destination, dns" },
         { "defaults = { name = \"a\"; };",
           "x.conf:1: defaults.name: unknown key; known here: strategy, probe, initial, panic, "
-          "ready, connect, idle_timeout, half_close_timeout, drain_timeout, user_timeout, "
-          "threads, endpoints_max" },
+          "ready, connect, idle_timeout, half_close_timeout, drain_timeout, handover_timeout, "
+          "user_timeout, worker, threads, endpoints_max" },
     };
 
     check("x.conf", wrongs, ARRAY_SIZE(wrongs));
@@ -296,6 +298,8 @@ settings_that_cannot_be(void **state)
           "\"info\", \"debug\"" },
         { "daemon = { state_dir = \"var\"; };", "x.conf:1: daemon.state_dir: \"var\" is not "
                                                 "absolute; a directory begins with \"/\"" },
+        { "daemon = { worker_pool = 65; };",
+          "x.conf:1: daemon.worker_pool: 65 is out of range; allowed is 0 to 64" },
         { "daemon = { probe_concurrency = 0; };",
           "x.conf:1: daemon.probe_concurrency: 0 is out of range; allowed is 1 to 65535" },
         { "daemon = { dns = {\nservers = (\"127.0.0.1:5353\",\n\"dns.example\"); }; };",

@@ -117,7 +117,10 @@ any_app(struct app_config *app)
     app->idle_timeout_ms = any(0, DURATION_MS_MAX);
     app->half_close_timeout_ms = any(0, DURATION_MS_MAX);
     app->drain_timeout_ms = any(0, 3600000);
+    app->handover_timeout_ms = any(0, DURATION_MS_MAX);
     app->user_timeout_ms = any(0, 86400000);
+    if (any(0, 1) == 0)
+        any_name(app->worker, APP_NAME_BYTES - 1);
     app->threads = any(0, 64);
     app->endpoints_max = any(1, 65535);
 }
@@ -209,6 +212,51 @@ what_is_not_given_has_its_default(void **state)
     app_config_fini(&app);
 }
 
+/* What a database of the version before holds: keys that came later are not there. */
+static void
+a_text_of_an_older_version_reads_with_the_defaults_of_newer_keys(void **state)
+{
+    static const char text[] =
+        "name = \"a\";\nports = (80);\ntargets = (\n  \"t:1\"\n);\n"
+        "strategy = \"round_robin\";\nprobe = {\n  kind = \"tcp\";\n  interval = \"5s\";\n"
+        "  timeout = \"2s\";\n  rise = 2;\n  fall = 3;\n  jitter = 10;\n};\n"
+        "ready = {\n  min_available = 1;\n  timeout = \"10s\";\n};\n"
+        "connect = {\n  timeout = \"10s\";\n  per_try = \"3s\";\n  retries = 3;\n"
+        "  stagger = \"250ms\";\n};\ninitial = \"history\";\npanic = \"all\";\n"
+        "idle_timeout = \"1h\";\nhalf_close_timeout = \"1h\";\ndrain_timeout = \"30s\";\n"
+        "user_timeout = \"0s\";\nthreads = 0;\nendpoints_max = 4096;\n";
+    struct app_config app;
+    struct settings settings;
+    char why[DETAIL_BYTES];
+
+    assert_int_equal(app_config_parse(text, &app, why), 0);
+    assert_string_equal(app.worker, "");
+    assert_int_equal(app.handover_timeout_ms, 0);
+    app_config_fini(&app);
+    assert_int_equal(settings_parse("state_dir = \"\"; threads = 3;", &settings, why), 0);
+    assert_int_equal(settings.worker_pool, 0);
+    assert_int_equal(settings.threads, 3);
+}
+
+/* An app may leave the process that `defaults` put it in. */
+static void
+a_worker_is_named_as_an_app_is(void **state)
+{
+    struct app_config app;
+    char why[DETAIL_BYTES];
+
+#define WORKER(name) "name = \"a\"; ports = 80; targets = \"t:1\"; worker = " name ";"
+    assert_int_equal(app_config_parse(WORKER("\"shared-1\""), &app, why), 0);
+    assert_string_equal(app.worker, "shared-1");
+    app_config_fini(&app);
+    assert_int_equal(app_config_parse(WORKER("\"\""), &app, why), 0);
+    assert_string_equal(app.worker, "");
+    app_config_fini(&app);
+    assert_int_equal(app_config_parse(WORKER("\"../up\""), &app, why), -EINVAL);
+    assert_int_equal(app_config_parse(WORKER("5"), &app, why), -EINVAL);
+    assert_string_equal(why, "line 1: worker: is a whole number; write worker = \"shared\"");
+}
+
 static void
 values_follow_those_they_depend_on(void **state)
 {
@@ -268,6 +316,7 @@ any_settings(struct settings *settings)
     settings->log_format = any(0, 1) ? LOG_TEXT : LOG_JSON;
     settings->threads = any(0, 64);
     settings->probe_concurrency = any(1, 65535);
+    settings->worker_pool = any(0, WORKER_POOL_MAX);
     settings->probe_concurrency_per_destination = any(1, 65535);
     settings->dns_server_count = any(0, DNS_SERVERS_MAX);
     for (uint32_t i = 0; i < settings->dns_server_count; i++)
@@ -338,6 +387,8 @@ main(void)
         cmocka_unit_test(an_app_reads_back_as_it_was_printed),
         cmocka_unit_test(the_largest_app_fits_its_text),
         cmocka_unit_test(what_is_not_given_has_its_default),
+        cmocka_unit_test(a_text_of_an_older_version_reads_with_the_defaults_of_newer_keys),
+        cmocka_unit_test(a_worker_is_named_as_an_app_is),
         cmocka_unit_test(values_follow_those_they_depend_on),
         cmocka_unit_test(what_is_no_canonical_text_says_why_and_leaves_nothing),
         cmocka_unit_test(settings_read_back_as_they_were_printed),

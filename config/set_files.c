@@ -1,0 +1,416 @@
+/* set_files - which files there are, and reading those that changed. A look at a directory
+ * costs one stat a file; thousands of files are some milliseconds. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "config/files.h"
+#include "config/set_priv.h"
+
+enum { YOUNG_MS = 1000 };
+
+static void
+file_free(struct set_file *file)
+{
+    content_fini(&file->content);
+    free(file->unreadable);
+    free(file->kept);
+    free(file->path);
+    free(file);
+}
+
+void
+set_files_free(struct config_set *set)
+{
+    HASH_CLEAR(hh, set->files_by_name);
+    for (size_t i = 0; i < set->file_count; i++)
+        file_free(set->files[i]);
+    free(set->files);
+}
+
+static bool
+room_for_one(struct config_set *set)
+{
+    size_t room = set->file_room == 0 ? 16 : set->file_room * 2;
+    struct set_file **files;
+
+    if (set->file_count < set->file_room)
+        return true;
+    files = reallocarray(set->files, room, sizeof *files);
+    if (files == NULL)
+        return false;
+    set->files = files;
+    set->file_room = room;
+    return true;
+}
+
+/* `directory` NULL: `name` is the whole path. NULL without memory. */
+static struct set_file *
+add_file(struct config_set *set, const char *directory, const char *name)
+{
+    struct set_file *file;
+    char *path;
+    int bytes;
+
+    if (!room_for_one(set))
+        return NULL;
+    bytes = asprintf(&path, "%s%s%s", directory != NULL ? directory : "",
+                     directory != NULL && strcmp(directory, "/") != 0 ? "/" : "", name);
+    if (bytes < 0)
+        return NULL;
+    file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        free(path);
+        return NULL;
+    }
+    file->path = path;
+    file->name = path + (size_t)bytes - strlen(name);
+    file->due = true;
+    set->files[set->file_count++] = file;
+    HASH_ADD_KEYPTR(hh, set->files_by_name, file->name, strlen(file->name), file);
+    return file;
+}
+
+struct set_file *
+set_files_find(const struct config_set *set, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct set_file *file = NULL;
+
+    if (slash != NULL)
+        HASH_FIND_STR(set->files_by_name, slash + 1, file);
+    if (file == NULL)
+        HASH_FIND_STR(set->files_by_name, path, file);
+    return file != NULL && strcmp(file->path, path) == 0 ? file : NULL;
+}
+
+static struct file_identity
+identity_of(const struct stat *stat)
+{
+    return (struct file_identity){ .device = stat->st_dev,
+                                   .inode = stat->st_ino,
+                                   .bytes = stat->st_size,
+                                   .modified = stat->st_mtim,
+                                   .changed = stat->st_ctim };
+}
+
+static bool
+same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool
+same_identity(const struct file_identity *a, const struct file_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
+           same_time(&a->modified, &b->modified) && same_time(&a->changed, &b->changed);
+}
+
+/* Times of files are coarse: what is written right after it was read may look the same. */
+static bool
+is_young(const struct file_identity *identity)
+{
+    int64_t before_ms = clock_wall_ms() - YOUNG_MS;
+    int64_t changed_ms =
+        identity->changed.tv_sec * (int64_t)1000 + identity->changed.tv_nsec / 1000000;
+    int64_t modified_ms =
+        identity->modified.tv_sec * (int64_t)1000 + identity->modified.tv_nsec / 1000000;
+
+    return changed_ms > before_ms || modified_ms > before_ms;
+}
+
+static uint64_t
+hash_of(const char *text, size_t bytes)
+{
+    uint64_t hash = 14695981039346656037u;
+
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+    return hash;
+}
+
+static void
+replace_content(struct config_set *set, struct set_file *file, struct content *content)
+{
+    content_fini(&file->content);
+    file->content = *content;
+    set->dirty = true;
+}
+
+static int
+take_text(struct config_set *set, struct set_file *file, const char *text, size_t bytes)
+{
+    uint64_t hash = hash_of(text, bytes);
+    struct content content;
+    int rc;
+
+    if (file->content_known && file->text_hash == hash &&
+        file->defaults_version == set->defaults_version)
+        return 0;
+    rc = content_read(&content, file->path, text, bytes, &set->defaults, set->wanted);
+    if (rc < 0) {
+        content_fini(&content);
+        return rc;
+    }
+    replace_content(set, file, &content);
+    free(file->unreadable);
+    file->unreadable = NULL;
+    file->content_known = true;
+    file->text_hash = hash;
+    file->defaults_version = set->defaults_version;
+    return 0;
+}
+
+static int
+take_trouble(struct config_set *set, struct set_file *file, const char *why)
+{
+    struct content content;
+    char *copy;
+    int rc;
+
+    file->identity = (struct file_identity){ 0 }; /* is tried again at every look */
+    file->again_at_ms = 0;
+    file->content_known = false;
+    file->defaults_version = set->defaults_version;
+    if (file->unreadable != NULL && strcmp(file->unreadable, why) == 0)
+        return 0;
+    copy = strdup(why);
+    rc = content_unreadable(&content, file->path, why);
+    if (rc < 0 || copy == NULL) {
+        content_fini(&content);
+        free(copy);
+        return -ENOMEM;
+    }
+    replace_content(set, file, &content);
+    free(file->unreadable);
+    file->unreadable = copy;
+    return 0;
+}
+
+/* A file that is young is read once more later; but once, for the clock of a file server may
+ * be ahead of ours. */
+static void
+note_identity(struct set_file *file, const struct stat *stat)
+{
+    struct file_identity identity = identity_of(stat);
+    bool once_more = file->again_at_ms != 0 && same_identity(&identity, &file->identity);
+
+    file->identity = identity;
+    file->again_at_ms = is_young(&identity) && !once_more ? clock_monotonic_ms() + YOUNG_MS : 0;
+}
+
+static int
+read_file(struct config_set *set, struct set_file *file)
+{
+    char why[DETAIL_BYTES], *text;
+    struct stat stat;
+    size_t bytes;
+    int rc;
+
+    if (file->kept != NULL)
+        return take_text(set, file, file->kept, file->kept_bytes);
+    text = file_read(file->path, &bytes, &stat, why);
+    if (text == NULL)
+        return take_trouble(set, file, why);
+    note_identity(file, &stat);
+    rc = take_text(set, file, text, bytes);
+    free(text);
+    return rc;
+}
+
+/* A file that was found: is it due to be read? */
+static void
+inspect(struct config_set *set, struct set_file *file, int directory, uint64_t now_ms)
+{
+    struct file_identity identity;
+    struct stat stat;
+
+    file->seen_at = set->looks;
+    if (fstatat(directory, file->name, &stat, 0) < 0) {
+        file->due = true;
+        return;
+    }
+    identity = identity_of(&stat);
+    if (!same_identity(&identity, &file->identity) ||
+        (file->again_at_ms != 0 && file->again_at_ms <= now_ms))
+        file->due = true;
+}
+
+static int
+find_in_directory(struct config_set *set, DIR *stream, bool *added)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    for (;;) {
+        struct dirent *entry;
+        struct set_file *file;
+
+        errno = 0;
+        entry = readdir(stream);
+        if (entry == NULL)
+            return -errno;
+        if (!file_is_ours(entry->d_name))
+            continue;
+        HASH_FIND_STR(set->files_by_name, entry->d_name, file);
+        if (file == NULL) {
+            file = add_file(set, set->path, entry->d_name);
+            *added = true;
+        }
+        if (file == NULL)
+            return -ENOMEM;
+        file->is_link = entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
+        inspect(set, file, dirfd(stream), now_ms);
+    }
+}
+
+/* One file: that it can be opened is checked here, for then nothing at all is known. */
+static int
+find_one(struct config_set *set)
+{
+    int fd = open(set->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct set_file *file;
+    struct stat stat;
+
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    HASH_FIND_STR(set->files_by_name, set->path, file);
+    if (file == NULL)
+        file = add_file(set, NULL, set->path);
+    if (file == NULL)
+        return -ENOMEM;
+    file->is_link = lstat(set->path, &stat) == 0 && S_ISLNK(stat.st_mode);
+    inspect(set, file, AT_FDCWD, clock_monotonic_ms());
+    return 0;
+}
+
+static int
+path_order(const void *a, const void *b)
+{
+    return strcmp((*(struct set_file *const *)a)->path, (*(struct set_file *const *)b)->path);
+}
+
+static void
+forget_unseen(struct config_set *set)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < set->file_count; i++) {
+        struct set_file *file = set->files[i];
+
+        if (file->seen_at == set->looks) {
+            set->files[kept++] = file;
+            continue;
+        }
+        HASH_DEL(set->files_by_name, file);
+        file_free(file);
+        set->dirty = true;
+    }
+    set->file_count = kept;
+}
+
+static int
+find_files(struct config_set *set)
+{
+    DIR *stream = opendir(set->path);
+    bool added = false;
+    int rc;
+
+    if (stream == NULL && errno != ENOTDIR)
+        return -errno;
+    rc = stream == NULL ? find_one(set) : find_in_directory(set, stream, &added);
+    if (stream != NULL)
+        closedir(stream);
+    if (added)
+        qsort(set->files, set->file_count, sizeof *set->files, path_order);
+    return rc;
+}
+
+/* When the next file stops being young. */
+static void
+plan_again(struct config_set *set)
+{
+    set->again_at_ms = 0;
+    for (size_t i = 0; i < set->file_count; i++) {
+        uint64_t at_ms = set->files[i]->again_at_ms;
+
+        if (at_ms != 0 && (set->again_at_ms == 0 || at_ms < set->again_at_ms))
+            set->again_at_ms = at_ms;
+    }
+}
+
+static int
+read_due(struct config_set *set)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < set->file_count && rc == 0; i++)
+        if (set->files[i]->due)
+            set->files[i]->due = (rc = read_file(set, set->files[i])) < 0;
+    plan_again(set);
+    return rc;
+}
+
+int
+set_files_look(struct config_set *set)
+{
+    int rc;
+
+    set->looks++;
+    rc = find_files(set);
+    if (rc < 0)
+        return rc; /* what was seen before stays: it may all come back */
+    forget_unseen(set);
+    return read_due(set);
+}
+
+int
+set_files_look_young(struct config_set *set, uint64_t now_ms)
+{
+    for (size_t i = 0; i < set->file_count; i++)
+        if (set->files[i]->again_at_ms != 0 && set->files[i]->again_at_ms <= now_ms)
+            set->files[i]->due = true;
+    return read_due(set);
+}
+
+int
+set_files_refresh(struct config_set *set)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < set->file_count; i++) {
+        struct set_file *file = set->files[i];
+
+        if (file->defaults_version == set->defaults_version)
+            continue;
+        if (file->content.app_count > 0)
+            some = file->due = true;
+        else
+            file->defaults_version = set->defaults_version; /* has nothing to do with them */
+    }
+    if (!some)
+        return 0;
+    return read_due(set) < 0 ? -ENOMEM : 1;
+}
+
+int
+set_files_add(struct config_set *set, const char *path, char *text, size_t bytes)
+{
+    struct set_file *file = add_file(set, NULL, path);
+
+    if (file == NULL) {
+        free(text);
+        return -ENOMEM;
+    }
+    file->kept = text;
+    file->kept_bytes = bytes;
+    file->due = false;
+    file->seen_at = set->looks;
+    return read_file(set, file);
+}

@@ -1,0 +1,287 @@
+/* set_take - the difference to what was taken before.
+ *
+ * First the change is made, which may fail for want of memory; then what it says becomes what
+ * was taken. A copy that fails there only means that the same is said once more. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/set_priv.h"
+
+static bool
+same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Where it stands; for one that cannot be read now: where it stood. */
+static const char *
+source_of(const struct set_entry *entry)
+{
+    return entry->file != NULL ? entry->file->path : entry->source;
+}
+
+static bool
+differs(const struct set_entry *entry)
+{
+    if (entry->now == NOW_BROKEN)
+        return entry->taken != TAKEN_BROKEN || !same(entry->reason, entry->taken_reason) ||
+               !same(source_of(entry), entry->source);
+    return entry->taken != TAKEN_SET || entry->held == NULL ||
+           !same(entry->app->facts->text, entry->held->text) ||
+           !same(source_of(entry), entry->source);
+}
+
+/* NULL stays NULL; false without memory. */
+static bool
+copy(char **to, const char *from)
+{
+    *to = from != NULL ? strdup(from) : NULL;
+    return from == NULL || *to != NULL;
+}
+
+static int
+add_item(struct config_change *change, const struct set_entry *entry)
+{
+    struct config_item *item = &change->items[change->item_count++];
+    bool valid = entry->now == NOW_VALID, absent = entry->now == NOW_ABSENT;
+
+    item->op = absent ? CONFIG_REMOVE : valid ? CONFIG_SET : CONFIG_BROKEN;
+    memcpy(item->app, entry->name, sizeof item->app);
+    if (!copy(&item->text, valid ? entry->app->facts->text : NULL) ||
+        !copy(&item->source, absent ? NULL : source_of(entry)) ||
+        !copy(&item->reason, valid || absent ? NULL : entry->reason))
+        return -ENOMEM;
+    return 0;
+}
+
+static int
+add_items(const struct config_set *set, struct config_change *change)
+{
+    struct set_entry *entry, *next;
+    size_t count = 0;
+    int rc = 0;
+
+    HASH_ITER(hh, set->entries, entry, next)
+        count += entry->now != NOW_ABSENT ? differs(entry) : entry->taken != TAKEN_NEVER;
+    if (count == 0)
+        return 0;
+    change->items = calloc(count, sizeof *change->items);
+    if (change->items == NULL)
+        return -ENOMEM;
+    HASH_ITER(hh, set->entries, entry, next) {
+        if (entry->now == NOW_ABSENT && entry->taken != TAKEN_NEVER && rc == 0)
+            rc = add_item(change, entry);
+    }
+    for (size_t i = 0; i < set->order_count && rc == 0; i++)
+        if (differs(set->order[i]))
+            rc = add_item(change, set->order[i]);
+    return rc;
+}
+
+static int
+add_group(const struct config_set *set, const struct set_group *group,
+          struct config_group_item *item)
+{
+    item->broken = group->broken;
+    item->replaced = group->replaced;
+    item->changed = set->takes == 0 || group->broken != group->taken_broken ||
+                    group->replaced != group->taken_replaced ||
+                    !same(group->text, group->taken_text) ||
+                    !same(group->source, group->taken_source);
+    return copy(&item->text, group->text) && copy(&item->source, group->source) ? 0 : -ENOMEM;
+}
+
+const struct config_error **
+set_errors(const struct config_set *set, size_t *count)
+{
+    const struct config_error **all;
+    size_t total = set->errors.count;
+
+    for (size_t i = 0; i < set->file_count; i++)
+        total += set->files[i]->content.errors.count;
+    for (int i = 0; i < GROUPS; i++)
+        if (set->groups[i].file != NULL)
+            total += set->groups[i].file->content.groups[i]->errors.count;
+    all = calloc(total + 1, sizeof *all);
+    if (all == NULL)
+        return NULL;
+    *count = 0;
+#define APPEND(list)                                                                           \
+    for (size_t k = 0; k < (list)->count; k++)                                                 \
+    all[(*count)++] = &(list)->errors[k]
+    for (size_t i = 0; i < set->file_count; i++)
+        APPEND(&set->files[i]->content.errors);
+    for (int i = 0; i < GROUPS; i++)
+        if (set->groups[i].file != NULL)
+            APPEND(&set->groups[i].file->content.groups[i]->errors);
+    APPEND(&set->errors);
+#undef APPEND
+    qsort(all, *count, sizeof *all, error_order);
+    return all;
+}
+
+static int
+text_order(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool
+was_told(const struct config_set *set, const char *text)
+{
+    return set->told_count > 0 && bsearch(&text, set->told, set->told_count, sizeof *set->told,
+                                          text_order) != NULL;
+}
+
+static int
+add_error(const struct config_set *set, struct config_change *change, const char *app,
+          const char *text)
+{
+    struct config_error_item *item;
+
+    if (was_told(set, text))
+        return 0;
+    item = &change->errors[change->error_count];
+    snprintf(item->app, sizeof item->app, "%s", app);
+    item->text = strdup(text);
+    change->error_count += item->text != NULL;
+    return item->text != NULL ? 0 : -ENOMEM;
+}
+
+/* The texts of all errors into `told`, those that are new into the change. */
+static int
+add_errors(const struct config_set *set, struct config_change *change, char **told,
+           size_t *told_count)
+{
+    const struct config_error **all;
+    size_t count;
+    int rc = 0;
+
+    if (set->path_error < 0) {
+        told[*told_count] = set_path_error_text(set);
+        rc = told[*told_count] == NULL
+                 ? -ENOMEM
+                 : add_error(set, change, "", told[(*told_count)++]);
+    }
+    all = set_errors(set, &count);
+    if (all == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count && *told_count < CONFIG_ERRORS_MAX && rc == 0; i++) {
+        char *text = config_error_text(all[i]);
+
+        if (text == NULL)
+            rc = -ENOMEM;
+        else
+            rc = add_error(set, change, all[i]->app, told[(*told_count)++] = text);
+    }
+    free(all);
+    return rc;
+}
+
+static void
+take_entry(struct set_entry *entry)
+{
+    const char *source = source_of(entry);
+    bool changed = differs(entry);
+
+    if (entry->now == NOW_VALID && entry->held != entry->app->facts) {
+        app_facts_unref(entry->held); /* also when the text is the same: one copy is enough */
+        entry->held = app_facts_ref(entry->app->facts);
+    }
+    if (!changed)
+        return;
+    if (!same(source, entry->source)) {
+        char *again = source != NULL ? strdup(source) : NULL;
+
+        free(entry->source);
+        entry->source = again;
+    }
+    free(entry->taken_reason);
+    entry->taken_reason = entry->reason != NULL ? strdup(entry->reason) : NULL;
+    entry->taken = entry->now == NOW_VALID ? TAKEN_SET : TAKEN_BROKEN;
+}
+
+static void
+take_group(struct set_group *group)
+{
+    if (!same(group->text, group->taken_text)) {
+        free(group->taken_text);
+        group->taken_text = strdup(group->text);
+    }
+    if (!same(group->source, group->taken_source)) {
+        free(group->taken_source);
+        group->taken_source = group->source != NULL ? strdup(group->source) : NULL;
+    }
+    group->taken_broken = group->broken;
+    group->taken_replaced = group->replaced;
+}
+
+/* What the change says is what was taken from now on. */
+static void
+commit(struct config_set *set, char **told, size_t told_count)
+{
+    struct set_entry *entry, *next;
+
+    HASH_ITER(hh, set->entries, entry, next) {
+        if (entry->now == NOW_ABSENT)
+            set_entry_free(set, entry);
+        else
+            take_entry(entry);
+    }
+    for (int i = 0; i < GROUPS; i++)
+        take_group(&set->groups[i]);
+    for (size_t i = 0; i < set->told_count; i++)
+        free(set->told[i]);
+    free(set->told);
+    set->told = told;
+    set->told_count = told_count;
+    if (told_count > 1)
+        qsort(told, told_count, sizeof *told, text_order);
+    set->takes++;
+}
+
+static int
+make(const struct config_set *set, struct config_change *change, char **told,
+     size_t *told_count)
+{
+    int rc = add_items(set, change);
+
+    if (rc == 0)
+        rc = add_group(set, &set->groups[GROUP_DAEMON], &change->daemon);
+    if (rc == 0)
+        rc = add_group(set, &set->groups[GROUP_DEFAULTS], &change->defaults);
+    change->errors = calloc(CONFIG_ERRORS_MAX + 1, sizeof *change->errors);
+    if (rc == 0)
+        rc = change->errors == NULL ? -ENOMEM : add_errors(set, change, told, told_count);
+    change->sequence = set->takes + 1;
+    change->path_error = set->path_error;
+    change->file_count = set->file_count;
+    change->app_count = set->order_count;
+    for (size_t i = 0; i < set->order_count; i++)
+        change->broken_count += set->order[i]->now == NOW_BROKEN;
+    return rc;
+}
+
+int
+config_set_take(struct config_set *set, struct config_change **out)
+{
+    struct config_change *change = calloc(1, sizeof *change);
+    char **told = calloc(CONFIG_ERRORS_MAX + 1, sizeof *told);
+    size_t told_count = 0;
+    int rc = -ENOMEM;
+
+    if (change != NULL && told != NULL)
+        rc = make(set, change, told, &told_count);
+    if (rc == 0) {
+        commit(set, told, told_count);
+        *out = change;
+        return 0;
+    }
+    for (size_t i = 0; i < told_count; i++)
+        free(told[i]);
+    free(told);
+    config_change_free(change);
+    return rc;
+}

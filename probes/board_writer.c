@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/evidence.h"
+#include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 
@@ -67,10 +68,13 @@ int
 board_writer_init(struct prober_app *app, struct board *board)
 {
     struct board_writer *writer = &app->writer;
+    struct board_summary summary;
     struct room room;
 
     if (room_create(&room, board_slots(board)) < 0)
         return -ENOMEM;
+    if (board_generation(board) == app->generation && board_summary(board, &summary))
+        app->first_round_done = summary.first_round_done;
     adopt(writer, board, &room);
     board_set_generation(board, app->generation);
     event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
@@ -99,6 +103,8 @@ board_writer_take_slot(struct endpoint *endpoint)
     struct board_writer *writer = &endpoint->target->app->writer;
 
     endpoint->slot = SLOT_NONE;
+    if (endpoint->target->app->recall != NULL)
+        return;
     while (writer->slot_next < writer->slot_count && writer->slots[writer->slot_next] != NULL)
         writer->slot_next++;
     if (writer->slot_next == writer->slot_count)
@@ -109,20 +115,37 @@ board_writer_take_slot(struct endpoint *endpoint)
 }
 
 void
-board_writer_free_slot(struct endpoint *endpoint)
+board_writer_keep_slot(struct endpoint *endpoint)
+{
+    struct board_writer *writer = &endpoint->target->app->writer;
+
+    assert(endpoint->slot < writer->slot_count);
+    assert(writer->slots[endpoint->slot] == NULL);
+    writer->slots[endpoint->slot] = endpoint;
+}
+
+void
+board_writer_clear_slot(struct prober_app *app, uint32_t slot)
 {
     static const struct board_detail nothing;
+    struct board *board = app->writer.board;
+
+    assert(app->writer.slots[slot] == NULL);
+    atomic_store_explicit(&board_pulse_writable(board, slot)->id, 0, memory_order_relaxed);
+    board_set_detail(board, slot, &nothing);
+}
+
+void
+board_writer_free_slot(struct endpoint *endpoint)
+{
     struct board_writer *writer = &endpoint->target->app->writer;
-    struct board_pulse *pulse;
 
     if (endpoint->slot == SLOT_NONE)
         return;
     assert(writer->slots[endpoint->slot] == endpoint);
-    pulse = board_pulse_writable(writer->board, endpoint->slot);
-    atomic_store_explicit(&pulse->id, 0, memory_order_relaxed);
-    board_set_detail(writer->board, endpoint->slot, &nothing);
     writer->slots[endpoint->slot] = NULL;
     writer->slot_next = MIN(writer->slot_next, endpoint->slot);
+    board_writer_clear_slot(endpoint->target->app, endpoint->slot);
     endpoint->slot = SLOT_NONE;
 }
 
@@ -135,6 +158,7 @@ board_writer_show(const struct endpoint *endpoint)
         .state = (uint8_t)endpoint->health.state,
         .reason = (uint8_t)endpoint->health.reason,
         .probe_outcome = (uint8_t)endpoint->last.outcome,
+        .first_done = endpoint->first_done,
         .weight = 1,
         .probe_duration_us = endpoint->last.duration_us,
         .successes = endpoint->health.successes,
@@ -143,6 +167,9 @@ board_writer_show(const struct endpoint *endpoint)
         .probe_at_ms = endpoint->last.at_ms,
         .probe_next_ms = endpoint->last.next_ms,
         .address = endpoint->address,
+        .due_ms = endpoint->due_ms,
+        .down_since_ms = endpoint->health.down_since_ms,
+        .down_interval_ms = endpoint->health.down_interval_ms,
     };
     struct board_pulse *pulse;
 
@@ -176,6 +203,7 @@ board_writer_move(struct prober_app *app, struct board *board)
     memcpy(room.slots, writer->slots, writer->slot_count * sizeof *room.slots);
     adopt(writer, board, &room);
     board_set_generation(board, app->generation);
+    board_set_next_id(board, app->family->next_id);
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
             if (endpoint->slot == SLOT_NONE)
@@ -230,6 +258,7 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
                 .id = endpoint->id,
                 .slot = (uint16_t)endpoint->slot,
                 .weight = 1,
+                .target = i,
             };
         }
     }
@@ -305,6 +334,29 @@ publish(struct prober_app *app, const struct tally *tally)
         .first_round_done = app->first_round_done,
     };
     board_set_summary(writer->board, &writer->summary);
+}
+
+/* A prober that replaces another publishes nothing while nothing changed: readers would copy
+ * what they have. Without memory they do. */
+void
+board_writer_recall(struct prober_app *app)
+{
+    struct board_writer *writer = &app->writer;
+    const struct available_set *set = board_available(writer->board);
+    struct available_snapshot *snapshot;
+
+    if (available_set_generation(set) == 0)
+        return;
+    snapshot = malloc(available_snapshot_bytes(writer->slot_count));
+    if (snapshot == NULL)
+        return;
+    available_set_copy(set, snapshot);
+    writer->published_count = snapshot->count;
+    writer->published_flags = snapshot->flags;
+    memcpy(writer->published, snapshot->endpoints,
+           snapshot->count * sizeof *writer->published);
+    writer->published_any = true;
+    free(snapshot);
 }
 
 void
@@ -386,8 +438,20 @@ report(struct prober_app *app)
     prober_tell(app->prober, &message);
 }
 
-static void
-house_homeless(struct prober_app *app)
+void
+board_writer_tell_again(struct prober_app *app)
+{
+    struct tally tally = take_tally(app);
+
+    app->writer.reported_any = false;
+    app->writer.grow_asked = 0;
+    report(app);
+    if (tally.homeless > 0)
+        ask_to_grow(app);
+}
+
+void
+board_writer_house(struct prober_app *app)
 {
     struct endpoint *endpoint;
 
@@ -408,7 +472,7 @@ on_flush(evutil_socket_t fd, short what, void *context)
     struct tally tally = take_tally(app);
 
     if (tally.homeless > 0) {
-        house_homeless(app);
+        board_writer_house(app);
         tally = take_tally(app);
     }
     publish(app, &tally);

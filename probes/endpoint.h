@@ -10,24 +10,17 @@
 
 #include "probes/prober_priv.h"
 
-/* In its target's list, with a slot when one is free, its first probe scheduled. NULL without
- * memory. An address of family 0 stands for an unresolved target. */
+/* In its target's list, with a slot when one is free, its next probe scheduled: soon, unless
+ * another prober or generation has told when (endpoint_origin.h). NULL without memory. An address of family 0 stands for an unresolved target. */
 struct endpoint *endpoint_create(struct target *target, const struct address *address);
 
-/* `recorded`: the database forgets it too. */
-void endpoint_destroy(struct endpoint *endpoint, bool recorded);
+/* `gone`: there is no such address any more, the database forgets it and its slot is freed.
+ * Else the app is unloaded: its board stays as it is. */
+void endpoint_destroy(struct endpoint *endpoint, bool gone);
 
 /* Why there is no address. */
 void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
                              const struct resolver_answer *answer);
-
-/* Writes the summary of a minute that is over, and its row when that grows old. To be called
- * every now and then. */
-void endpoint_minute(struct endpoint *endpoint, int64_t wall_ms);
-
-/* Its row in the database, or that it has none any more. */
-void endpoint_record(struct endpoint *endpoint);
-void endpoint_record_gone(const struct endpoint *endpoint);
 
 /* Evidence against it: its next probe starts now, unless one runs or waits already, the last
  * such was less than 250 ms ago, or its state says already that it may be dead. */

@@ -10,8 +10,6 @@
 #include "base/util.h"
 #include "probes/endpoint.h"
 
-enum { LOOK_INTERVAL_MS = 50 };
-
 static uint32_t
 failures_in(const struct traffic *traffic, uint32_t slot)
 {
@@ -42,39 +40,60 @@ evidence_seen(struct endpoint *endpoint)
         is_about(traffic, endpoint) ? failures_in(traffic, endpoint->slot) : 0;
 }
 
+/* The worker shunned it after its last probe had started, and no prober was there to see it. */
+static bool
+is_unanswered(const struct traffic *traffic, const struct endpoint *endpoint)
+{
+    const struct traffic_knowledge *cell = traffic_knowledge(traffic, endpoint->slot);
+    uint64_t since_ms = atomic_load_explicit(&cell->shunned_since_ms, memory_order_relaxed);
+
+    return is_about(traffic, endpoint) && since_ms > endpoint->passed_start_ms &&
+           since_ms > endpoint->failed_start_ms;
+}
+
 static void
 look(struct prober_app *app, uint64_t now_ms)
 {
     const struct evidence *evidence = &app->evidence;
 
     for (uint32_t slot = 0; slot < app->writer.slot_count; slot++) {
-        uint32_t failures = failures_in(evidence->traffic, slot);
-        struct endpoint *endpoint;
+        struct endpoint *endpoint = app->writer.slots[slot];
+        uint32_t failures;
 
+        if (endpoint == NULL)
+            continue;
+        failures = failures_in(evidence->traffic, slot);
         if (LIKELY(failures == evidence->seen[slot]) || failures == 0)
             continue;
-        endpoint = app->writer.slots[slot];
-        if (endpoint != NULL && is_about(evidence->traffic, endpoint))
+        if (is_about(evidence->traffic, endpoint))
             endpoint_hurry(endpoint, now_ms);
     }
 }
 
+/* Those that were looked at go to the end. */
 static void
 on_look(evutil_socket_t fd, short what, void *context)
 {
     struct prober *prober = context;
+    struct evidence *last = TAILQ_LAST(&prober->evidence, evidence_list);
     uint64_t now_ms = clock_monotonic_ms();
-    struct prober_app *app;
-    bool any = false;
+    struct evidence *evidence;
+    uint32_t slots = 0;
 
-    TAILQ_FOREACH (app, &prober->apps, link) {
-        if (app->evidence.traffic == NULL)
-            continue;
-        any = true;
-        look(app, now_ms);
-    }
-    if (!any)
+    if (last == NULL)
         event_del(&prober->look);
+    while (last != NULL && slots < LOOK_SLOTS) {
+        struct prober_app *app;
+
+        evidence = TAILQ_FIRST(&prober->evidence);
+        app = CONTAINER_OF(evidence, struct prober_app, evidence);
+        look(app, now_ms);
+        slots += app->writer.slot_count;
+        TAILQ_REMOVE(&prober->evidence, evidence, link);
+        TAILQ_INSERT_TAIL(&prober->evidence, evidence, link);
+        if (evidence == last)
+            break;
+    }
 }
 
 void
@@ -118,9 +137,15 @@ adopt(struct prober_app *app, int fd)
     evidence->traffic = page;
     evidence->seen = seen;
     for (uint32_t slot = 0; slot < app->writer.slot_count; slot++) {
-        if (app->writer.slots[slot] != NULL)
-            evidence_seen(app->writer.slots[slot]);
+        struct endpoint *endpoint = app->writer.slots[slot];
+
+        if (endpoint == NULL)
+            continue;
+        evidence_seen(endpoint);
+        if (is_unanswered(page, endpoint) && seen[slot] > 0)
+            seen[slot]--;
     }
+    TAILQ_INSERT_TAIL(&app->prober->evidence, evidence, link);
     return 0;
 }
 
@@ -145,7 +170,12 @@ evidence_use(struct prober_app *app, int fd)
 void
 evidence_fini(struct prober_app *app)
 {
-    traffic_close(app->evidence.traffic);
-    free(app->evidence.seen);
-    app->evidence = (struct evidence){ 0 };
+    struct evidence *evidence = &app->evidence;
+
+    if (evidence->traffic == NULL)
+        return;
+    TAILQ_REMOVE(&app->prober->evidence, evidence, link);
+    traffic_close(evidence->traffic);
+    free(evidence->seen);
+    *evidence = (struct evidence){ 0 };
 }

@@ -1,18 +1,22 @@
 /*
  * evidence - what clients find out between two probes makes the next probe start at once.
  *
- *   worker --failures--> traffic page <--looks, every 50 ms-- prober --probe--> endpoint
+ *   worker --failures--> traffic page <--looks, 20 a second-- prober --probe--> endpoint
  *
  * A worker counts each endpoint's failed and late tries in its page's knowledge. When a
  * count differs from that at the last probe's start, the endpoint is probed now, not when its
  * turn comes; what the outcome means stays health.h's business. The worker in turn believes
- * that probe (knowledge.h). A look reads one number a slot; there is no timer while no app
- * has both a page and probes. The prober's files only.
+ * that probe (knowledge.h). A look reads one number an endpoint, of at most LOOK_SLOTS slots:
+ * every app is looked at every 50 ms while they have no more in all, and in turn when they do,
+ * for each page is memory that nobody else keeps warm. There is no timer while no app has both
+ * a page and probes. The prober's files only.
  */
 #ifndef FPROXY_PROBES_EVIDENCE_H
 #define FPROXY_PROBES_EVIDENCE_H
 
 #include "probes/prober_priv.h"
+
+enum { LOOK_INTERVAL_MS = 50, LOOK_SLOTS = 4096 };
 
 /* For the prober's start, before any app. */
 void evidence_init(struct prober *prober);

@@ -1,34 +1,35 @@
-/* The backlog is a ring that grows by doubling: most supervisors never leave. */
+/* The backlog is a ring that grows by doubling: supervisors seldom leave or
+ * fall behind. */
 #include "probes/history.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/control_peer.h"
+#include "base/log.h"
 #include "base/util.h"
 
-enum { BACKLOG_MIN = 64 };
+enum {
+    BACKLOG_MIN = 64,
+    FLUSH_BATCH = 256,          /* records a turn of the loop: probes want their turn too */
+    WAIT_MIN_MS = 1,
+    WAIT_MAX_MS = 64,
+};
 
 struct history {
     struct control_peer *peer;      /* borrowed; NULL: nobody listens */
     struct record *backlog;         /* owned; the oldest at `first` */
     uint32_t first, count, room;
-    uint64_t dropped;
+    uint64_t dropped, dropped_told;
+    struct event *more;             /* owned; the rest of the backlog */
+    uint32_t wait_ms;               /* for the supervisor to read */
 };
-
-struct history *
-history_create(void)
-{
-    return calloc(1, sizeof(struct history));
-}
-
-void
-history_destroy(struct history *history)
-{
-    free(history->backlog);
-    free(history);
-}
 
 /* A ring twice as large, unrolled; without memory the old one stays. */
 static void
@@ -66,6 +67,7 @@ keep(struct history *history, const struct record *record)
     history->count++;
 }
 
+/* 0 when it went off: what the supervisor has no time for now is better kept here. */
 static int
 deliver(struct history *history, const struct record *record)
 {
@@ -75,35 +77,116 @@ deliver(struct history *history, const struct record *record)
         .body.record = *record,
     };
 
+    if (control_peer_queued(history->peer) > 0)
+        return -EAGAIN;
     return control_peer_send(history->peer, &message, NULL, 0);
+}
+
+static void
+tell_dropped(struct history *history)
+{
+    struct record record = { .kind = RECORD_EVENT, .at_ms = clock_wall_ms() };
+    struct record_event *row = &record.of.event;
+
+    if (history->dropped == history->dropped_told)
+        return;
+    snprintf(row->kind, sizeof row->kind, "history_lost");
+    snprintf(row->level, sizeof row->level, "%s", log_level_name(LOG_WARN));
+    snprintf(row->message, sizeof row->message,
+             "%" PRIu64 " records of probes and states were lost: while no supervisor took them "
+             "only the last %d were kept",
+             history->dropped - history->dropped_told, HISTORY_BACKLOG_MAX);
+    if (deliver(history, &record) < 0)
+        return;
+    log_warn(NULL, "%s", row->message);
+    history->dropped_told = history->dropped;
+}
+
+static void
+flush_later(struct history *history, bool at_once)
+{
+    struct timeval wait = { 0, 0 };
+
+    history->wait_ms =
+        at_once ? 0 : MIN(MAX(history->wait_ms * 2, WAIT_MIN_MS), WAIT_MAX_MS);
+    wait.tv_usec = (suseconds_t)history->wait_ms * 1000;
+    event_add(history->more, &wait);
+}
+
+static void
+flush(struct history *history)
+{
+    uint32_t sent = 0;
+
+    while (sent < FLUSH_BATCH && history->count > 0 &&
+           deliver(history, &history->backlog[history->first]) == 0) {
+        history->first = (history->first + 1) % history->room;
+        history->count--;
+        sent++;
+    }
+    if (history->count > 0) {
+        flush_later(history, sent == FLUSH_BATCH);
+        return;
+    }
+    tell_dropped(history);
+    free(history->backlog);
+    history->backlog = NULL;
+    history->first = history->room = 0;
+    if (history->dropped != history->dropped_told)
+        flush_later(history, false);
+}
+
+static void
+on_more(evutil_socket_t fd, short what, void *context)
+{
+    flush(context);
+}
+
+struct history *
+history_create(struct event_base *base)
+{
+    struct history *history = calloc(1, sizeof *history);
+
+    if (history == NULL)
+        return NULL;
+    history->more = evtimer_new(base, on_more, history);
+    if (history->more != NULL)
+        return history;
+    free(history);
+    return NULL;
+}
+
+void
+history_destroy(struct history *history)
+{
+    event_free(history->more);
+    free(history->backlog);
+    free(history);
 }
 
 void
 history_attach(struct history *history, struct control_peer *peer)
 {
     history->peer = peer;
-    while (history->count > 0 && deliver(history, &history->backlog[history->first]) == 0) {
-        history->first = (history->first + 1) % history->room;
-        history->count--;
-    }
-    if (history->count > 0)
-        return;
-    free(history->backlog);
-    history->backlog = NULL;
-    history->first = history->room = 0;
+    flush(history);
 }
 
 void
 history_detach(struct history *history)
 {
     history->peer = NULL;
+    event_del(history->more);
 }
 
 void
 history_send(struct history *history, const struct record *record)
 {
-    if (history->peer == NULL || deliver(history, record) < 0)
-        keep(history, record);
+    /* None overtakes those that are kept. */
+    if (history->peer != NULL && history->count == 0 && deliver(history, record) == 0)
+        return;
+    keep(history, record);
+    if (history->peer != NULL && !event_pending(history->more, EV_TIMEOUT, NULL))
+        flush_later(history, false);
 }
 
 uint32_t

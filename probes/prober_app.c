@@ -13,22 +13,84 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/endpoint_records.h"
 #include "probes/evidence.h"
+#include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 #include "probes/recall.h"
 
+static struct prober_family *
+family_find(struct prober *prober, const char *name)
+{
+    struct prober_family *family;
+
+    HASH_FIND_STR(prober->families, name, family);
+    return family;
+}
+
+/* NULL without memory. */
+static struct prober_family *
+family_make(struct prober *prober, const char *name)
+{
+    struct prober_family *family = family_find(prober, name);
+
+    if (family != NULL)
+        return family;
+    family = calloc(1, sizeof *family);
+    if (family == NULL)
+        return NULL;
+    TAILQ_INIT(&family->generations);
+    family->next_id = 1;
+    snprintf(family->name, sizeof family->name, "%s", name);
+    HASH_ADD_STR(prober->families, name, family);
+    return family;
+}
+
+/* Newest first; the newest alone tells the history. */
+static void
+join(struct prober_family *family, struct prober_app *app)
+{
+    struct prober_app *other;
+
+    TAILQ_FOREACH (other, &family->generations, sibling) {
+        if (other->generation <= app->generation)
+            break;
+    }
+    if (other != NULL)
+        TAILQ_INSERT_BEFORE(other, app, sibling);
+    else
+        TAILQ_INSERT_TAIL(&family->generations, app, sibling);
+    app->family = family;
+    TAILQ_FOREACH (other, &family->generations, sibling)
+        other->shadowed = other != TAILQ_FIRST(&family->generations);
+}
+
+static void
+leave(struct prober_app *app)
+{
+    struct prober_family *family = app->family;
+
+    TAILQ_REMOVE(&family->generations, app, sibling);
+    if (!TAILQ_EMPTY(&family->generations))
+        return;
+    HASH_DEL(app->prober->families, family);
+    free(family);
+}
+
 struct prober_app *
 prober_app_find(struct prober *prober, const char *name, uint32_t generation)
 {
+    struct prober_family *family = family_find(prober, name);
     struct prober_app *app;
 
-    TAILQ_FOREACH (app, &prober->apps, link) {
-        if (app->generation == generation && strcmp(app->config.name, name) == 0)
+    if (family == NULL)
+        return NULL;
+    TAILQ_FOREACH (app, &family->generations, sibling) {
+        if (app->generation == generation)
             return app;
     }
     return NULL;
@@ -71,61 +133,14 @@ prober_app_twin(const struct prober_app *app, const struct target *target,
     const struct prober_app *other;
     const struct endpoint *found;
 
-    TAILQ_FOREACH (other, &app->prober->apps, link) {
-        if (other == app || strcmp(other->config.name, app->config.name) != 0)
+    TAILQ_FOREACH (other, &app->family->generations, sibling) {
+        if (other == app)
             continue;
         found = app_find_endpoint(other, target, index, address);
         if (found != NULL)
             return found;
     }
     return NULL;
-}
-
-static struct prober_app *
-newest(struct prober *prober, const char *name)
-{
-    struct prober_app *app;
-
-    TAILQ_FOREACH (app, &prober->apps, link) {
-        if (strcmp(app->config.name, name) == 0)
-            return app;
-    }
-    return NULL;
-}
-
-/* Ids go on where those of an older generation are, so that none means two endpoints. */
-static uint32_t
-first_id(struct prober *prober, const char *name)
-{
-    struct prober_app *app;
-    uint32_t id = 1;
-
-    TAILQ_FOREACH (app, &prober->apps, link) {
-        if (strcmp(app->config.name, name) == 0)
-            id = MAX(id, app->next_id);
-    }
-    return id;
-}
-
-/* Newest first; the newest alone tells the history. */
-static void
-insert(struct prober *prober, struct prober_app *app)
-{
-    struct prober_app *other;
-
-    TAILQ_FOREACH (other, &prober->apps, link) {
-        if (strcmp(other->config.name, app->config.name) == 0 &&
-            other->generation <= app->generation)
-            break;
-    }
-    if (other != NULL)
-        TAILQ_INSERT_BEFORE(other, app, link);
-    else
-        TAILQ_INSERT_TAIL(&prober->apps, app, link);
-    TAILQ_FOREACH (other, &prober->apps, link) {
-        if (strcmp(other->config.name, app->config.name) == 0)
-            other->shadowed = other != newest(prober, app->config.name);
-    }
 }
 
 static int
@@ -165,53 +180,102 @@ configure(struct prober_app *app, const char *text, char *why)
     return 0;
 }
 
+/* Takes `board` over unless it fails. */
+static int
+place(struct prober_app *app, struct board *board, char *why)
+{
+    struct prober_family *family;
+    int rc;
+
+    if (strcmp(board_app(board), app->config.name) != 0) {
+        snprintf(why, DETAIL_BYTES, "the board is that of another app");
+        return -EINVAL;
+    }
+    family = family_make(app->prober, app->config.name);
+    if (family == NULL)
+        return -ENOMEM;
+    join(family, app);
+    rc = board_writer_init(app, board);
+    if (rc < 0)
+        leave(app);
+    else
+        TAILQ_INSERT_TAIL(&app->prober->apps, app, link);
+    return rc;
+}
+
+static int
+start(struct prober_app *app)
+{
+    int rc = recall_begin(app);
+
+    if (rc == 0)
+        rc = start_targets(app);
+    recall_end(app);
+    if (rc == 0)
+        board_writer_publish(app);
+    return rc;
+}
+
+/* The same generation with another text or board, from a supervisor that lost its database.
+ * With the same board that one tells what was known, and both cannot write to it. */
+static struct prober_app *
+make_way(struct prober *prober, const struct prober_app *app, const struct board *board)
+{
+    struct prober_app *same = prober_app_find(prober, app->config.name, app->generation);
+
+    if (same == NULL || board_number(same->writer.board) != board_number(board))
+        return same;
+    prober_app_destroy(same);
+    return NULL;
+}
+
+static struct prober_app *
+create(struct prober *prober, const char *text, uint32_t generation, int *rc, char *why)
+{
+    struct prober_app *app = calloc(1, sizeof *app);
+
+    *rc = -ENOMEM;
+    if (app == NULL)
+        return NULL;
+    app->prober = prober;
+    app->generation = generation;
+    *rc = configure(app, text, why);
+    if (*rc == 0)
+        return app;
+    free(app);
+    return NULL;
+}
+
 int
 prober_app_load(struct prober *prober, const char *text, uint32_t generation,
                 struct board *board, char *why)
 {
-    struct prober_app *app = calloc(1, sizeof *app);
-    struct prober_app *same;
-    int rc = -ENOMEM;
+    struct prober_app *app, *same;
+    int rc;
 
     snprintf(why, DETAIL_BYTES, "no memory");
-    if (app == NULL)
-        goto fail_board;
-    app->prober = prober;
-    app->generation = generation;
-    rc = configure(app, text, why);
-    if (rc < 0)
-        goto fail;
-    if (strcmp(board_app(board), app->config.name) != 0) {
-        snprintf(why, DETAIL_BYTES, "the board is that of another app");
-        rc = -EINVAL;
-        goto fail_configured;
+    app = create(prober, text, generation, &rc, why);
+    if (app == NULL) {
+        board_close(board);
+        return rc;
     }
-    rc = board_writer_init(app, board);
-    if (rc < 0)
-        goto fail_configured;
-    app->next_id = first_id(prober, app->config.name);
-    same = prober_app_find(prober, app->config.name, generation);
-    if (same == NULL)
-        recall_board(app);
-    insert(prober, app);
-    rc = start_targets(app);
+    same = make_way(prober, app, board);
+    rc = place(app, board, why);
+    if (rc < 0) {
+        app_config_fini(&app->config);
+        free(app);
+        board_close(board);
+        return rc;
+    }
+    rc = start(app);
     if (rc < 0) {
         prober_app_destroy(app);    /* closes the board as well */
         return rc;
     }
     if (same != NULL)
         prober_app_destroy(same);
-    board_writer_publish(app);
     why[0] = '\0';
     return 0;
-
-fail_configured:
-    app_config_fini(&app->config);
-fail:
-    free(app);
-fail_board:
-    board_close(board);
-    return rc;
 }
 
 void
@@ -223,9 +287,11 @@ prober_app_destroy(struct prober_app *app)
         target_fini(&app->targets[i]);
     assert(app->endpoint_count == 0);
     free(app->targets);
+    prober_peer_forget(prober, app);
     TAILQ_REMOVE(&prober->apps, app, link);
     evidence_fini(app);
     board_writer_fini(app);
+    leave(app);
     app_config_fini(&app->config);
     free(app);
 }
@@ -265,17 +331,18 @@ unshadow(struct prober_app *app)
 void
 prober_app_unload(struct prober *prober, const char *name, uint32_t generation)
 {
-    struct prober_app *app, *next;
+    struct prober_family *family = family_find(prober, name);
+    struct prober_app *app = family == NULL ? NULL : TAILQ_FIRST(&family->generations);
+    struct prober_app *next;
 
-    for (app = TAILQ_FIRST(&prober->apps); app != NULL; app = next) {
-        next = TAILQ_NEXT(app, link);
-        if (strcmp(app->config.name, name) != 0 ||
-            (generation != 0 && app->generation != generation))
+    for (; app != NULL; app = next) {
+        next = TAILQ_NEXT(app, sibling);
+        if (generation != 0 && app->generation != generation)
             continue;
         record_gone(app);
         prober_app_destroy(app);
     }
-    app = newest(prober, name);
-    if (app != NULL)
-        unshadow(app);
+    family = family_find(prober, name);     /* gone with its last generation */
+    if (family != NULL)
+        unshadow(TAILQ_FIRST(&family->generations));
 }

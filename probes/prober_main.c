@@ -1,5 +1,6 @@
 /* fproxy-prober: started by fproxy, never by hand. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,14 +9,14 @@
 #include "base/log.h"
 #include "probes/prober.h"
 
-static int
-has_supervisor(void)
+static bool
+is_control(int fd)
 {
-    int type = 0;
+    int type = 0, domain = 0;
     socklen_t bytes = sizeof type;
 
-    return getsockopt(CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 &&
-           type == SOCK_SEQPACKET;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_SEQPACKET &&
+           getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_UNIX;
 }
 
 int
@@ -25,7 +26,7 @@ main(int argc, char **argv)
         printf("fproxy-prober %s\n", FPROXY_VERSION);
         return 0;
     }
-    if (!has_supervisor()) {
+    if (!is_control(CONTROL_FD)) {
         fprintf(stderr, "fproxy-prober is a part of fproxy and is started by it; to see what "
                         "it knows, run: fproxy-probe inspect\n");
         return 2;
@@ -34,5 +35,5 @@ main(int argc, char **argv)
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     log_init("prober");
-    return prober_run(CONTROL_FD);
+    return prober_run(CONTROL_FD, is_control(CONTROL_LISTEN_FD) ? CONTROL_LISTEN_FD : -1);
 }

@@ -2,7 +2,9 @@
  * What the files of the prober process share. For prober*.c, endpoint.c and board_writer.c,
  * each of which has its own header.
  *
- *   prober --- apps: prober_app (one a loaded generation)
+ *   prober --- families: the loaded generations of one app
+ *     |-- peer: the supervisor, and those that may succeed it (prober_peer)
+ *     `-- apps: prober_app (one a loaded generation)
  *                      |-- targets: struct target --- watch of its name (resolver)
  *                      |               `-- endpoints: one an address, sorted; or one without
  *                      |                   an address, which stands for an unresolved target
@@ -19,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <uthash.h>
 
 #include "base/control_peer.h"
 #include "config/app.h"
@@ -85,7 +88,7 @@ struct board_writer {
     struct available_endpoint *published;   /* owned; as the two below */
     struct available_endpoint *scratch;
     uint32_t published_count, published_flags;
-    bool published_any;
+    bool published_any;                     /* the two above are what the board has */
     struct probe_lines panic_lines;
     uint32_t grow_asked;
     struct board_summary summary;
@@ -97,13 +100,27 @@ struct board_writer {
 
 /* What the app's worker finds out about endpoints; see evidence.h. */
 struct evidence {
+    TAILQ_ENTRY(evidence) link;             /* when there is a page */
     struct traffic *traffic;                /* owned, read only; NULL: not looked at */
     uint32_t *seen;                         /* owned; failures by slot when last probed */
 };
 
+TAILQ_HEAD(evidence_list, evidence);
+
+/* An app, as long as a generation of it is loaded. */
+struct prober_family {
+    UT_hash_handle hh;
+    TAILQ_HEAD(, prober_app) generations;   /* newest first */
+    uint32_t next_id;               /* an id means one endpoint, in every generation */
+    char name[APP_NAME_BYTES];
+};
+
 struct prober_app {
     TAILQ_ENTRY(prober_app) link;
+    TAILQ_ENTRY(prober_app) sibling;
     struct prober *prober;
+    struct prober_family *family;
+    struct recall *recall;          /* owned; while it is loaded from an earlier board */
     struct app_config config;
     uint32_t generation;
     bool shadowed;                  /* a newer generation tells the history */
@@ -112,7 +129,6 @@ struct prober_app {
     struct target *targets;         /* config.target_count */
     uint32_t endpoint_count;        /* with those that stand for unresolved targets */
     uint32_t started;               /* endpoints whose first probe was scheduled */
-    uint32_t next_id;
     bool first_round_done;
     bool overflow_told;
     struct board_writer writer;
@@ -121,23 +137,34 @@ struct prober_app {
 
 TAILQ_HEAD(prober_apps, prober_app);
 
+/* The connection to the supervisor; see prober_peer.h. */
+struct prober_peer {
+    struct control_peer *control;   /* NULL: the supervisor is gone */
+    int listener;                   /* -1: there is none */
+    struct event accept;            /* its successor is there */
+    struct event more;              /* the report goes on */
+    enum { REPORTING_APPS, REPORTING_HEALTH, REPORTED } stage;
+    struct prober_app *next;        /* in the report; NULL: all were */
+    uint32_t wait_ms;               /* for the supervisor to read */
+};
+
 struct prober {
     struct event_base *base;
-    struct control_peer *peer;      /* NULL: the supervisor is gone */
+    struct prober_peer peer;
     struct settings settings;
     struct history *history;
     struct seeds *seeds;
     struct resolver *resolver;      /* NULL until the settings came */
     struct gate *gate;
-    struct prober_apps apps;        /* a newer generation before an older one */
+    struct prober_apps apps;
+    struct prober_family *families; /* by name */
+    struct evidence_list evidence;  /* apps with a page, the one to be looked at next first */
     uint32_t endpoint_count;
     uint32_t lag_max_ms, lagging;   /* probes that started late, since it was last told */
     uint64_t random;
     struct event beat, minute, look, terminate;
 };
 
-/* To the supervisor, when there is one. */
-void prober_tell(struct prober *prober, const struct control_message *message);
 /* A row of `events`. `app` may be NULL. */
 void prober_event(struct prober *prober, const char *app, const char *kind,
                   enum log_level level, const char *message);

@@ -2,26 +2,26 @@
 #include "probes/recall.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/board_writer.h"
 
-static void
-recall_state(struct prober_app *app, const struct board_detail *detail)
-{
-    struct record record = { .kind = RECORD_ENDPOINT, .at_ms = clock_wall_ms() };
-    struct record_endpoint *row = &record.of.endpoint;
-
-    snprintf(record.app, sizeof record.app, "%s", app->config.name);
-    snprintf(record.target, sizeof record.target, "%s", detail->target);
-    address_format(&detail->address, record.address);
-    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(detail->state));
-    row->since_ms = detail->since_ms;
-    seeds_recall(app->prober->seeds, &record);
-}
+struct recall {
+    uint32_t count;             /* in the order of their slots */
+    uint32_t at;                /* behind the last that was taken: mostly the next to be */
+    uint32_t taken;
+    struct left {
+        uint32_t slot;
+        bool taken;
+        struct board_detail detail;
+    } left[];
+};
 
 /* The target of this name; `*at` is where the last one was found: slots are mostly taken in the
  * order of the configuration. */
@@ -51,38 +51,121 @@ recall_address(struct prober_app *app, const struct app_target *target,
     resolver_seed(app->prober->resolver, &record);
 }
 
+/* The names' addresses have to be known before their targets start. */
 static void
-free_slot(struct board *board, uint32_t slot)
+recall_addresses(struct prober_app *app)
 {
-    static const struct board_detail nothing;
+    const struct recall *recall = app->recall;
+    uint32_t at = 0;
 
-    atomic_store_explicit(&board_pulse_writable(board, slot)->id, 0, memory_order_relaxed);
-    board_set_detail(board, slot, &nothing);
+    for (uint32_t i = 0; i < recall->count; i++) {
+        const struct board_detail *detail = &recall->left[i].detail;
+        const struct app_target *target = find_target(&app->config, detail->target, &at);
+
+        if (detail->address.family != 0 && target != NULL && target->address.family == 0)
+            recall_address(app, target, &detail->address);
+    }
+}
+
+static uint32_t
+pulse_id(const struct board *board, uint32_t slot)
+{
+    return atomic_load_explicit(&board_pulse(board, slot)->id, memory_order_relaxed);
+}
+
+static uint32_t
+count_left(const struct board *board)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = 0; slot < board_slots(board); slot++)
+        count += pulse_id(board, slot) != 0;
+    return count;
+}
+
+/* A pulse gets its endpoint's id after the detail: where they differ, a slot changed hands. */
+static bool
+read_left(const struct board *board, uint32_t slot, struct left *left)
+{
+    uint32_t id = pulse_id(board, slot);
+
+    left->slot = slot;
+    return id != 0 && board_detail_left(board, slot, &left->detail) && left->detail.id == id;
+}
+
+/* Most slots of a large board were never used, and their memory need not be touched. */
+static bool
+is_dirty(const struct board *board, uint32_t slot)
+{
+    struct board_detail detail;
+
+    return pulse_id(board, slot) != 0 || board_detail_left(board, slot, &detail);
+}
+
+int
+recall_begin(struct prober_app *app)
+{
+    const struct board *board = app->writer.board;
+    uint32_t count = count_left(board);
+    struct recall *recall;
+
+    assert(app->targets == NULL);
+    assert(app->recall == NULL);
+    assert(app->prober->resolver != NULL);
+
+    app->family->next_id = MAX(app->family->next_id, board_next_id(board));
+    if (count == 0)
+        return 0;
+    recall = calloc(1, sizeof *recall + count * sizeof recall->left[0]);
+    if (recall == NULL)
+        return -ENOMEM;
+    app->recall = recall;
+    for (uint32_t slot = 0; slot < board_slots(board) && recall->count < count; slot++) {
+        struct left *left = &recall->left[recall->count];
+
+        recall->count += read_left(board, slot, left);
+    }
+    recall_addresses(app);
+    board_writer_recall(app);
+    return 0;
+}
+
+const struct board_detail *
+recall_take(struct prober_app *app, const struct target *target, const struct address *address,
+            uint32_t *slot)
+{
+    struct recall *recall = app->recall;
+
+    for (uint32_t i = 0; recall != NULL && i < recall->count; i++) {
+        uint32_t index = (recall->at + i) % recall->count;
+        struct left *left = &recall->left[index];
+
+        if (left->taken || !address_equal(&left->detail.address, address) ||
+            strcmp(left->detail.target, target->config->name) != 0)
+            continue;
+        left->taken = true;
+        recall->taken++;
+        recall->at = index + 1;
+        *slot = left->slot;
+        return &left->detail;
+    }
+    return NULL;
 }
 
 void
-recall_board(struct prober_app *app)
+recall_end(struct prober_app *app)
 {
-    struct board *board = app->writer.board;
-    const struct app_target *target;
-    struct board_detail detail;
-    uint32_t at = 0, count = 0;
+    const struct board *board = app->writer.board;
 
-    assert(app->targets == NULL);
-    assert(app->prober->resolver != NULL);
+    if (app->recall == NULL)
+        return;
+    log_info(app->config.name, "%" PRIu32 " endpoints go on as the last prober left them",
+             app->recall->taken);
+    free(app->recall);
+    app->recall = NULL;
     for (uint32_t slot = 0; slot < board_slots(board); slot++) {
-        if (!board_detail(board, slot, &detail))
-            continue;
-        free_slot(board, slot);
-        app->next_id = MAX(app->next_id, detail.id + 1);
-        target = find_target(&app->config, detail.target, &at);
-        if (detail.address.family == 0 || target == NULL)
-            continue;
-        count++;
-        recall_state(app, &detail);
-        if (target->address.family == 0)
-            recall_address(app, target, &detail.address);
+        if (app->writer.slots[slot] == NULL && is_dirty(board, slot))
+            board_writer_clear_slot(app, slot);
     }
-    if (count > 0)
-        log_info(app->config.name, "%u endpoints are as the last prober left them", count);
+    board_writer_house(app);
 }

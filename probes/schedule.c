@@ -34,6 +34,22 @@ schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms)
 }
 
 uint32_t
+schedule_longest_ms(uint32_t interval_ms, uint32_t percent)
+{
+    return (uint32_t)(interval_ms + (uint64_t)interval_ms * MIN(percent, 100) / 100);
+}
+
+uint32_t
+schedule_resume_ms(uint64_t due_ms, uint32_t longest_ms, uint64_t now_ms, uint32_t random)
+{
+    if (due_ms <= now_ms)
+        return random % (MIN(longest_ms, SCHEDULE_SPREAD_MAX_MS) + 1);
+    if (due_ms - now_ms > longest_ms)
+        return random % (longest_ms + 1);
+    return (uint32_t)(due_ms - now_ms);
+}
+
+uint32_t
 schedule_random(uint64_t *state)
 {
     assert(*state != 0);

@@ -26,6 +26,15 @@ uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
 /* How long to wait for the next start, when the last was at `started_ms`; 0: it is due. */
 uint32_t schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms);
 
+/* An interval with as much jitter as there can be. */
+uint32_t schedule_longest_ms(uint32_t interval_ms, uint32_t percent);
+
+/* How long a probe waits that was meant to start at `due_ms` before another took over: as long
+ * as it would have. One that is overdue, or beyond the longest interval because that became
+ * shorter, comes at a random time, for there are others. */
+uint32_t schedule_resume_ms(uint64_t due_ms, uint32_t longest_ms, uint64_t now_ms,
+                            uint32_t random);
+
 /* A small generator (xorshift), good enough to spread timers; `*state` is never 0. */
 uint32_t schedule_random(uint64_t *state);
 

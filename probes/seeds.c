@@ -44,8 +44,8 @@ make_key(char *key, const char *app, const char *target, const char *address)
     return (size_t)snprintf(key, KEY_BYTES, "%s %s %s", app, target, address);
 }
 
-static void
-add(struct seeds *seeds, const struct record *record, bool recalled)
+void
+seeds_add(struct seeds *seeds, const struct record *record)
 {
     char key[KEY_BYTES];
     size_t bytes = make_key(key, record->app, record->target, record->address);
@@ -66,20 +66,7 @@ add(struct seeds *seeds, const struct record *record, bool recalled)
     }
     entry->seed.state = health_seed_state(state);
     entry->seed.since_ms = record->of.endpoint.since_ms;
-    entry->seed.recalled = recalled;
     entry->at_ms = record->at_ms;
-}
-
-void
-seeds_add(struct seeds *seeds, const struct record *record)
-{
-    add(seeds, record, false);
-}
-
-void
-seeds_recall(struct seeds *seeds, const struct record *record)
-{
-    add(seeds, record, true);
 }
 
 bool

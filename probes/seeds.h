@@ -1,8 +1,7 @@
 /*
  * seeds - what the database last knew of endpoints, until each is met again.
  *
- * Filled from the supervisor's SEED and from boards that an earlier prober left; each seed is
- * used once. The loop's thread only.
+ * Filled from the supervisor's SEED; each seed is used once. The loop's thread only.
  */
 #ifndef FPROXY_PROBES_SEEDS_H
 #define FPROXY_PROBES_SEEDS_H
@@ -22,7 +21,6 @@ enum {
 struct seed {
     enum endpoint_state state;      /* where the endpoint starts */
     int64_t since_ms;               /* wall: in that state since */
-    bool recalled;                  /* from an earlier prober, not from the database */
 };
 
 struct seeds;
@@ -33,9 +31,6 @@ void seeds_destroy(struct seeds *seeds);
 
 /* Remembers a RECORD_ENDPOINT; what does not make sense is passed over. */
 void seeds_add(struct seeds *seeds, const struct record *record);
-
-/* The same of what an earlier prober knew just now, which counts more than the database. */
-void seeds_recall(struct seeds *seeds, const struct record *record);
 
 /* The seed of an endpoint, which is used up; false when there is none, it is too old at
  * `wall_ms`, or says nothing. */

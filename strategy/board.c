@@ -22,13 +22,13 @@
 
 enum {
     BOARD_MAGIC = 0x66706264,           /* "fpbd" */
-    BOARD_LAYOUT = 2,                   /* changes with anything below or in the headers */
+    BOARD_LAYOUT = 3,                   /* changes with anything below or in the headers */
     DETAIL_WORDS = sizeof(struct board_detail) / WORD_BYTES,
     SUMMARY_WORDS = sizeof(struct board_summary) / WORD_BYTES,
     READ_TRIES = 200,                   /* against a busy writer */
     READ_TRIES_SPINNING = 20,           /* then let it run: it may share our core */
 };
-_Static_assert(sizeof(struct board_detail) == 512, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_detail) == 536, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_summary) == 16, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_pulse) == 24, "another size is another BOARD_LAYOUT");
 
@@ -46,6 +46,7 @@ struct board_head {
     struct page_head page;
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t beat_ms;
     _Atomic uint32_t generation;
+    _Atomic uint32_t next_id;
     struct summary_cell summary;
 };
 
@@ -257,6 +258,17 @@ cell_write(_Atomic uint64_t *sequence, _Atomic uint64_t *words, const void *from
     atomic_store_explicit(sequence, odd + 1, memory_order_release);
 }
 
+/* Readers print these; a damaged file must not run them beyond their end. */
+static void
+mend(struct board_detail *detail)
+{
+    detail->target[sizeof detail->target - 1] = '\0';
+    detail->probe_kind[sizeof detail->probe_kind - 1] = '\0';
+    detail->probe_detail[sizeof detail->probe_detail - 1] = '\0';
+    if (detail->address.family != 4 && detail->address.family != 6)
+        memset(&detail->address, 0, sizeof detail->address);
+}
+
 bool
 board_detail(const struct board *board, uint32_t slot, struct board_detail *detail)
 {
@@ -267,12 +279,20 @@ board_detail(const struct board *board, uint32_t slot, struct board_detail *deta
     cell = &board->details[slot];
     if (!cell_read(&cell->sequence, cell->words, detail, DETAIL_WORDS) || detail->id == 0)
         return false;
-    /* Readers print these; a damaged file must not run them beyond their end. */
-    detail->target[sizeof detail->target - 1] = '\0';
-    detail->probe_kind[sizeof detail->probe_kind - 1] = '\0';
-    detail->probe_detail[sizeof detail->probe_detail - 1] = '\0';
-    if (detail->address.family != 4 && detail->address.family != 6)
-        memset(&detail->address, 0, sizeof detail->address);
+    mend(detail);
+    return true;
+}
+
+bool
+board_detail_left(const struct board *board, uint32_t slot, struct board_detail *detail)
+{
+    assert(board->writable);
+    assert(slot < board->slots);
+
+    atomic_words_load(board->details[slot].words, detail, DETAIL_WORDS);
+    if (detail->id == 0)
+        return false;
+    mend(detail);
     return true;
 }
 
@@ -288,6 +308,12 @@ uint64_t
 board_beat_ms(const struct board *board)
 {
     return atomic_load_explicit(&board->head->beat_ms, memory_order_relaxed);
+}
+
+uint32_t
+board_next_id(const struct board *board)
+{
+    return atomic_load_explicit(&board->head->next_id, memory_order_relaxed);
 }
 
 void
@@ -342,4 +368,12 @@ board_beat(struct board *board, uint64_t now_ms)
     assert(board->writable);
 
     atomic_store_explicit(&board->head->beat_ms, now_ms, memory_order_relaxed);
+}
+
+void
+board_set_next_id(struct board *board, uint32_t id)
+{
+    assert(board->writable);
+
+    atomic_store_explicit(&board->head->next_id, id, memory_order_relaxed);
 }

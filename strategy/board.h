@@ -9,7 +9,8 @@
  * a higher number is made, filled and handed out, and the old one unlinked.
  *
  * An endpoint has a slot while it lives; its id is never given to another one. A target
- * without any address has a slot too, so that it can be shown, but is never published.
+ * without any address has a slot too, so that it can be shown, but is never published. A
+ * prober that ends leaves the board as it is: the next one goes on from there.
  */
 #ifndef FPROXY_STRATEGY_BOARD_H
 #define FPROXY_STRATEGY_BOARD_H
@@ -39,7 +40,7 @@ struct board_detail {
     uint8_t state;                      /* enum endpoint_state */
     uint8_t reason;                     /* enum reason: why it is in this state */
     uint8_t probe_outcome;              /* enum reason of the last probe; 0: none yet */
-    uint8_t unused;
+    uint8_t first_done;                 /* its first probe ended, or it needs none */
     uint32_t weight;
     uint32_t probe_duration_us;
     uint32_t successes, failures;       /* in a row, by probe */
@@ -50,6 +51,11 @@ struct board_detail {
     char target[TARGET_NAME_BYTES];     /* as configured */
     char probe_kind[16];
     char probe_detail[DETAIL_BYTES];
+    /* For the prober that replaces this one, CLOCK_MONOTONIC: */
+    uint64_t due_ms;                    /* the next probe; 0: none */
+    uint64_t down_since_ms;             /* no sign of life since */
+    uint32_t down_interval_ms;          /* how it is probed while it is down */
+    uint32_t unused;
 };
 
 /* What holds for the whole app. Copied through a sequence lock as well. */
@@ -90,6 +96,12 @@ bool board_detail(const struct board *board, uint32_t slot, struct board_detail 
 bool board_summary(const struct board *board, struct board_summary *summary);
 /* When the prober last said that it lives, CLOCK_MONOTONIC ms; 0: never. */
 uint64_t board_beat_ms(const struct board *board);
+/* No endpoint has had this id or a higher one; 0: none has any. */
+uint32_t board_next_id(const struct board *board);
+
+/* A prober that succeeds another, before it writes: the same, but also what the dead one left
+ * half written, of which every word is either the older or the newer one. */
+bool board_detail_left(const struct board *board, uint32_t slot, struct board_detail *detail);
 
 /* Prober only. The generation changes when the same board serves a newer configuration. */
 void board_set_generation(struct board *board, uint32_t generation);
@@ -98,5 +110,6 @@ struct board_pulse *board_pulse_writable(struct board *board, uint32_t slot);
 void board_set_detail(struct board *board, uint32_t slot, const struct board_detail *detail);
 void board_set_summary(struct board *board, const struct board_summary *summary);
 void board_beat(struct board *board, uint64_t now_ms);
+void board_set_next_id(struct board *board, uint32_t id);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -19,10 +20,15 @@
 #include "base/util.h"
 
 static void
-become_prober(int control)
+become_prober(int control, int listener)
 {
-    if (dup2(control, CONTROL_FD) < 0)
+    /* Neither may lie where the other has to go. */
+    control = fcntl(control, F_DUPFD, CONTROL_LISTEN_FD + 1);
+    listener = fcntl(listener, F_DUPFD, CONTROL_LISTEN_FD + 1);
+    if (dup2(control, CONTROL_FD) < 0 || dup2(listener, CONTROL_LISTEN_FD) < 0)
         _exit(120);
+    close(control);
+    close(listener);
     execl(FPROXY_PROBER, "fproxy-prober", (char *)NULL);
     _exit(121);
 }
@@ -47,16 +53,41 @@ take(struct harness *harness, const struct control_message *message)
         harness->pong_count++;
         break;
     case CONTROL_RECORD:
+        if (harness->records_ignored)
+            break;
         assert_true(harness->record_count < HARNESS_RECORDS_MAX);
         harness->records[harness->record_count++] = message->body.record;
         break;
     case CONTROL_HELLO:
         assert_int_equal(message->body.hello.role, CONTROL_PROBER);
         assert_int_equal(message->body.hello.pid, harness->pid);
+        assert_int_equal(message->body.hello.protocol, CONTROL_PROTOCOL);
+        assert_string_not_equal(message->body.hello.version, "");
+        harness->hello_count++;
+        break;
+    case CONTROL_REPORT_END:
+        harness->report_end_count++;
         break;
     default:
         fail_msg("a message of type %u from the prober", message->type);
     }
+}
+
+static void
+take_report(struct harness *harness, const struct control_app *app, int fd)
+{
+    char *text;
+    size_t bytes;
+
+    assert_int_equal(sealed_text_read(fd, APP_TEXT_BYTES_MAX, &text, &bytes), 0);
+    close(fd);
+    if (harness->report_count < HARNESS_REPORTS_MAX) {
+        harness->reports[harness->report_count] = *app;
+        harness->report_texts[harness->report_count] = text;
+        text = NULL;
+    }
+    harness->report_count++;
+    free(text);
 }
 
 /* False when nothing came for `wait_ms`. */
@@ -71,8 +102,11 @@ read_one(struct harness *harness, int wait_ms)
     if (poll(&poll_fd, 1, wait_ms) <= 0)
         return false;
     assert_int_equal(control_receive(harness->control, &message, fds, &fd_count), 1);
-    assert_int_equal(fd_count, 0);
-    take(harness, &message);
+    assert_int_equal(fd_count, message.type == CONTROL_REPORT_APP);
+    if (message.type == CONTROL_REPORT_APP)
+        take_report(harness, &message.body.app, fds[0]);
+    else
+        take(harness, &message);
     return true;
 }
 
@@ -117,29 +151,92 @@ send_text(struct harness *harness, enum control_type type, const void *data, siz
     close(fd);
 }
 
-struct harness *
-harness_start(const struct settings *settings)
+static struct sockaddr_un
+successor_address(const struct harness *harness)
 {
-    struct harness *harness = calloc(1, sizeof *harness);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/prober", harness->dir_path);
+    return address;
+}
+
+static void
+bind_listener(struct harness *harness)
+{
+    struct sockaddr_un address = successor_address(harness);
+
+    unlink(address.sun_path);
+    harness->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_true(harness->listener >= 0);
+    assert_int_equal(bind(harness->listener, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+static void
+start_process(struct harness *harness, const struct settings *settings)
+{
     char *text = settings_print(settings);
     int pair[2];
 
-    assert_non_null(harness);
     assert_non_null(text);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    snprintf(harness->dir_path, sizeof harness->dir_path, "/tmp/fproxy-test-XXXXXX");
-    assert_non_null(mkdtemp(harness->dir_path));
-    harness->dir = open(harness->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(harness->dir >= 0);
+    bind_listener(harness);
     harness->pid = fork();
     assert_true(harness->pid >= 0);
     if (harness->pid == 0)
-        become_prober(pair[1]);
+        become_prober(pair[1], harness->listener);
+    close(harness->listener);
     close(pair[1]);
     harness->control = pair[0];
     send_text(harness, CONTROL_SETTINGS, text, strlen(text));
     free(text);
+}
+
+struct harness *
+harness_start(const struct settings *settings)
+{
+    struct harness *harness = calloc(1, sizeof *harness);
+
+    assert_non_null(harness);
+    harness->board_fd = -1;
+    snprintf(harness->dir_path, sizeof harness->dir_path, "/tmp/fproxy-test-XXXXXX");
+    assert_non_null(mkdtemp(harness->dir_path));
+    harness->dir = open(harness->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(harness->dir >= 0);
+    start_process(harness, settings);
     return harness;
+}
+
+void
+harness_replace(struct harness *harness, const struct settings *settings)
+{
+    int status;
+
+    kill(harness->pid, SIGKILL);
+    assert_int_equal(waitpid(harness->pid, &status, 0), harness->pid);
+    assert_true(WIFSIGNALED(status));
+    harness_leave(harness);
+    start_process(harness, settings);
+}
+
+void
+harness_leave(struct harness *harness)
+{
+    if (harness->control >= 0)
+        close(harness->control);
+    harness->control = -1;
+}
+
+int
+harness_succeed(struct harness *harness)
+{
+    struct sockaddr_un address = successor_address(harness);
+    int before = harness->control;
+
+    harness->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_true(harness->control >= 0);
+    assert_int_equal(
+        connect(harness->control, (struct sockaddr *)&address, sizeof address), 0);
+    return before;
 }
 
 void
@@ -158,6 +255,11 @@ harness_stop(struct harness *harness)
     if (harness->control >= 0)
         close(harness->control);
     traffic_close(harness->traffic);
+    if (harness->board_fd >= 0)
+        close(harness->board_fd);
+    for (size_t i = 0; i < ARRAY_SIZE(harness->report_texts); i++)
+        free(harness->report_texts[i]);
+    unlinkat(harness->dir, "prober", 0);
     close(harness->dir);
     rmdir(harness->dir_path);
     free(harness);
@@ -239,10 +341,39 @@ send_board(struct harness *harness, struct control_message *message, int text_fd
     assert_int_equal(board_format(fd, app->app, app->board_number, app->generation, slots), 0);
     send_and_wait(harness, message, text_fd, fd, traffic_fd);
     assert_int_equal(board_open(fd, false, &board), 0);
-    close(fd);
+    if (harness->board_fd >= 0)
+        close(harness->board_fd);
+    harness->board_fd = fd;
     if (traffic_fd >= 0)
         close(traffic_fd);
     return board;
+}
+
+static int
+text_of(const struct app_config *app)
+{
+    char *text = app_config_print(app);
+    int fd;
+
+    assert_non_null(text);
+    fd = sealed_text_create("app", text, strlen(text));
+    assert_true(fd >= 0);
+    free(text);
+    return fd;
+}
+
+void
+harness_load_again(struct harness *harness, const struct app_config *app, uint32_t generation,
+                   uint32_t board_number)
+{
+    struct control_message message;
+    int fd = text_of(app);
+
+    assert_true(harness->board_fd >= 0);
+    control_app_message(&message, CONTROL_APP_LOAD, app->name, generation);
+    message.body.app.board_number = board_number;
+    send_and_wait(harness, &message, fd, harness->board_fd, -1);
+    close(fd);
 }
 
 struct board *
@@ -251,17 +382,12 @@ harness_load(struct harness *harness, const struct app_config *app, uint32_t gen
 {
     struct control_message message;
     struct board *board;
-    char *text = app_config_print(app);
-    int fd;
+    int fd = text_of(app);
 
-    assert_non_null(text);
-    fd = sealed_text_create("app", text, strlen(text));
-    assert_true(fd >= 0);
     control_app_message(&message, CONTROL_APP_LOAD, app->name, generation);
     message.body.app.board_number = board_number;
     board = send_board(harness, &message, fd, slots);
     close(fd);
-    free(text);
     return board;
 }
 

@@ -18,7 +18,7 @@
 #include "strategy/board.h"
 #include "strategy/traffic.h"
 
-enum { HARNESS_RECORDS_MAX = 4096, HARNESS_WAIT_MS = 10000 };
+enum { HARNESS_RECORDS_MAX = 4096, HARNESS_REPORTS_MAX = 16, HARNESS_WAIT_MS = 10000 };
 
 struct harness {
     pid_t pid;
@@ -30,7 +30,13 @@ struct harness {
     struct control_health health;       /* the last one */
     uint32_t health_count;
     struct control_app loaded, grow;    /* the last ones */
-    uint32_t loaded_count, grow_count, pong_count;
+    uint32_t loaded_count, grow_count, pong_count, hello_count, report_end_count;
+    struct control_app reports[HARNESS_REPORTS_MAX];    /* the first ones */
+    char *report_texts[HARNESS_REPORTS_MAX];            /* owned */
+    uint32_t report_count;
+    bool records_ignored;               /* the caller's choice */
+    int board_fd;                       /* of the last board that was made; -1: none */
+    int listener;                       /* bound; the prober listens at it */
     struct record records[HARNESS_RECORDS_MAX];
     uint32_t record_count;
 };
@@ -40,6 +46,13 @@ struct harness *harness_start(const struct settings *settings);
 /* STOP, or SIGTERM when `control` was closed; the exit status must be 0. */
 void harness_stop(struct harness *harness);
 
+/* kill -9, and the next prober in its place, which knows nothing but `settings`. */
+void harness_replace(struct harness *harness, const struct settings *settings);
+/* The supervisor is gone. */
+void harness_leave(struct harness *harness);
+/* Another one connects; an earlier connection is left open and returned (-1: there is none). */
+int harness_succeed(struct harness *harness);
+
 void harness_send(struct harness *harness, const struct control_message *message, int fd1,
                   int fd2);
 void harness_seed(struct harness *harness, const struct record *records, size_t count);
@@ -48,6 +61,9 @@ void harness_seed(struct harness *harness, const struct record *records, size_t 
  * board, mapped for reading. */
 struct board *harness_load(struct harness *harness, const struct app_config *app,
                            uint32_t generation, uint32_t board_number, uint32_t slots);
+/* The same with the board that was made last. */
+void harness_load_again(struct harness *harness, const struct app_config *app,
+                        uint32_t generation, uint32_t board_number);
 /* The board that answers an APP_GROW. */
 struct board *harness_grow(struct harness *harness, const char *app, uint32_t generation,
                            uint32_t board_number, uint32_t slots);

@@ -1,0 +1,212 @@
+/* The board, another generation, the database, `initial`: in this order. */
+#include "probes/endpoint_origin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "probes/board_writer.h"
+#include "probes/prober_app.h"
+#include "probes/recall.h"
+
+/* What was known of it elsewhere. */
+struct past {
+    bool same_probe;                /* of the same kind as the app's is now */
+    bool first_done;
+    struct health health;
+    int64_t since_ms;
+    struct last_probe last;
+    uint32_t connect_us;
+    uint64_t passed_start_ms, failed_start_ms, due_ms;
+};
+
+static void
+set_initial(struct endpoint *endpoint)
+{
+    struct prober_app *app = endpoint->target->app;
+    enum app_initial initial = app->config.initial;
+    enum endpoint_state state = ENDPOINT_UNKNOWN;
+    enum reason reason = REASON_NONE;
+    struct seed seed;
+    bool known = endpoint->address.family != 0 &&
+                 seeds_take(app->prober->seeds, app->config.name,
+                            endpoint->target->config->name, &endpoint->address,
+                            clock_wall_ms(), &seed);
+
+    if (endpoint->address.family == 0) {
+        state = ENDPOINT_UNRESOLVED;
+    } else if (app->ops == NULL) {
+        state = ENDPOINT_AVAILABLE;
+        reason = REASON_INITIAL;
+    } else if (initial != APP_INITIAL_HISTORY) {
+        state = initial == APP_INITIAL_UP ? ENDPOINT_AVAILABLE : ENDPOINT_UNAVAILABLE;
+        reason = REASON_INITIAL;
+    } else if (known) {
+        state = seed.state;
+        reason = REASON_HISTORY;
+        endpoint->since_ms = seed.since_ms;
+    }
+    endpoint->first_done = app->ops == NULL && endpoint->address.family != 0;
+    health_init(&endpoint->health, state, reason, clock_monotonic_ms());
+}
+
+/* True when its probes go on. */
+static bool
+take_over(struct endpoint *endpoint, const struct past *past)
+{
+    uint32_t interval_ms = endpoint->target->app->policy.interval_ms;
+
+    endpoint->since_ms = past->since_ms;
+    endpoint->connect_us = past->connect_us;
+    endpoint->passed_start_ms = past->passed_start_ms;
+    endpoint->failed_start_ms = past->failed_start_ms;
+    endpoint->last = past->last;
+    if (!past->same_probe) {
+        health_init(&endpoint->health, health_seed_state(past->health.state), REASON_HISTORY,
+                    clock_monotonic_ms());
+        return false;
+    }
+    endpoint->health = past->health;
+    endpoint->health.down_interval_ms = MIN(past->health.down_interval_ms,
+                                            MAX(HEALTH_DOWN_INTERVAL_MAX_MS, interval_ms));
+    endpoint->first_done = past->first_done;
+    endpoint->due_ms = past->due_ms;
+    endpoint->log.last_outcome = past->last.outcome;
+    if (past->last.outcome == REASON_OK)
+        endpoint->log.kept_success_ms = past->last.at_ms;   /* or a little earlier */
+    return past->first_done;
+}
+
+/* ---- another generation of the app ---- */
+
+static bool
+inherit(struct endpoint *endpoint)
+{
+    const struct prober_app *app = endpoint->target->app;
+    const struct endpoint *twin = prober_app_twin(app, endpoint->target, &endpoint->address);
+    struct past past;
+
+    if (twin == NULL)
+        return false;
+    endpoint->id = twin->id;
+    if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
+        return false;
+    past = (struct past){
+        .same_probe = twin->target->app->ops == app->ops,
+        .first_done = twin->first_done,
+        .health = twin->health,
+        .since_ms = twin->since_ms,
+        .last = twin->last,
+        .connect_us = twin->connect_us,
+        .passed_start_ms = twin->passed_start_ms,
+        .failed_start_ms = twin->failed_start_ms,
+        .due_ms = twin->due_ms,
+    };
+    return take_over(endpoint, &past);
+}
+
+/* ---- the board of an earlier prober ---- */
+
+/* The machine may have been started anew since: no instant lies ahead. */
+static uint64_t
+no_later(uint64_t instant_ms, uint64_t now_ms)
+{
+    return instant_ms <= now_ms ? instant_ms : 0;
+}
+
+static struct health
+recall_health(const struct board_detail *detail, uint64_t now_ms)
+{
+    bool known = detail->state < ENDPOINT_STATES && detail->reason < REASONS;
+
+    return (struct health){
+        .state = known ? (enum endpoint_state)detail->state : ENDPOINT_UNKNOWN,
+        .reason = known ? (enum reason)detail->reason : REASON_NONE,
+        .successes = detail->successes,
+        .failures = detail->failures,
+        .probed = detail->successes > 0 || detail->failures > 0,
+        .down_since_ms = no_later(detail->down_since_ms, now_ms),
+        .down_interval_ms = detail->down_interval_ms,
+    };
+}
+
+static struct last_probe
+recall_last(const struct board_detail *detail)
+{
+    struct last_probe last = {
+        .outcome = detail->probe_outcome < REASONS ? (enum reason)detail->probe_outcome
+                                                   : REASON_NONE,
+        .duration_us = detail->probe_duration_us,
+        .at_ms = detail->probe_at_ms,
+        .next_ms = detail->probe_next_ms,
+    };
+
+    memcpy(last.detail, detail->probe_detail, sizeof last.detail);
+    return last;
+}
+
+static uint64_t
+pulse_ms(const _Atomic uint64_t *instant_ms, uint64_t now_ms)
+{
+    return no_later(atomic_load_explicit(instant_ms, memory_order_relaxed), now_ms);
+}
+
+static bool
+go_on(struct endpoint *endpoint, const struct board_detail *detail)
+{
+    const struct prober_app *app = endpoint->target->app;
+    const struct board_pulse *pulse = board_pulse(app->writer.board, endpoint->slot);
+    uint64_t now_ms = clock_monotonic_ms();
+    struct past past = {
+        .same_probe = strcmp(detail->probe_kind, app->config.probe.kind) == 0,
+        .first_done = detail->first_done,
+        .health = recall_health(detail, now_ms),
+        .since_ms = detail->since_ms,
+        .last = recall_last(detail),
+        .connect_us = atomic_load_explicit(&pulse->connect_us, memory_order_relaxed),
+        .passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms),
+        .failed_start_ms = pulse_ms(&pulse->failed_start_ms, now_ms),
+        .due_ms = detail->due_ms,
+    };
+
+    return take_over(endpoint, &past);
+}
+
+static bool
+recall(struct endpoint *endpoint, const struct board_detail *detail)
+{
+    struct prober_app *app = endpoint->target->app;
+    bool was_probed = strcmp(detail->probe_kind, "none") != 0;
+
+    endpoint->id = detail->id;
+    board_writer_keep_slot(endpoint);
+    if (endpoint->address.family == 0) {        /* the resolver tells the rest */
+        endpoint->since_ms = detail->since_ms;
+        endpoint->health.reason = recall_health(detail, 0).reason;
+        endpoint->last = recall_last(detail);
+        return false;
+    }
+    if (app->ops == NULL || !was_probed) {
+        if (app->ops == NULL && !was_probed)
+            endpoint->since_ms = detail->since_ms;
+        return false;
+    }
+    return go_on(endpoint, detail);
+}
+
+bool
+endpoint_origin(struct endpoint *endpoint)
+{
+    struct prober_app *app = endpoint->target->app;
+    const struct board_detail *detail =
+        recall_take(app, endpoint->target, &endpoint->address, &endpoint->slot);
+    bool goes_on;
+
+    set_initial(endpoint);
+    goes_on = detail != NULL ? recall(endpoint, detail) : inherit(endpoint);
+    if (endpoint->id == 0)
+        endpoint->id = app->family->next_id++;
+    board_set_next_id(app->writer.board, app->family->next_id);
+    return goes_on;
+}

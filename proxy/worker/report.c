@@ -1,6 +1,7 @@
 /* report - see report.h. */
 #include "proxy/worker/report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ send_message(struct worker *worker, const struct control_message *message, const
 {
     int rc = control_peer_send(worker->peer, message, fds, fd_count);
 
-    if (rc != 0)
+    if (rc != 0 && rc != -EPIPE)
         log_error(NULL, "the supervisor cannot be told what is here: %s", strerror(-rc));
 }
 

@@ -106,7 +106,7 @@ tell_about(struct worker *worker, enum control_type type, const char *app, uint3
     snprintf(body->detail, sizeof body->detail, "%s",
              result != 0 && detail[0] == '\0' ? strerror(-result) : detail);
     rc = control_peer_send(worker->peer, &message, NULL, 0);
-    if (rc != 0)
+    if (rc != 0 && rc != -EPIPE)        /* its end is told in a moment */
         log_error(app, "the supervisor cannot be told: %s", strerror(-rc));
 }
 
@@ -245,14 +245,13 @@ uint32_t
 worker_conn_max(const struct worker *worker)
 {
     const uint32_t threads = MAX(worker->thread_count, 1u);
-    struct rlimit limit = { .rlim_cur = 0 };
     uint64_t aside = DESCRIPTORS_RESERVED + worker->ports.listener_count + worker->app_count +
                      threads * (2 * worker->pipes + 4);
 
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur <= aside)
+    if (worker->descriptors <= aside)
         return 1;
-    return (uint32_t)MIN(MAX((limit.rlim_cur - aside) / 2 / threads, 1), (rlim_t)UINT32_MAX);
+    return (uint32_t)MIN(MAX((worker->descriptors - aside) / 2 / threads, 1),
+                         (uint64_t)UINT32_MAX);
 }
 
 /* What each may hold comes with the first app that accepts. */
@@ -263,6 +262,7 @@ start_threads(struct worker *worker, uint32_t count)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return -errno;
+    worker->descriptors = limit.rlim_cur;
     worker->pipes = (uint32_t)MIN(MAX(limit.rlim_cur / 32 / count, 2), (rlim_t)PIPES_MAX);
     for (uint32_t i = 0; i < count; i++) {
         worker->threads[i] = thread_start(i, worker->pipes, &worker->replies);

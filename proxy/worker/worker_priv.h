@@ -32,6 +32,7 @@ struct worker {
     struct mailbox replies;
     struct thread *threads[APP_THREADS_MAX];
     uint32_t thread_count;
+    uint64_t descriptors;           /* that this process may have */
     uint32_t pipes;                 /* a thread has at most */
     bool stopping;
     bool pinging;                   /* the threads are asked */

@@ -376,6 +376,8 @@ rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned cou
     rig_expect(rig, CONTROL_APP_LOADED, &loaded);
     assert_int_equal(loaded.body.app.result, 0);
     rig_order(rig, CONTROL_APP_ACCEPT, 0, NULL, 0);
+    rig_expect(rig, CONTROL_APP_ACCEPTING, &loaded);
+    assert_int_equal(loaded.body.app.result, 0);
 }
 
 static int

@@ -36,6 +36,7 @@ struct control_peer {
     uint64_t dropped;
     control_message_fn *on_message;
     control_closed_fn *on_closed;
+    control_drained_fn *on_drained;     /* may be NULL */
     void *context;
     bool gone;                  /* the other side takes nothing more */
     bool complained;            /* about messages that are not ours */
@@ -99,6 +100,17 @@ wait_to_send(struct control_peer *peer, int rc)
         event_add(peer->writable, NULL);
 }
 
+/* False when the peer was destroyed meanwhile (and is freed now). */
+static bool
+leave_callback(struct control_peer *peer)
+{
+    peer->in_callback = false;
+    if (!peer->destroyed)
+        return true;
+    free_peer(peer);
+    return false;
+}
+
 static void
 flush(evutil_socket_t socket, short what, void *context)
 {
@@ -119,17 +131,11 @@ flush(evutil_socket_t socket, short what, void *context)
         }
         drop_first(peer);
     }
-}
-
-/* False when the peer was destroyed meanwhile (and is freed now). */
-static bool
-leave_callback(struct control_peer *peer)
-{
-    peer->in_callback = false;
-    if (!peer->destroyed)
-        return true;
-    free_peer(peer);
-    return false;
+    if (peer->on_drained == NULL)
+        return;
+    peer->in_callback = true;
+    peer->on_drained(peer->context);
+    leave_callback(peer);
 }
 
 static void
@@ -221,6 +227,12 @@ control_peer_destroy(struct control_peer *peer)
     peer->gone = true;
     if (!peer->in_callback)
         free_peer(peer);
+}
+
+void
+control_peer_on_drained(struct control_peer *peer, control_drained_fn *on_drained)
+{
+    peer->on_drained = on_drained;
 }
 
 /* Duplicates all or none. */

@@ -31,6 +31,11 @@ struct control_peer *control_peer_create(struct event_base *base, int socket,
                                          control_closed_fn *on_closed, void *context);
 void control_peer_destroy(struct control_peer *peer);
 
+/* Called whenever the queue has become empty again, with the context of the others. It may
+ * send, and destroy the peer. */
+typedef void control_drained_fn(void *context);
+void control_peer_on_drained(struct control_peer *peer, control_drained_fn *on_drained);
+
 /* Sends or queues; the caller keeps its descriptors. 0, -EPIPE when the other side is gone,
  * -ENOBUFS when the queue is full, -EMFILE when descriptors could not be duplicated. */
 int control_peer_send(struct control_peer *peer, const struct control_message *message,

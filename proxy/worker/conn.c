@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "proxy/worker/carry.h"
+#include "proxy/worker/drain.h"
 #include "proxy/worker/listen.h"
 #include "proxy/worker/race.h"
 #include "proxy/worker/relay.h"
@@ -64,7 +66,7 @@ take_free(struct thread *thread)
 }
 
 struct conn *
-conn_open(struct thread_app *app, int client_fd)
+conn_open(struct thread_app *app, int client_fd, uint16_t port)
 {
     struct thread *thread = app->thread;
     struct conn *conn = take_free(thread);
@@ -78,6 +80,7 @@ conn_open(struct thread_app *app, int client_fd)
     conn->io[CLIENT].ready = relay_client_ready;
     conn->io[TARGET].fd = -1;
     conn->state = CONN_PICKING;
+    conn->port = port;
     conn->active_ms = thread->loop.now_ms;
     LIST_INSERT_HEAD(&app->conns, conn, link);
     app->conn_count++;
@@ -93,6 +96,8 @@ conn_connected(struct conn *conn)
 {
     count_add(&conn->app->counters->connected, 1);
     conn_enter(conn, CONN_RELAYING);
+    if (UNLIKELY(conn->app->late > 0) && !carry_late(conn))
+        return;
     relay_start(conn);
 }
 
@@ -141,18 +146,20 @@ drop_flow(struct conn *conn, struct flow *flow)
     flow->pipe = NULL;
 }
 
-/* The endpoint's gauge of connections, if its cell still counts this endpoint. */
-static void
-leave_endpoint(struct conn *conn)
+/* The gauge is left alone when its cell counts another endpoint by now. */
+void
+conn_leave_endpoint(struct conn *conn)
 {
+    uint32_t id = conn->endpoint_id;
     struct traffic_tries *tries;
     uint32_t active;
 
-    if (conn->endpoint_id == 0 || conn->endpoint_slot >= traffic_slots(conn->app->traffic))
+    conn->endpoint_id = 0;
+    if (id == 0 || conn->endpoint_slot >= traffic_slots(conn->app->traffic))
         return;
     tries = traffic_tries(conn->app->traffic, conn->thread->index, conn->endpoint_slot);
     active = atomic_load_explicit(&tries->active, memory_order_relaxed);
-    if (atomic_load_explicit(&tries->id, memory_order_relaxed) == conn->endpoint_id && active)
+    if (atomic_load_explicit(&tries->id, memory_order_relaxed) == id && active)
         atomic_store_explicit(&tries->active, active - 1, memory_order_relaxed);
 }
 
@@ -166,9 +173,12 @@ conn_close(struct conn *conn, enum close_reason reason, bool reset)
     /* Counted first: whoever sees the connection end finds it counted. */
     count_add(&app->counters->closed[reason], 1);
     count_add(&app->counters->active, UINT64_MAX);      /* minus one */
-    leave_endpoint(conn);
-    if (conn->race != NULL)
+    conn_leave_endpoint(conn);
+    if (conn->race != NULL) {
         race_end(conn);
+        if (UNLIKELY(app->late > 0))
+            app->late--;
+    }
     close_side(conn, TARGET, reset);
     close_side(conn, CLIENT, reset);
     drop_flow(conn, &conn->flow[CLIENT]);
@@ -179,6 +189,8 @@ conn_close(struct conn *conn, enum close_reason reason, bool reset)
     LIST_INSERT_HEAD(&thread->closed_conns, conn, link);
     app->conn_count--;
     thread->conn_count--;
+    if (UNLIKELY(app->leaving))
+        drain_check(app);
     if (UNLIKELY(thread->accept_paused))
         listen_room(thread);
 }

@@ -62,7 +62,8 @@ struct conn {
     struct flow flow[2];
     struct wheel_timer timer;   /* connecting: next step of the race; relaying: idle check */
     struct thread *thread;      /* borrowed */
-    struct thread_app *app;     /* borrowed; it outlives its connections */
+    struct thread_app *app;     /* borrowed; it outlives its connections. Changes when a newer
+                                 * generation carries the connection on (carry.h) */
     LIST_ENTRY(conn) link;      /* of the app's connections, or the thread's free list */
     TAILQ_ENTRY(conn) turn;     /* of the thread's list of work for the end of the turn */
     struct race *race;          /* owned while connecting */
@@ -76,17 +77,24 @@ struct conn {
     bool watched_out : 1;       /* ... and EPOLLOUT is asked for */
     bool settled : 1;           /* keepalive is set on the target's socket */
     bool client_first : 1;      /* the client's FIN came first */
+    uint16_t port;              /* index in the app's ports: where the client came in */
+    uint16_t target;            /* index in the app's targets: whose endpoint was reached */
 };
+_Static_assert(sizeof(struct conn) == 224, "an idle connection costs this; think twice");
 
-/* Thread only, as everything below. A client's socket becomes a connection, which starts to
- * look for a target. The descriptor is taken over. NULL: the pool is at its limit. */
-struct conn *conn_open(struct thread_app *app, int client_fd);
+/* Thread only, as everything below. A client's socket, accepted at port number `port` of the
+ * app, becomes a connection, which starts to look for a target. The descriptor is taken over.
+ * NULL: the pool is at its limit. */
+struct conn *conn_open(struct thread_app *app, int client_fd, uint16_t port);
 
 /* The only place where a connection changes state. */
 void conn_enter(struct conn *conn, enum conn_state next);
 
 /* Ends it: closes both sides; counts `reason`. `reset`: the peers get RST, not FIN. */
 void conn_close(struct conn *conn, enum close_reason reason, bool reset);
+
+/* Its endpoint's gauge counts it no more; the connection is of no endpoint then. */
+void conn_leave_endpoint(struct conn *conn);
 
 /* A try connected: relaying begins. Called by race.c. */
 void conn_connected(struct conn *conn);

@@ -2,6 +2,7 @@
 #include "proxy/worker/hosted.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ open_shared(const int *fds, struct board **board, struct traffic **traffic)
     if (rc == 0)
         traffic_close(*traffic);
     board_close(*board);
+    *traffic = NULL;
+    *board = NULL;
     return rc != 0 ? rc : -EPROTO;
 }
 
@@ -75,15 +78,16 @@ hosted_create(const char *name, uint32_t generation, const int *fds, struct host
         return -ENOMEM;
     snprintf(new->app.name, sizeof new->app.name, "%s", name);
     new->app.generation = generation;
-    rc = read_config(fds[0], &new->app.config, why);
-    if (rc != 0) {
-        free(new);
-        return rc;
+    SLIST_INIT(&new->sockets);
+    new->text_fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+    rc = new->text_fd < 0 ? -errno : read_config(fds[0], &new->app.config, why);
+    if (rc == 0) {
+        rc = open_shared(fds + 1, &new->board, &new->traffic);
+        if (rc != 0)
+            snprintf(why, DETAIL_BYTES, "the board or traffic page is unusable: %s",
+                     strerror(-rc));
     }
-    rc = open_shared(fds + 1, &new->board, &new->traffic);
-    if (rc != 0)
-        snprintf(why, DETAIL_BYTES, "the board or traffic page is unusable: %s", strerror(-rc));
-    else
+    if (rc == 0)
         rc = create_strategy(&new->app, why);
     if (rc != 0) {
         hosted_destroy(new);
@@ -96,44 +100,182 @@ hosted_create(const char *name, uint32_t generation, const int *fds, struct host
 void
 hosted_destroy(struct hosted *hosted)
 {
-    /* Before COMMAND_ADD the sockets are ours; later a thread has taken and closed them. */
-    for (uint32_t i = 0; hosted->state == HOSTED_LOADING && i < hosted->app.listen_count; i++)
-        close(hosted->app.listen_fds[i]);
-    if (hosted->board != NULL)
-        board_close(hosted->board);
-    if (hosted->traffic != NULL)
-        traffic_close(hosted->traffic);
-    if (hosted->next_board != NULL)
-        board_close(hosted->next_board);
-    if (hosted->next_traffic != NULL)
-        traffic_close(hosted->next_traffic);
-    free(hosted->app.listen_fds);
+    struct listener *listener;
+
+    while ((listener = SLIST_FIRST(&hosted->sockets)) != NULL) {
+        SLIST_REMOVE_HEAD(&hosted->sockets, link);
+        close(listener->io.fd);
+        free(listener);
+    }
+    for (uint32_t i = 0; i < hosted->thread_count; i++)
+        thread_app_destroy(hosted->app.threads[i]);
+    free(hosted->app.threads);
+    board_close(hosted->board);
+    traffic_close(hosted->traffic);
+    board_close(hosted->next_board);
+    traffic_close(hosted->next_traffic);
+    if (hosted->text_fd >= 0)
+        close(hosted->text_fd);
+    handover_destroy(hosted->app.handover);
+    free(hosted->ports);
     free(hosted->app.strategy_state);
     app_config_fini(&hosted->app.config);
     free(hosted);
+}
+
+/* ---- sockets ---- */
+
+static int
+check_sockets(const struct hosted *hosted, const struct control_sockets *about, uint32_t count)
+{
+    uint32_t first = about->first, total = about->total;
+
+    if (hosted->state != HOSTED_LOADING || first != hosted->socket_count ||
+        total > SOCKETS_MAX || count > total - MIN(first, total) ||
+        (hosted->socket_total != 0 && total != hosted->socket_total))
+        return -EPROTO;
+    for (uint32_t i = 0; i < count; i++) {
+        if (about->port[i] >= hosted->app.config.port_count)
+            return -EPROTO;
+    }
+    return 0;
 }
 
 int
 hosted_add_sockets(struct hosted *hosted, const struct control_sockets *about,
                    const int *fds, uint32_t count)
 {
-    struct worker_app *app = &hosted->app;
-    uint32_t first = about->first, total = about->total;
+    struct listener_list made = SLIST_HEAD_INITIALIZER(made);
+    struct listener *listener;
+    int rc = check_sockets(hosted, about, count);
 
-    if (hosted->state != HOSTED_LOADING || first != app->listen_count || total > SOCKETS_MAX || count > total - first)
-        return -EPROTO;
-    if (app->listen_fds == NULL) {
-        app->listen_fds = calloc(total, sizeof *app->listen_fds);
-        if (app->listen_fds == NULL)
-            return -ENOMEM;
-        hosted->listen_room = total;
-        app->listen_per_port = total / app->config.port_count;
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        listener = calloc(1, sizeof *listener);
+        if (listener == NULL) {
+            rc = -ENOMEM;
+            break;
+        }
+        listener->io.fd = fds[i];
+        listener->port = about->port[i];
+        SLIST_INSERT_HEAD(&made, listener, link);
     }
-    if (first + count > hosted->listen_room)
-        return -EPROTO;
-    memcpy(app->listen_fds + first, fds, count * sizeof *fds);
-    app->listen_count += count;
+    while ((listener = SLIST_FIRST(&made)) != NULL) {
+        SLIST_REMOVE_HEAD(&made, link);
+        if (rc != 0)
+            free(listener);
+        else
+            SLIST_INSERT_HEAD(&hosted->sockets, listener, link);
+    }
+    if (rc != 0)
+        return rc;
+    hosted->socket_count += count;
+    hosted->socket_total = about->total;
     return 0;
+}
+
+/* Each port has a socket: one of this load, or one that is here already. */
+static int
+check_ports(const struct hosted *hosted, const struct ports *ports, char *why)
+{
+    const struct app_config *config = &hosted->app.config;
+    bool *sent = calloc(config->port_count + 1, sizeof *sent);
+    const struct listener *listener;
+    char text[ADDRESS_TEXT_BYTES];
+    int rc = 0;
+
+    if (sent == NULL)
+        return -ENOMEM;
+    SLIST_FOREACH(listener, &hosted->sockets, link)
+        sent[listener->port] = true;
+    for (uint32_t i = 0; rc == 0 && i < config->port_count; i++) {
+        const struct port *port =
+            sent[i] ? NULL : port_find(ports, &config->ports[i].address);
+
+        if (sent[i] || (port != NULL && port->listener_count > 0))
+            continue;
+        if (config->ports[i].address.family == 0)
+            snprintf(text, sizeof text, "%u", config->ports[i].address.port);
+        else
+            address_format(&config->ports[i].address, text);
+        snprintf(why, DETAIL_BYTES, "no socket was sent for port %s, and none is here", text);
+        rc = -ENOENT;
+    }
+    free(sent);
+    return rc;
+}
+
+static int
+make_thread_apps(struct hosted *hosted, struct thread *const *threads, uint32_t count)
+{
+    hosted->app.threads = calloc(count, sizeof(struct thread_app *));
+    if (hosted->app.threads == NULL)
+        return -ENOMEM;
+    hosted->thread_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        hosted->app.threads[i] =
+            thread_app_create(&hosted->app, threads[i], hosted->board, hosted->traffic);
+        if (hosted->app.threads[i] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int
+use_ports(struct hosted *hosted, struct ports *ports)
+{
+    const struct app_config *config = &hosted->app.config;
+
+    hosted->ports = calloc(config->port_count + 1, sizeof *hosted->ports);
+    if (hosted->ports == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        hosted->ports[i] = port_use(ports, &config->ports[i].address);
+        if (hosted->ports[i] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int
+hosted_commit(struct hosted *hosted, struct ports *ports, struct thread *const *threads,
+              uint32_t thread_count, uint32_t count, char *why)
+{
+    int rc;
+
+    if (hosted->socket_count != hosted->socket_total ||
+        (count != 0 && count != hosted->socket_count)) {
+        snprintf(why, DETAIL_BYTES, "%u of its sockets have arrived", hosted->socket_count);
+        return -EPROTO;
+    }
+    rc = check_ports(hosted, ports, why);
+    if (rc == 0)
+        rc = make_thread_apps(hosted, threads, thread_count);
+    if (rc == 0)
+        rc = use_ports(hosted, ports);
+    return rc;
+}
+
+/* ---- boards ---- */
+
+const struct board *
+hosted_board(const struct hosted *hosted)
+{
+    return hosted->next_board != NULL ? hosted->next_board : hosted->board;
+}
+
+const struct traffic *
+hosted_traffic(const struct hosted *hosted)
+{
+    return hosted->next_traffic != NULL ? hosted->next_traffic : hosted->traffic;
+}
+
+void
+hosted_drop_next_board(struct hosted *hosted)
+{
+    board_close(hosted->next_board);
+    traffic_close(hosted->next_traffic);
+    hosted->next_board = NULL;
+    hosted->next_traffic = NULL;
 }
 
 int
@@ -144,17 +286,13 @@ hosted_next_board(struct hosted *hosted, const int *fds)
     if (hosted->next_board != NULL)
         return -EBUSY;
     rc = open_shared(fds, &hosted->next_board, &hosted->next_traffic);
-    if (rc == 0 && (board_slots(hosted->next_board) < board_slots(hosted->board) ||
-                    traffic_threads(hosted->next_traffic) < traffic_threads(hosted->traffic))) {
-        board_close(hosted->next_board);
-        traffic_close(hosted->next_traffic);
-        rc = -EPROTO;
-    }
-    if (rc != 0) {
-        hosted->next_board = NULL;
-        hosted->next_traffic = NULL;
-    }
-    return rc;
+    if (rc != 0)
+        return rc;
+    if (board_slots(hosted->next_board) >= board_slots(hosted->board) &&
+        traffic_threads(hosted->next_traffic) >= traffic_threads(hosted->traffic))
+        return 0;
+    hosted_drop_next_board(hosted);
+    return -EPROTO;
 }
 
 void
@@ -166,4 +304,28 @@ hosted_swap_board(struct hosted *hosted)
     hosted->traffic = hosted->next_traffic;
     hosted->next_board = NULL;
     hosted->next_traffic = NULL;
+}
+
+int
+hosted_change_board(struct hosted *hosted, const int *fds)
+{
+    struct available_snapshot *snapshots[APP_THREADS_MAX] = { NULL };
+    int rc = hosted_next_board(hosted, fds);
+
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; rc == 0 && i < hosted->thread_count; i++) {
+        snapshots[i] = snapshot_create(hosted->next_board);
+        rc = snapshots[i] == NULL ? -ENOMEM : 0;
+    }
+    for (uint32_t i = 0; rc == 0 && i < hosted->thread_count; i++)
+        snapshots[i] = thread_app_use(hosted->app.threads[i], hosted->next_board,
+                                      hosted->next_traffic, snapshots[i]);
+    for (uint32_t i = 0; i < hosted->thread_count; i++)
+        free(snapshots[i]);
+    if (rc == 0)
+        hosted_swap_board(hosted);
+    else
+        hosted_drop_next_board(hosted);
+    return rc;
 }

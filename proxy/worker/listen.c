@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "proxy/worker/conn.h"
 #include "proxy/worker/thread.h"
 
 enum { FINISH_ACCEPTS_MAX = 65536 };    /* a full queue, and no endless stream of clients */
@@ -58,7 +59,7 @@ accept_batch(struct listener *listener, int most)
             listen_pause(thread, app, strerror(errno));
             break;
         }
-        if (conn_open(app, fd) == NULL) {
+        if (conn_open(app, fd, listener->port) == NULL) {
             close(fd);
             listen_pause(thread, app, "no memory");
         }
@@ -66,71 +67,88 @@ accept_batch(struct listener *listener, int most)
 }
 
 static void
-listener_ready(struct loop_io *io, uint32_t events)
+mute(struct thread *thread, struct listener *listener)
 {
-    (void)events;
-    accept_batch(CONTAINER_OF(io, struct listener, io), LISTEN_BATCH);
-}
-
-int
-listen_start(struct thread_app *app)
-{
-    app->accepting = true;
-    for (uint32_t i = 0; i < app->listener_count; i++) {
-        struct loop_io *io = &app->listeners[i].io;
-        int rc;
-
-        io->ready = listener_ready;
-        rc = loop_add(&app->thread->loop, io, app->thread->accept_paused ? 0 : EPOLLIN);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    if (listener->muted || loop_change(&thread->loop, &listener->io, 0) < 0)
+        return;
+    listener->muted = true;
+    LIST_INSERT_HEAD(&thread->muted, listener, muted_link);
 }
 
 static void
-watch_listeners(struct thread *thread, uint32_t events)
+unmute(struct listener *listener)
 {
-    struct thread_app *app;
+    if (!listener->muted)
+        return;
+    listener->muted = false;
+    LIST_REMOVE(listener, muted_link);
+}
 
-    LIST_FOREACH(app, &thread->apps, link) {
-        for (uint32_t i = 0; app->accepting && i < app->listener_count; i++)
-            loop_change(&thread->loop, &app->listeners[i].io, events);
-    }
+static void
+listener_ready(struct loop_io *io, uint32_t events)
+{
+    struct listener *listener = CONTAINER_OF(io, struct listener, io);
+
+    (void)events;
+    if (UNLIKELY(listener->app->thread->accept_paused))
+        mute(listener->app->thread, listener);
+    else
+        accept_batch(listener, LISTEN_BATCH);
+}
+
+int
+listen_take(struct listener *listener, struct thread_app *app, uint16_t port)
+{
+    int rc;
+
+    listener->app = app;
+    listener->port = port;
+    if (listener->watched)
+        return 0;
+    listener->io.ready = listener_ready;
+    rc = loop_add(&app->thread->loop, &listener->io, EPOLLIN);
+    listener->watched = rc == 0;
+    return rc;
+}
+
+void
+listen_park(struct thread *thread, struct listener *listener)
+{
+    unmute(listener);
+    if (listener->watched)
+        loop_remove(&thread->loop, &listener->io);
+    listener->watched = false;
+    listener->io.ready = NULL;
+    listener->app = NULL;
 }
 
 static void
 pause_over(struct wheel_timer *timer)
 {
     struct thread *thread = CONTAINER_OF(timer, struct thread, accept_timer);
+    struct listener *listener;
 
     thread->accept_paused = false;
-    watch_listeners(thread, EPOLLIN);
+    while ((listener = LIST_FIRST(&thread->muted)) != NULL) {
+        unmute(listener);
+        loop_change(&thread->loop, &listener->io, EPOLLIN);
+    }
 }
 
 void
-listen_finish(struct thread_app *app)
+listen_close(struct thread *thread, struct listener *listener, bool finish)
 {
-    struct thread *thread = app->thread;
-
-    if (thread->accept_paused) {    /* the last chance of those who wait: look once more */
-        wheel_cancel(&thread->loop.wheel, &thread->accept_timer);
-        pause_over(&thread->accept_timer);
+    if (finish && listener->app != NULL) {
+        if (thread->accept_paused) {    /* the last chance of those who wait: look once more */
+            wheel_cancel(&thread->loop.wheel, &thread->accept_timer);
+            pause_over(&thread->accept_timer);
+        }
+        accept_batch(listener, FINISH_ACCEPTS_MAX);
     }
-    for (uint32_t i = 0; i < app->listener_count; i++) {
-        struct listener *listener = &app->listeners[i];
-
-        if (app->accepting)
-            accept_batch(listener, FINISH_ACCEPTS_MAX);
-        /* The supervisor has the same socket open: closing would leave it in the epoll set. */
-        if (app->accepting)
-            loop_remove(&thread->loop, &listener->io);
-        listener->io.ready = NULL;
-        close(listener->io.fd);
-        listener->io.fd = -1;
-    }
-    app->listener_count = 0;
-    app->accepting = false;
+    /* The supervisor has the same socket open: closing would leave it in the epoll set. */
+    listen_park(thread, listener);
+    close(listener->io.fd);
+    listener->io.fd = -1;
 }
 
 void
@@ -143,7 +161,6 @@ listen_pause(struct thread *thread, struct thread_app *app, const char *why)
         return;
     thread->accept_paused = true;
     thread->paused_at_ms = now_ms;
-    watch_listeners(thread, 0);
     thread->accept_timer.fire = pause_over;
     wheel_arm(&thread->loop.wheel, &thread->accept_timer, now_ms + LISTEN_PAUSE_MS);
     if (now_ms < thread->pause_logged_ms + 10000)

@@ -1,8 +1,10 @@
-/* fproxy-worker NAME: started by fproxy, with its control connection as descriptor 3. */
+/* fproxy-worker NAME: started by fproxy, with its control connection as descriptor 3 and a bound
+ * socket for successors of that supervisor as descriptor 4. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/control.h"
@@ -11,6 +13,24 @@
 
 /* Glibc gives every thread an arena of its own; here threads allocate next to nothing. */
 #include <malloc.h>
+
+/* A child that was started without one simply cannot be succeeded. */
+static int
+inherited_listener(void)
+{
+    int type = 0, listening = 1;
+    socklen_t bytes = sizeof type;
+
+    if (getsockopt(CONTROL_LISTEN_FD, SOL_SOCKET, SO_TYPE, &type, &bytes) < 0 ||
+        type != SOCK_SEQPACKET)
+        return -1;
+    bytes = sizeof listening;
+    if (getsockopt(CONTROL_LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &bytes) < 0 ||
+        listening)
+        return -1;
+    fcntl(CONTROL_LISTEN_FD, F_SETFD, FD_CLOEXEC);
+    return CONTROL_LISTEN_FD;
+}
 
 int
 main(int argc, char **argv)
@@ -29,5 +49,5 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     log_init("worker");
-    return worker_run(argv[1], CONTROL_FD);
+    return worker_run(argv[1], CONTROL_FD, inherited_listener());
 }

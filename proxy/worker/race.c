@@ -191,6 +191,7 @@ lane_win(struct lane *lane, uint32_t events)
                           memory_order_relaxed);
     conn->endpoint_id = lane->endpoint_id;
     conn->endpoint_slot = lane->endpoint_slot;
+    conn->target = lane->target;
     io->fd = -1;
     io->ready = NULL;
     lane->endpoint_id = 0;
@@ -288,6 +289,7 @@ lane_start(struct conn *conn, struct lane *lane, const struct available_endpoint
         return rc;      /* no try at all: it waits for a descriptor */
     lane->endpoint_id = endpoint->id;
     lane->endpoint_slot = endpoint->slot;
+    lane->target = (uint16_t)endpoint->target;
     race->pending++;
     race->tried[race->tried_count++] = endpoint->id;
     count_add(&conn->app->counters->attempts, 1);

@@ -37,6 +37,7 @@ struct lane {
     uint64_t deadline_ms;
     uint32_t endpoint_id;       /* 0: the lane is free */
     uint16_t endpoint_slot;
+    uint16_t target;            /* index in the app's targets */
 };
 
 struct race {

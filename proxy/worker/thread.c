@@ -11,46 +11,15 @@
 
 #include "base/log.h"
 #include "base/util.h"
-#include "proxy/worker/listen.h"
+#include "proxy/worker/carry.h"
 #include "proxy/worker/race.h"
 #include "proxy/worker/slab.h"
 
-enum { THREAD_STACK_BYTES = 256 * 1024 };
+enum { THREAD_STACK_BYTES = 256 * 1024, CACHE_LINE_BYTES = 64 };
 
-void
-thread_reply(struct thread *thread, struct command *command, int result)
-{
-    command->thread = thread->index;
-    command->result = result;
-    mailbox_put(thread->replies, &command->mail);
-}
+/* ---- what a thread holds of an app ---- */
 
-/* ---- the apps of this thread ---- */
-
-static struct thread_app *
-find_app(struct thread *thread, const struct worker_app *app)
-{
-    struct thread_app *mine;
-
-    LIST_FOREACH(mine, &thread->apps, link) {
-        if (mine->app == app)
-            return mine;
-    }
-    return NULL;
-}
-
-static void
-use_board(struct thread_app *mine, struct board *board, struct traffic *traffic,
-          struct available_snapshot *snapshot)
-{
-    free(mine->snapshot);
-    mine->snapshot = snapshot;
-    mine->board = board;
-    mine->traffic = traffic;
-    mine->counters = traffic_counters(traffic, mine->thread->index);
-}
-
-static struct available_snapshot *
+struct available_snapshot *
 snapshot_create(const struct board *board)
 {
     const struct available_set *set = board_available(board);
@@ -58,61 +27,61 @@ snapshot_create(const struct board *board)
     return calloc(1, available_snapshot_bytes(available_set_endpoints_max(set)));
 }
 
-/* A thread accepts from every socket whose number falls to it: with fewer threads than sockets
- * a port, from several, for each socket of a SO_REUSEPORT group needs somebody. */
-static bool
-falls_to(const struct worker_app *app, uint32_t socket, const struct thread *thread)
+struct available_snapshot *
+thread_app_use(struct thread_app *mine, const struct board *board, const struct traffic *traffic,
+               struct available_snapshot *snapshot)
 {
-    return (socket % app->listen_per_port) % thread->count == thread->index;
+    struct available_snapshot *old = mine->snapshot;
+
+    mine->snapshot = snapshot;
+    mine->board = board;
+    mine->traffic = traffic;
+    mine->counters = traffic_counters(traffic, mine->thread->index);
+    return old;
 }
 
-static int
-take_listeners(struct thread_app *mine)
+/* In cache lines of its own, for it is written at every connection. */
+struct thread_app *
+thread_app_create(struct worker_app *app, struct thread *thread, const struct board *board,
+                  const struct traffic *traffic)
 {
-    const struct worker_app *app = mine->app;
+    const size_t bytes = (sizeof(struct thread_app) + CACHE_LINE_BYTES - 1) /
+                         CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    struct thread_app *mine = aligned_alloc(CACHE_LINE_BYTES, bytes);
+    struct available_snapshot *snapshot = snapshot_create(board);
 
-    mine->listeners = calloc(app->listen_count + 1, sizeof *mine->listeners);
-    if (mine->listeners == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < app->listen_count; i++) {
-        struct listener *listener = &mine->listeners[mine->listener_count];
-
-        if (!falls_to(app, i, mine->thread))
-            continue;
-        listener->io.fd = app->listen_fds[i];
-        listener->app = mine;
-        mine->listener_count++;
+    if (mine == NULL || snapshot == NULL) {
+        free(mine);
+        free(snapshot);
+        return NULL;
     }
-    return 0;
-}
-
-static int
-add_app(struct thread *thread, const struct command *command)
-{
-    struct thread_app *mine = calloc(1, sizeof *mine);
-    struct available_snapshot *snapshot = snapshot_create(command->board);
-
-    if (mine == NULL || snapshot == NULL)
-        goto fail;
-    mine->app = command->app;
+    memset(mine, 0, sizeof *mine);
+    mine->app = app;
     mine->thread = thread;
     LIST_INIT(&mine->conns);
-    use_board(mine, command->board, command->traffic, snapshot);
-    if (take_listeners(mine) != 0)
-        goto fail;
-    LIST_INSERT_HEAD(&thread->apps, mine, link);
-    return 0;
-
-fail:
-    free(mine);
-    free(snapshot);
-    return -ENOMEM;
+    LIST_INIT(&mine->wards);
+    mine->gone.type = COMMAND_GONE;
+    mine->gone.app = app;
+    thread_app_use(mine, board, traffic, snapshot);
+    return mine;
 }
+
+void
+thread_app_destroy(struct thread_app *mine)
+{
+    if (mine == NULL)
+        return;
+    assert(LIST_EMPTY(&mine->conns));
+    free(mine->snapshot);
+    free(mine);
+}
+
+/* ---- orders ---- */
 
 /* The counters go on in the new page, so that no total ever falls; an endpoint keeps its slot
  * when a board grows. What the threads know of endpoints is learnt anew within a probe. */
 static void
-carry_over(const struct traffic *from, const struct traffic *to, uint32_t index)
+continue_page(const struct traffic *from, const struct traffic *to, uint32_t index)
 {
     uint32_t slots = MIN(traffic_slots(from), traffic_slots(to));
 
@@ -123,70 +92,56 @@ carry_over(const struct traffic *from, const struct traffic *to, uint32_t index)
                sizeof(struct traffic_tries));
 }
 
-static int
-change_board(struct thread *thread, const struct command *command)
+static void
+change_board(struct thread *thread, struct command *command)
 {
-    struct thread_app *mine = find_app(thread, command->app);
-    struct available_snapshot *snapshot = snapshot_create(command->board);
+    struct thread_app *mine = command->app->threads[thread->index];
 
-    if (mine == NULL || snapshot == NULL) {
-        free(snapshot);
-        return mine == NULL ? -ENOENT : -ENOMEM;
+    continue_page(mine->traffic, command->traffic, thread->index);
+    command->snapshot =
+        thread_app_use(mine, command->board, command->traffic, command->snapshot);
+}
+
+static int
+change_listener(struct thread *thread, const struct command *command,
+                const struct change *change)
+{
+    switch (change->action) {
+    case CHANGE_TAKE:
+        return listen_take(change->listener, command->app->threads[thread->index],
+                           change->port);
+    case CHANGE_PARK:
+        listen_park(thread, change->listener);
+        break;
+    case CHANGE_FINISH:
+    case CHANGE_CLOSE:
+        listen_close(thread, change->listener, change->action == CHANGE_FINISH);
+        break;
     }
-    carry_over(mine->traffic, command->traffic, thread->index);
-    use_board(mine, command->board, command->traffic, snapshot);
     return 0;
 }
 
-static void
-forget_app(struct thread_app *mine)
+/* The clients come to the new generation before the old one's connections do. */
+static int
+switch_apps(struct thread *thread, const struct command *command)
 {
-    struct command *command = mine->draining;
-    struct thread *thread = mine->thread;
+    const uint32_t index = thread->index;
+    const struct change *change;
+    int result = 0;
 
-    assert(LIST_EMPTY(&mine->conns));
-    wheel_cancel(&thread->loop.wheel, &mine->drain_timer);
-    LIST_REMOVE(mine, link);
-    thread->draining--;
-    free(mine->listeners);
-    free(mine->snapshot);
-    free(mine);
-    thread_reply(thread, command, 0);
-}
+    thread->conn_max = command->conn_max;
+    STAILQ_FOREACH(change, &command->changes, link) {
+        int rc = change_listener(thread, command, change);
 
-static void
-close_all(struct thread_app *mine)
-{
-    struct conn *conn;
-
-    while ((conn = LIST_FIRST(&mine->conns)) != NULL)
-        conn_close(conn, CLOSE_DRAIN_TIMEOUT, true);
-}
-
-static void
-drain_over(struct wheel_timer *timer)
-{
-    close_all(CONTAINER_OF(timer, struct thread_app, drain_timer));
-}
-
-static void
-drain_app(struct thread *thread, struct command *command)
-{
-    struct thread_app *mine = find_app(thread, command->app);
-
-    if (mine == NULL || mine->draining != NULL) {
-        thread_reply(thread, command, -ENOENT);
-        return;
+        if (rc != 0)
+            result = rc;
     }
-    listen_finish(mine);
-    mine->draining = command;
-    thread->draining++;
-    mine->drain_timer.fire = drain_over;
-    if (command->deadline_ms == 0)
-        close_all(mine);
-    else
-        wheel_arm(&thread->loop.wheel, &mine->drain_timer,
-                  thread->loop.now_ms + command->deadline_ms);
+    if (command->leaving == NULL)
+        return result;
+    if (command->app != NULL)
+        carry_over(command->leaving->threads[index], command->app->threads[index]);
+    drain_begin(command->leaving->threads[index], command->limit_ms, command->app != NULL);
+    return result;
 }
 
 /* ---- the loop ---- */
@@ -194,30 +149,22 @@ drain_app(struct thread *thread, struct command *command)
 static void
 execute(struct thread *thread, struct command *command)
 {
-    struct thread_app *mine = find_app(thread, command->app);
-
+    command->thread = thread->index;
     switch (command->type) {
-    case COMMAND_ADD:
-        thread_reply(thread, command, add_app(thread, command));
-        return;
-    case COMMAND_ACCEPT:
-        thread_reply(thread, command, mine == NULL ? -ENOENT : listen_start(mine));
-        return;
+    case COMMAND_SWITCH:
+        command->result = switch_apps(thread, command);
+        break;
     case COMMAND_BOARD:
-        thread_reply(thread, command, change_board(thread, command));
-        return;
-    case COMMAND_DRAIN:
-        drain_app(thread, command);
-        return;
+        change_board(thread, command);
+        break;
     case COMMAND_EXIT:
-        LIST_FOREACH(mine, &thread->apps, link) {
-            listen_finish(mine);
-            close_all(mine);
-        }
-        thread_reply(thread, command, 0);
         loop_stop(&thread->loop);
-        return;
+        break;
+    case COMMAND_PING:
+    case COMMAND_GONE:
+        break;
     }
+    STAILQ_INSERT_TAIL(&thread->answers, &command->mail, link);
 }
 
 static void
@@ -233,16 +180,13 @@ on_wake(struct loop_io *io, uint32_t events)
 }
 
 static void
-finish_drains(struct thread *thread)
+send_answers(struct thread *thread)
 {
-    struct thread_app *mine = LIST_FIRST(&thread->apps);
+    struct mail *mail;
 
-    while (mine != NULL) {
-        struct thread_app *next = LIST_NEXT(mine, link);
-
-        if (mine->draining != NULL && mine->conn_count == 0)
-            forget_app(mine);
-        mine = next;
+    while ((mail = STAILQ_FIRST(&thread->answers)) != NULL) {
+        STAILQ_REMOVE_HEAD(&thread->answers, link);
+        mailbox_put(thread->replies, mail);
     }
 }
 
@@ -266,8 +210,10 @@ turned(void *context)
         SLIST_REMOVE_HEAD(&thread->ended_races, link);
         SLIST_INSERT_HEAD(&thread->free_races, race, link);
     }
-    if (UNLIKELY(thread->draining > 0))
-        finish_drains(thread);
+    if (UNLIKELY(!SLIST_EMPTY(&thread->left)))
+        drain_tell(thread);
+    if (UNLIKELY(!STAILQ_EMPTY(&thread->answers)))
+        send_answers(thread);
     return !TAILQ_EMPTY(&thread->turn);
 }
 
@@ -294,7 +240,7 @@ wake_thread(void *context)
 }
 
 static struct thread *
-thread_create(uint32_t index, uint32_t count, uint32_t conn_max, uint32_t pipe_max)
+thread_create(uint32_t index, uint32_t pipe_max)
 {
     struct thread *thread = calloc(1, sizeof *thread);
     int rc;
@@ -302,9 +248,9 @@ thread_create(uint32_t index, uint32_t count, uint32_t conn_max, uint32_t pipe_m
     if (thread == NULL)
         return NULL;
     thread->index = index;
-    thread->count = count;
-    thread->conn_max = conn_max;
-    LIST_INIT(&thread->apps);
+    LIST_INIT(&thread->muted);
+    SLIST_INIT(&thread->left);
+    STAILQ_INIT(&thread->answers);
     LIST_INIT(&thread->free_conns);
     LIST_INIT(&thread->closed_conns);
     TAILQ_INIT(&thread->turn);
@@ -322,15 +268,6 @@ thread_create(uint32_t index, uint32_t count, uint32_t conn_max, uint32_t pipe_m
 static void
 thread_destroy(struct thread *thread)
 {
-    struct thread_app *mine;
-
-    while ((mine = LIST_FIRST(&thread->apps)) != NULL) {
-        LIST_REMOVE(mine, link);
-        free(mine->draining);
-        free(mine->listeners);
-        free(mine->snapshot);
-        free(mine);
-    }
     pipes_fini(&thread->pipes);
     slab_free(&thread->slabs);
     mailbox_fini(&thread->commands);
@@ -339,10 +276,9 @@ thread_destroy(struct thread *thread)
 }
 
 struct thread *
-thread_start(uint32_t index, uint32_t count, uint32_t conn_max, uint32_t pipe_max,
-             struct mailbox *replies)
+thread_start(uint32_t index, uint32_t pipe_max, struct mailbox *replies)
 {
-    struct thread *thread = thread_create(index, count, conn_max, pipe_max);
+    struct thread *thread = thread_create(index, pipe_max);
     pthread_attr_t attributes;
     sigset_t all, before;
     int rc;

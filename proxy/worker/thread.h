@@ -5,8 +5,8 @@
  *   control thread <--reply---- [ mailbox ] <-- data thread
  *
  * The two share nothing else but what is constant (struct worker_app, after it was posted)
- * or atomic (boards, traffic pages, strategy state). A command is a heap object that comes
- * back as its own reply.
+ * or atomic (boards, traffic pages, strategy state). A command is part of an order (order.h)
+ * and comes back as its own reply, at the end of the turn of the loop that has done it.
  */
 #ifndef FPROXY_WORKER_THREAD_H
 #define FPROXY_WORKER_THREAD_H
@@ -18,6 +18,9 @@
 
 #include "config/app.h"
 #include "proxy/worker/conn.h"
+#include "proxy/worker/drain.h"
+#include "proxy/worker/handover.h"
+#include "proxy/worker/listen.h"
 #include "proxy/worker/loop.h"
 #include "proxy/worker/mailbox.h"
 #include "proxy/worker/pipes.h"
@@ -33,18 +36,52 @@ struct worker_app {
     struct app_config config;           /* owned */
     const struct strategy_ops *strategy;
     void *strategy_state;               /* owned; atomics, shared by the threads */
-    int *listen_fds;                    /* owned array; each is accepted from by one thread */
-    uint32_t listen_count;
-    uint32_t listen_per_port;
+    struct thread_app **threads;        /* owned; by thread, which alone uses it once told */
+    struct handover *handover;          /* owned: to the generation that superseded it; set
+                                         * before a thread knows of that one */
 };
 
-/* One socket that a thread accepts from. */
-struct listener {
-    struct loop_io io;
-    struct thread_app *app;
+enum command_type {
+    COMMAND_SWITCH,     /* listeners change hands; a generation leaves, another may follow */
+    COMMAND_BOARD,      /* use this board and traffic page from now on */
+    COMMAND_PING,       /* show that the loop turns */
+    COMMAND_EXIT,       /* end; every app has left */
+    COMMAND_GONE,       /* not an order: the thread says that an app has left */
 };
 
-/* What one thread holds of an app. */
+/* What becomes of a listener. */
+enum change_action {
+    CHANGE_TAKE,        /* `app` gets its clients */
+    CHANGE_PARK,        /* nobody does, another app will soon */
+    CHANGE_FINISH,      /* who waits is taken, then it is closed */
+    CHANGE_CLOSE,       /* it is closed; the queue lives on in another process */
+};
+
+struct change {
+    STAILQ_ENTRY(change) link;
+    struct listener *listener;
+    uint8_t action;             /* enum change_action */
+    uint16_t port;              /* TAKE: index in the ports of the command's app */
+};
+STAILQ_HEAD(change_list, change);
+
+struct command {
+    struct mail mail;
+    enum command_type type;
+    struct order *order;        /* passed back; NULL for GONE */
+    struct worker_app *app;     /* SWITCH: who takes over, or NULL; BOARD, GONE: whose */
+    struct worker_app *leaving; /* SWITCH: who leaves, or NULL */
+    struct change_list changes; /* SWITCH: of this thread's listeners */
+    uint64_t limit_ms;          /* SWITCH: for what is left of `leaving`, or DRAIN_NEVER */
+    uint32_t conn_max;          /* SWITCH: what the thread may hold from now on */
+    const struct board *board;  /* BOARD, as the next two */
+    const struct traffic *traffic;
+    struct available_snapshot *snapshot;    /* owned; the reply has the old one */
+    uint32_t thread;            /* of the reply */
+    int result;                 /* of the reply: 0 or -errno */
+};
+
+/* What one thread holds of an app. Made and freed by the control thread. */
 struct thread_app {
     struct worker_app *app;             /* borrowed; the control thread frees it last */
     struct thread *thread;
@@ -52,43 +89,34 @@ struct thread_app {
     const struct traffic *traffic;
     struct traffic_counters *counters;  /* this thread's, in the traffic page */
     struct available_snapshot *snapshot;    /* owned */
-    struct listener *listeners;         /* owned */
-    uint32_t listener_count;
-    uint32_t conn_count;
     LIST_HEAD(, conn) conns;
-    LIST_ENTRY(thread_app) link;
-    bool accepting;
-    struct command *draining;           /* the command to answer when the last one is gone */
+    uint32_t conn_count;
+    uint32_t late;              /* connections of before the hand-over, still connecting */
+    bool leaving;               /* no new clients; see drain.h */
+    bool left;                  /* and the control thread is told, or about to be */
+    bool spares_late;           /* the bound is not for those */
+    bool announced;             /* counted in the heir's `expected` */
+    uint32_t expected;          /* older generations of which late connections may come */
+    struct thread_app *heir;    /* the generation that took over; NULL: none */
+    LIST_HEAD(, thread_app) wards;      /* whose heir this one is */
+    LIST_ENTRY(thread_app) ward_link;
+    SLIST_ENTRY(thread_app) left_link;
+    uint64_t end_ms;            /* the bound; DRAIN_NEVER: none */
+    uint64_t ramp_ms;           /* the time from the begin of the ramp to the bound */
+    uint32_t ramp_count;        /* connections at its begin; 0: it has not begun */
     struct wheel_timer drain_timer;
-};
-
-enum command_type {
-    COMMAND_ADD,        /* a new app: app, board, traffic */
-    COMMAND_ACCEPT,     /* begin to accept */
-    COMMAND_BOARD,      /* use this board and traffic page from now on */
-    COMMAND_DRAIN,      /* stop accepting, end within deadline_ms; the thread forgets the app */
-    COMMAND_EXIT,       /* close everything and end */
-};
-enum { COMMAND_TYPES = COMMAND_EXIT + 1 };
-
-struct command {
-    struct mail mail;
-    enum command_type type;
-    struct worker_app *app;
-    struct board *board;
-    struct traffic *traffic;
-    uint32_t deadline_ms;
-    uint32_t thread;            /* of the reply */
-    int result;                 /* of the reply: 0 or -errno */
+    struct command gone;
 };
 
 struct thread {
     struct loop loop;
     pthread_t pthread;
-    uint32_t index, count;              /* of the worker's threads */
+    uint32_t index;                     /* among the worker's threads */
     struct mailbox commands;
     struct mailbox *replies;            /* borrowed from the worker */
-    LIST_HEAD(, thread_app) apps;
+    LIST_HEAD(, listener) muted;        /* reported while accepting is paused */
+    SLIST_HEAD(, thread_app) left;      /* told at the end of the turn */
+    STAILQ_HEAD(, mail) answers;        /* sent then: what they let go of is out of use */
     LIST_HEAD(, conn) free_conns;
     LIST_HEAD(, conn) closed_conns;     /* freed at the end of the turn */
     TAILQ_HEAD(turn_list, conn) turn;   /* have more to do */
@@ -96,8 +124,8 @@ struct thread {
     SLIST_HEAD(, race) ended_races;
     struct slab *slabs;                 /* where connections and races lie */
     uint32_t turn_count;
-    uint32_t draining;                  /* apps that are */
-    uint32_t conn_count, conn_max;      /* races are as many as connections at most */
+    uint32_t conn_count, conn_max;      /* races are as many as connections at most; how many
+                                         * there may be is told with every COMMAND_SWITCH */
     struct pipes pipes;
     struct wheel_timer accept_timer;    /* armed while accepting is paused */
     bool accept_paused;
@@ -105,10 +133,8 @@ struct thread {
     char buffer[RELAY_BUFFER_BYTES];    /* of whichever connection is being read */
 };
 
-/* Starts thread `index` of `count`; at most `conn_max` connections and `pipe_max` pipes.
- * NULL with errno set on failure. */
-struct thread *thread_start(uint32_t index, uint32_t count, uint32_t conn_max,
-                            uint32_t pipe_max, struct mailbox *replies);
+/* Starts thread `index`, with at most `pipe_max` pipes. NULL with errno set on failure. */
+struct thread *thread_start(uint32_t index, uint32_t pipe_max, struct mailbox *replies);
 
 /* Control thread. Hands a command over; the thread owns it until it comes back. */
 void thread_post(struct thread *thread, struct command *command);
@@ -116,8 +142,16 @@ void thread_post(struct thread *thread, struct command *command);
 /* Control thread, after the reply to COMMAND_EXIT: joins and frees. */
 void thread_join(struct thread *thread);
 
-/* The thread's own: answers a command. */
-void thread_reply(struct thread *thread, struct command *command, int result);
+/* Control thread: what `thread` will hold of an app; NULL: no memory. */
+struct thread_app *thread_app_create(struct worker_app *app, struct thread *thread,
+                                     const struct board *board, const struct traffic *traffic);
+void thread_app_destroy(struct thread_app *mine);
+/* Of another board and page: by the control thread before `mine` was handed over. The snapshot
+ * is taken over; returns the old one. */
+struct available_snapshot *thread_app_use(struct thread_app *mine, const struct board *board,
+                                          const struct traffic *traffic,
+                                          struct available_snapshot *snapshot);
+struct available_snapshot *snapshot_create(const struct board *board);
 
 /* Adds to a counter that only this thread writes: no locked instruction. */
 static inline void

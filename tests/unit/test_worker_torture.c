@@ -370,7 +370,8 @@ nothing_is_left(unsigned sockets_before)
 
     for (int i = 0; i < 500; i++) {
         traffic_sum(rig.traffic, &sum);
-        if (sum.active == 0 && rig_sockets(&rig) == sockets_before)
+        if (sum.active == 0 && sum.accepted == SESSIONS &&
+            rig_sockets(&rig) == sockets_before)
             break;
         poll(NULL, 0, 10);
     }

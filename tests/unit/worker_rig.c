@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,16 @@ rig_listen(uint16_t *port)
     fd = bound_socket(port, 0);
     assert_int_equal(listen(fd, 128), 0);
     bound_waits(fd);
+    return fd;
+}
+
+int
+rig_listen_shared(uint16_t *port)
+{
+    int fd = bound_socket(port, 1);
+
+    assert_int_equal(listen(fd, 1024), 0);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
 }
 
@@ -123,6 +134,16 @@ rig_order(struct rig *rig, enum control_type type, uint32_t count, const int *fd
     assert_true(rc == 0 || rc == -EPIPE);
 }
 
+bool
+rig_receive(struct rig *rig, int wait_ms, struct control_message *message, int *fds,
+            size_t *fd_count)
+{
+    struct pollfd poll_fd = { .fd = rig->control, .events = POLLIN };
+
+    poll(&poll_fd, 1, wait_ms);
+    return control_receive(rig->control, message, fds, fd_count) == 1;
+}
+
 void
 rig_expect(struct rig *rig, enum control_type type, struct control_message *message)
 {
@@ -131,11 +152,11 @@ rig_expect(struct rig *rig, enum control_type type, struct control_message *mess
     size_t fd_count;
 
     while (clock_monotonic_ms() < until_ms) {
-        struct pollfd poll_fd = { .fd = rig->control, .events = POLLIN };
-
-        poll(&poll_fd, 1, 1000);
-        if (control_receive(rig->control, message, fds, &fd_count) == 1 &&
-            message->type == type)
+        if (!rig_receive(rig, 1000, message, fds, &fd_count))
+            continue;
+        for (size_t i = 0; i < fd_count; i++)
+            close(fds[i]);
+        if (message->type == type)
             return;
     }
     fail_msg("no message of type %d came", (int)type);
@@ -143,8 +164,8 @@ rig_expect(struct rig *rig, enum control_type type, struct control_message *mess
 
 /* ---- shared files ---- */
 
-static int
-shared(struct rig *rig, const char *name, size_t bytes)
+int
+rig_shared(const struct rig *rig, const char *name, size_t bytes)
 {
     int directory = open(rig->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int fd = shared_file_create(directory, name, bytes);
@@ -175,14 +196,14 @@ rig_publish(struct rig *rig, const uint16_t *ports, unsigned count)
 static void
 make_files(struct rig *rig, uint32_t number, uint32_t threads, uint32_t slots, int fds[2])
 {
-    int board = shared(rig, "board", board_bytes(slots));
+    int board = rig_shared(rig, "board", board_bytes(slots));
 
     assert_int_equal(board_format(board, "rig", number, 1, slots), 0);
     assert_int_equal(board_open(board, true, &rig->board), 0);
     fds[0] = shared_file_reopen_readonly(board);
     close(board);
     assert_true(fds[0] >= 0);
-    fds[1] = shared(rig, "traffic", traffic_bytes(threads, slots));
+    fds[1] = rig_shared(rig, "traffic", traffic_bytes(threads, slots));
     assert_int_equal(traffic_format(fds[1], "rig", "rig", number, threads, slots), 0);
     assert_int_equal(traffic_open(fds[1], false, &rig->traffic), 0);
 }
@@ -215,27 +236,69 @@ rig_grow(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count
 
 /* ---- the process ---- */
 
+/* Where a successor of the supervisor connects; relative to nothing long. */
 static void
-spawn(struct rig *rig)
+socket_address(const struct rig *rig, struct sockaddr_un *address)
+{
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    snprintf(address->sun_path, sizeof address->sun_path, "%s/worker", rig->directory);
+}
+
+static int
+bound_for_successors(const struct rig *rig)
+{
+    struct sockaddr_un address;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    socket_address(rig, &address);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+void
+rig_reconnect(struct rig *rig)
+{
+    struct sockaddr_un address;
+
+    socket_address(rig, &address);
+    if (rig->control >= 0)
+        close(rig->control);
+    rig->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_true(rig->control >= 0);
+    assert_int_equal(connect(rig->control, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+void
+rig_spawn(struct rig *rig)
 {
     const char *binary = getenv("FPROXY_WORKER");
-    int sockets[2];
+    int sockets[2], inherited[2];
 
+    memset(rig, 0, sizeof *rig);
+    for (unsigned i = 0; i < RIG_THREADS_MAX; i++)
+        rig->listeners[i] = -1;
+    snprintf(rig->directory, sizeof rig->directory, "/tmp/fproxy-rig-XXXXXX");
+    assert_non_null(mkdtemp(rig->directory));
     assert_non_null(binary);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets), 0);
-    fcntl(sockets[0], F_SETFD, FD_CLOEXEC);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+    inherited[0] = fcntl(sockets[1], F_DUPFD_CLOEXEC, 10);
+    close(sockets[1]);
+    sockets[1] = bound_for_successors(rig);
+    inherited[1] = fcntl(sockets[1], F_DUPFD_CLOEXEC, 10);
+    close(sockets[1]);
     rig->pid = fork();
     assert_true(rig->pid >= 0);
     if (rig->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);       /* a failed test leaves no worker behind */
-        if (sockets[1] != CONTROL_FD) {
-            dup2(sockets[1], CONTROL_FD);
-            close(sockets[1]);
-        }
+        dup2(inherited[0], CONTROL_FD);
+        dup2(inherited[1], CONTROL_LISTEN_FD);
         execl(binary, "fproxy-worker", "rig", (char *)NULL);
         _exit(127);
     }
-    close(sockets[1]);
+    close(inherited[0]);
+    close(inherited[1]);
     rig->control = sockets[0];
 }
 
@@ -271,13 +334,8 @@ static void
 open_listeners(struct rig *rig, unsigned threads)
 {
     assert_true(threads <= RIG_THREADS_MAX);
-    for (unsigned i = 0; i < RIG_THREADS_MAX; i++)
-        rig->listeners[i] = -1;
-    for (unsigned i = 0; i < threads; i++) {
-        rig->listeners[i] = bound_socket(&rig->port, 1);
-        assert_int_equal(listen(rig->listeners[i], 1024), 0);
-        fcntl(rig->listeners[i], F_SETFL, O_NONBLOCK);
-    }
+    for (unsigned i = 0; i < threads; i++)
+        rig->listeners[i] = rig_listen_shared(&rig->port);
 }
 
 void
@@ -296,11 +354,8 @@ rig_begin(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned cou
 {
     int fds[3];
 
-    memset(rig, 0, sizeof *rig);
-    snprintf(rig->directory, sizeof rig->directory, "/tmp/fproxy-rig-XXXXXX");
-    assert_non_null(mkdtemp(rig->directory));
+    rig_spawn(rig);
     open_listeners(rig, threads);
-    spawn(rig);
     fds[0] = config_text(threads, rig->port, configure);
     make_files(rig, 1, threads, SLOTS, fds + 1);
     rig_publish(rig, ports, count);
@@ -321,6 +376,8 @@ rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned cou
     rig_expect(rig, CONTROL_APP_LOADED, &loaded);
     assert_int_equal(loaded.body.app.result, 0);
     rig_order(rig, CONTROL_APP_ACCEPT, 0, NULL, 0);
+    rig_expect(rig, CONTROL_APP_ACCEPTING, &loaded);
+    assert_int_equal(loaded.body.app.result, 0);
 }
 
 static int
@@ -398,6 +455,8 @@ rig_stop(struct rig *rig, uint32_t deadline_ms)
 void
 rig_fini(struct rig *rig)
 {
+    struct sockaddr_un address;
+
     if (rig->pid > 0) {
         kill(rig->pid, SIGKILL);
         waitpid(rig->pid, NULL, 0);
@@ -405,6 +464,9 @@ rig_fini(struct rig *rig)
     board_close(rig->board);
     traffic_close(rig->traffic);
     rig_close_listeners(rig);
-    close(rig->control);
+    if (rig->control >= 0)
+        close(rig->control);
+    socket_address(rig, &address);
+    unlink(address.sun_path);
     rmdir(rig->directory);
 }

@@ -7,6 +7,7 @@
 #ifndef FPROXY_TESTS_WORKER_RIG_H
 #define FPROXY_TESTS_WORKER_RIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,8 @@ struct rig {
     int listeners[RIG_THREADS_MAX]; /* the supervisor's copies, one a thread; -1: closed */
 };
 
+/* Starts a worker without any app (worker_rig_app.h loads some). */
+void rig_spawn(struct rig *rig);
 /* Starts a worker (binary from FPROXY_WORKER) with `threads` threads and an app whose endpoints
  * are 127.0.0.1 at `ports`; it accepts when this returns. `extra` is put into the app's
  * configuration by `configure` (may be NULL). */
@@ -35,6 +38,8 @@ void rig_start(struct rig *rig, unsigned threads, const uint16_t *ports, unsigne
 /* The same up to the sockets; COMMIT and ACCEPT are the caller's. */
 void rig_begin(struct rig *rig, unsigned threads, const uint16_t *ports, unsigned count,
                void (*configure)(struct app_config *app));
+/* The supervisor is gone, its successor connects. */
+void rig_reconnect(struct rig *rig);
 /* Closes the supervisor's copies: only the worker listens then. */
 void rig_close_listeners(struct rig *rig);
 /* STOP with a deadline, waits for the end; the exit status. */
@@ -51,6 +56,9 @@ void rig_publish(struct rig *rig, const uint16_t *ports, unsigned count);
 /* Sends an order about the app, with descriptors. */
 void rig_order(struct rig *rig, enum control_type type, uint32_t count, const int *fds,
                unsigned fd_count);
+/* The next message, if one comes in time. `fds` has room for CONTROL_FDS_MAX. */
+bool rig_receive(struct rig *rig, int wait_ms, struct control_message *message, int *fds,
+                 size_t *fd_count);
 /* Waits for a message of `type`; others are passed over. */
 void rig_expect(struct rig *rig, enum control_type type, struct control_message *message);
 
@@ -59,8 +67,12 @@ void rig_grow(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned 
 /* The same without waiting for the answer. */
 void rig_send_board(struct rig *rig, uint32_t number, const uint16_t *ports, unsigned count);
 
+/* An unlinked shared file of these bytes, zeroed. */
+int rig_shared(const struct rig *rig, const char *name, size_t bytes);
+
 /* Sockets of the test's own, blocking, with time-outs. */
 int rig_listen(uint16_t *port);         /* a target: a listening socket */
+int rig_listen_shared(uint16_t *port);  /* a port of an app; the same again: one socket more */
 int rig_refusing_port(uint16_t *port);  /* bound, not listening: connect() is refused */
 int rig_accept(int listener);
 int rig_connect(uint16_t port);

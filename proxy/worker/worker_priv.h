@@ -1,0 +1,56 @@
+/*
+ * worker_priv - the control thread's state, for the files that make up the worker's side of
+ * the control protocol: worker.c (orders come in), takeover.c (what changes hands), report.c
+ * (what a succeeding supervisor is told).
+ */
+#ifndef FPROXY_WORKER_WORKER_PRIV_H
+#define FPROXY_WORKER_WORKER_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/control.h"
+#include "base/control_peer.h"
+#include "proxy/worker/hosted.h"
+#include "proxy/worker/mailbox.h"
+#include "proxy/worker/port.h"
+#include "proxy/worker/report.h"
+#include "proxy/worker/thread.h"
+
+struct event;
+struct event_base;
+
+TAILQ_HEAD(hosted_list, hosted);
+
+struct worker {
+    const char *name;
+    struct event_base *base;
+    struct control_peer *peer;      /* NULL: no supervisor is connected */
+    struct event *term_event, *reply_event;
+    struct event *successor_event;  /* NULL: no socket to listen at was inherited */
+    int reply_fd;
+    struct mailbox replies;
+    struct thread *threads[APP_THREADS_MAX];
+    uint32_t thread_count;
+    uint64_t descriptors;           /* that this process may have */
+    uint32_t pipes;                 /* a thread has at most */
+    bool stopping;
+    bool pinging;                   /* the threads are asked */
+    struct tenant *tenants;         /* uthash, by name */
+    struct hosted_list apps;        /* every generation */
+    uint32_t app_count;
+    struct ports ports;
+    struct report report;
+};
+
+/* Says something about a generation to the supervisor, if there is one. */
+void worker_tell(struct worker *worker, enum control_type type, const struct hosted *hosted,
+                 int result, const char *detail);
+
+/* The generation is over: says so and frees it. */
+void worker_app_gone(struct worker *worker, struct hosted *hosted);
+
+/* Connections that each thread may hold, as things are. */
+uint32_t worker_conn_max(const struct worker *worker);
+
+#endif

@@ -298,10 +298,9 @@ command_status(int argc, char **argv, void *context)
     int rc, status;
 
     cli_parse(&argp, argc, argv, &arguments);
-    rc = places_find(context, &places);
+    rc = places_look_up(context, &places);
     if (rc < 0)
         cli_usage_error(argv[0], "no runtime directory is known: %s", strerror(-rc));
-    config_free(places.config);
     answer = ask(places.runtime_dir);
     if (answer == NULL)
         return CLI_USAGE;

@@ -46,9 +46,9 @@ not_running(const char *runtime_dir)
 static int
 end_leftovers(int runtime_fd, const char *runtime_dir)
 {
-    unsigned ended = leftovers_end_children(runtime_fd, LEFTOVER_PATIENCE_MS);
+    unsigned ended = leftovers_end_children(runtime_fd, LEFTOVER_PATIENCE_MS, NULL, NULL);
 
-    leftovers_unlink(runtime_fd);
+    leftovers_unlink(runtime_fd, NULL, NULL);
     lock_unsign(runtime_fd);
     if (ended == 0)
         return not_running(runtime_dir);
@@ -115,10 +115,9 @@ command_stop(int argc, char **argv, void *context)
     int fd, rc, status;
 
     cli_parse(&argp, argc, argv, context);
-    rc = places_find(context, &places);
+    rc = places_look_up(context, &places);
     if (rc < 0)
         cli_usage_error(argv[0], "no runtime directory is known: %s", strerror(-rc));
-    config_free(places.config);
     log_init("stop");
     fd = open(places.runtime_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/dirs.h"
 #include "base/log.h"
+#include "proxy/supervisor/admin_actions.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/supervisor.h"
@@ -23,7 +24,7 @@
 enum {
     HEADERS_MAX_BYTES = 8192,
     BODY_MAX_BYTES = 65536,
-    REQUEST_TIMEOUT_S = 10,
+    REQUEST_TIMEOUT_S = 150,    /* more than a reload may take */
     BACKLOG = 64,
 };
 
@@ -35,9 +36,9 @@ struct admin {
 
 /* ---- answers ---- */
 
-static void
-reply(struct evhttp_request *request, int status, const char *phrase, const char *type,
-      const char *body)
+void
+admin_reply(struct evhttp_request *request, int status, const char *phrase, const char *type,
+            const char *body)
 {
     struct evbuffer *buffer = evbuffer_new();
 
@@ -53,10 +54,24 @@ reply(struct evhttp_request *request, int status, const char *phrase, const char
         evbuffer_free(buffer);
 }
 
-static void
-reply_text(struct evhttp_request *request, int status, const char *phrase, const char *body)
+void
+admin_reply_text(struct evhttp_request *request, int status, const char *phrase,
+                 const char *body)
 {
-    reply(request, status, phrase, "text/plain; charset=utf-8", body);
+    admin_reply(request, status, phrase, "text/plain; charset=utf-8", body);
+}
+
+void
+admin_reply_json(struct evhttp_request *request, int status, const char *phrase, json_t *json)
+{
+    char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+
+    if (text == NULL)
+        evhttp_send_error(request, HTTP_INTERNAL, NULL);
+    else
+        admin_reply(request, status, phrase, "application/json", text);
+    free(text);
+    json_decref(json);
 }
 
 static json_t *
@@ -84,14 +99,8 @@ serve_status(struct supervisor *supervisor, struct evhttp_request *request)
     pid_t prober_pid = supervisor->prober != NULL ? supervisor->prober->pid : 0;
     json_t *status = status_json(FPROXY_VERSION, getpid(), uptime_s, prober_pid,
                                  all_apps_json(supervisor));
-    char *text = status == NULL ? NULL : json_dumps(status, JSON_COMPACT);
 
-    if (text == NULL)
-        evhttp_send_error(request, HTTP_INTERNAL, NULL);
-    else
-        reply(request, HTTP_OK, "OK", "application/json", text);
-    free(text);
-    json_decref(status);
+    admin_reply_json(request, HTTP_OK, "OK", status);
 }
 
 /* One line for every app that is not ready: "NAME: STATE". */
@@ -119,9 +128,9 @@ serve_readyz(struct supervisor *supervisor, struct evhttp_request *request)
     if (fclose(out) != 0)
         evhttp_send_error(request, HTTP_INTERNAL, NULL);
     else if (bytes == 0)
-        reply_text(request, HTTP_OK, "OK", "ready\n");
+        admin_reply_text(request, HTTP_OK, "OK", "ready\n");
     else
-        reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", text);
+        admin_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", text);
     free(text);
 }
 
@@ -134,38 +143,50 @@ serve_readyz_app(struct supervisor *supervisor, struct evhttp_request *request,
     char line[64];
 
     if (app == NULL) {
-        reply_text(request, HTTP_NOTFOUND, "Not Found", "no such app\n");
+        admin_reply_text(request, HTTP_NOTFOUND, "Not Found", "no such app\n");
         return;
     }
     app_status(app, clock_monotonic_ms(), &status);
     snprintf(line, sizeof line, "%s\n", status.state);
     if (status.ready)
-        reply_text(request, HTTP_OK, "OK", line);
+        admin_reply_text(request, HTTP_OK, "OK", line);
     else
-        reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", line);
+        admin_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", line);
 }
 
 static void
-on_request(struct evhttp_request *request, void *context)
+on_get(struct supervisor *supervisor, struct evhttp_request *request, const char *path)
 {
     static const char readyz_app[] = "/readyz/";
-    struct supervisor *supervisor = context;
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
 
-    if (path == NULL)
-        evhttp_send_error(request, HTTP_BADREQUEST, NULL);
-    else if (strcmp(path, "/livez") == 0)
-        reply_text(request, HTTP_OK, "OK", "alive\n");
+    if (strcmp(path, "/livez") == 0)
+        admin_reply_text(request, HTTP_OK, "OK", "alive\n");
     else if (strcmp(path, "/readyz") == 0)
         serve_readyz(supervisor, request);
     else if (strncmp(path, readyz_app, sizeof readyz_app - 1) == 0)
         serve_readyz_app(supervisor, request, path + sizeof readyz_app - 1);
     else if (strcmp(path, "/v1/status") == 0)
         serve_status(supervisor, request);
+    else if (strcmp(path, "/v1/running") == 0)
+        admin_running(supervisor, request);
     else
-        reply_text(request, HTTP_NOTFOUND, "Not Found",
-                   "there is /livez, /readyz, /readyz/APP and /v1/status\n");
+        admin_reply_text(request, HTTP_NOTFOUND, "Not Found",
+                         "there is GET /livez, /readyz, /readyz/APP, /v1/status, /v1/running; "
+                         "POST /v1/reload, /v1/upgrade, /v1/apps/APP/rollback\n");
+}
+
+static void
+on_request(struct evhttp_request *request, void *context)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
+
+    if (path == NULL)
+        evhttp_send_error(request, HTTP_BADREQUEST, NULL);
+    else if (evhttp_request_get_command(request) == EVHTTP_REQ_POST)
+        admin_act(context, request, path);
+    else
+        on_get(context, request, path);
 }
 
 /* ---- the socket ---- */
@@ -218,7 +239,8 @@ admin_open(struct supervisor *supervisor)
     evhttp_set_max_headers_size(admin->http, HEADERS_MAX_BYTES);
     evhttp_set_max_body_size(admin->http, BODY_MAX_BYTES);
     evhttp_set_timeout(admin->http, REQUEST_TIMEOUT_S);
-    evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+    evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD |
+                                                    EVHTTP_REQ_POST);
     evhttp_set_gencb(admin->http, on_request, supervisor);
     supervisor->admin = admin;
     return 0;

@@ -1,7 +1,8 @@
 /*
  * admin - HTTP on RUNTIME_DIR/admin.sock: what operators, scripts and our commands ask.
  *
- *   /livez   /readyz   /readyz/APP   /v1/status
+ *   GET   /livez   /readyz   /readyz/APP   /v1/status   /v1/running
+ *   POST  /v1/reload   /v1/upgrade   /v1/apps/APP/rollback
  */
 #ifndef FPROXY_SUPERVISOR_ADMIN_H
 #define FPROXY_SUPERVISOR_ADMIN_H

@@ -9,14 +9,15 @@
 
 #include "base/clock.h"
 #include "proxy/supervisor/children.h"
-#include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
+#include "proxy/supervisor/workers.h"
 
 static void
 on_timer(evutil_socket_t fd, short what, void *context)
 {
-    rollout_timer(context);
+    serve_timer(context);
 }
 
 struct app *
@@ -29,6 +30,7 @@ app_add(struct supervisor *supervisor, const char *name)
     assert(app_find(supervisor, name) == NULL);
     text_copy(app->name, sizeof app->name, name);
     app->supervisor = supervisor;
+    LIST_INIT(&app->leaving);
     app->timer = evtimer_new(supervisor->base, on_timer, app);
     if (app->timer == NULL) {
         free(app);
@@ -47,33 +49,89 @@ app_find(struct supervisor *supervisor, const char *name)
     return app;
 }
 
+static void
+destroy_generation(struct app_generation *generation)
+{
+    if (generation != NULL)
+        generation_destroy(generation);
+}
+
+void
+app_drop(struct app *app)
+{
+    struct supervisor *supervisor = app->supervisor;
+    struct app_generation *leaving;
+
+    assert(app->rolling == NULL);
+    assert(!app->pending);
+    HASH_DEL(supervisor->apps, app);
+    destroy_generation(app->current);
+    destroy_generation(app->next);
+    destroy_generation(app->wanted);
+    while ((leaving = LIST_FIRST(&app->leaving)) != NULL) {
+        LIST_REMOVE(leaving, of_app);
+        generation_destroy(leaving);
+    }
+    if (app->unsettled)
+        supervisor->unsettled--;
+    event_free(app->timer);
+    app_forget_refused(app);
+    free(app->config_error);
+    free(app);
+}
+
 void
 apps_free(struct supervisor *supervisor)
 {
     struct app *app, *next;
 
-    HASH_ITER(hh, supervisor->apps, app, next) {
-        assert(app->worker == NULL);
-        HASH_DEL(supervisor->apps, app);
-        event_free(app->timer);
-        if (app->current != NULL)
-            generation_destroy(app->current, supervisor->runtime_fd);
-        free(app);
-    }
+    HASH_ITER(hh, supervisor->apps, app, next)
+        app_drop(app);
 }
 
 void
 app_enter(struct app *app, enum app_state next)
 {
     assert(app_state_allows(app->state, next));
-    assert(next != APP_LOADING || app->worker != NULL);
-    assert(next != APP_WAITING || app->worker != NULL);
-    assert(next != APP_SERVING || app->worker != NULL);
-    assert(next != APP_STOPPED || app->worker == NULL);
+    assert(next != APP_LOADING || app->current != NULL);
+    assert(next != APP_SERVING || app->current->load == LOAD_ACCEPTING);
 
     log_debug(app->name, "%s -> %s", app_state_name(app->state), app_state_name(next));
     app_disarm(app);                /* it was meant for the state that ends */
     app->state = next;
+    app_settle(app);
+}
+
+/* It serves, or it is known that it cannot at present; and nothing is being rolled out. */
+static bool
+is_settled(const struct app *app)
+{
+    if (app->next != NULL || app->pending || app->rolling != NULL)
+        return false;
+    switch (app->state) {
+    case APP_NEW:
+    case APP_LOADING:
+    case APP_WAITING:
+        return app->served || app->failure != 0;
+    case APP_RESTARTING:
+        return true;
+    default:
+        return true;
+    }
+}
+
+void
+app_settle(struct app *app)
+{
+    struct supervisor *supervisor = app->supervisor;
+    bool unsettled = !is_settled(app);
+
+    if (unsettled == app->unsettled)
+        return;
+    app->unsettled = unsettled;
+    supervisor->unsettled += unsettled ? 1 : -1;
+    if (supervisor->unsettled == 0)
+        supervisor_settled(supervisor);
 }
 
 void
@@ -101,17 +159,62 @@ app_ready(const struct app *app)
 }
 
 void
+app_set_error(struct app *app, const char *reason)
+{
+    free(app->config_error);
+    app->config_error = reason == NULL ? NULL : strdup(reason);
+}
+
+void
+app_forget_refused(struct app *app)
+{
+    free(app->refused.text);
+    free(app->refused.source);
+    app->refused = (struct refused){ 0 };
+}
+
+uint64_t
+app_connections(const struct app *app)
+{
+    const struct app_generation *leaving;
+    uint64_t sum = 0;
+
+    if (app->current != NULL)
+        sum = pages_connections(app->current->pages) +
+              pages_connections(app->current->pages_old);
+    LIST_FOREACH(leaving, &app->leaving, of_app)
+        sum += pages_connections(leaving->pages);
+    return sum;
+}
+
+static const struct worker *
+worker_of(const struct app *app)
+{
+    return app->current == NULL ? NULL : app->current->worker;
+}
+
+static bool
+is_looping(const struct app *app, uint64_t now_ms)
+{
+    const struct worker *worker = worker_of(app);
+
+    return worker != NULL && restart_looping(&worker->restart, now_ms);
+}
+
+void
 app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
 {
     const struct app_generation *generation = app->current;
+    const struct worker *worker = worker_of(app);
 
     *status = (struct app_status){
         .name = app->name,
-        .state = readiness_word(app->state, &app->health, app->held_back,
-                                restart_looping(&app->restart, now_ms)),
+        .state = readiness_word(app->state, &app->health, app->config_error != NULL,
+                                is_looping(app, now_ms), app->next != NULL),
         .ready = app_ready(app),
-        .worker = app->name,
-        .worker_pid = app->worker != NULL ? app->worker->pid : 0,
+        .worker = worker != NULL ? worker->name : app->name,
+        .worker_pid = worker != NULL && worker->child != NULL ? worker->child->pid : 0,
+        .connections = app_connections(app),
         .available = app->health.available,
         .total = app->health.total,
         .rollout = &app->rollout,
@@ -121,9 +224,6 @@ app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
     status->generation = generation->number;
     status->ports = generation->config.ports;
     status->port_count = generation->config.port_count;
-    status->connections = generation_connections(generation);
-    if (status->total == 0)         /* the prober has not counted yet */
-        status->total = generation->config.target_count;
 }
 
 void

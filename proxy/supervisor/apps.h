@@ -1,49 +1,68 @@
 /*
  * apps - what the supervisor knows of each app.
  *
- * rollout.c drives them, worker_link.c and prober_link.c talk to the processes. The loop's
- * thread only.
+ *   change.c: what the configuration wants --> wanted
+ *   rollout.c: wanted -> next -> current       serve.c: current -> its clients are served
+ *   leaving.c: what was current, until its last connection has ended
+ *
+ * worker_link.c and prober_link.c talk to the processes. The loop's thread only.
  */
 #ifndef FPROXY_SUPERVISOR_APPS_H
 #define FPROXY_SUPERVISOR_APPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 #include "base/control.h"
 #include "base/log.h"
 #include "proxy/supervisor/generation.h"
 #include "proxy/supervisor/readiness.h"
-#include "proxy/supervisor/restart.h"
 #include "proxy/supervisor/status.h"
 #include "store/store.h"
 
-struct child;
 struct event;
+struct rollout;
 struct supervisor;
 
 enum { APP_REASON_BYTES = 256 };
 
+/* A text that is configured, but did not become current. */
+struct refused {
+    char *text, *source;            /* owned; NULL: none */
+    uint32_t number;                /* of its generation */
+    bool pinned;                    /* an operator went back from it: not tried again */
+};
+
 struct app {
     char name[APP_NAME_BYTES];          /* the key of the table */
-    enum app_state state;
+    enum app_state state;               /* of `current` */
     struct supervisor *supervisor;      /* borrowed */
     struct app_generation *current;     /* owned; NULL: there is nothing it could run */
-    uint32_t from_generation;           /* the last good one before; 0: none */
-    bool held_back;                     /* `current` is the last good one, not the present text */
-    bool recorded;                      /* the database holds `current` as good */
-    bool served;                        /* accepted since this supervisor started */
+    struct app_generation *next;        /* owned: being rolled out */
+    struct app_generation *wanted;      /* owned: to be rolled out when its time comes */
+    LIST_HEAD(, app_generation) leaving;    /* owned */
+    struct refused refused;
+    bool seen;                          /* stands in the change that is being applied */
+    char *config_error;                 /* owned; NULL: its configuration is valid */
+    bool removed;                       /* configured no more: it goes when the rest is over */
+    bool served;                        /* accepted since this supervisor knows it */
+    uint32_t good_generation;           /* the last good one; 0: none */
+    uint32_t generation_last;           /* the highest number ever used */
+    struct rollout *rolling;            /* borrowed: the one that it takes part in, or NULL */
+    bool rolling_ready;                 /* ... and it is ready for it */
+    struct app *group;                  /* while groups are formed; see rollout.c */
+    bool pending;                       /* in supervisor->pending */
+    TAILQ_ENTRY(app) of_pending;
     struct store_rollout rollout;       /* the last one; its outcome is "" while it is open */
     uint64_t begun_at_ms;               /* CLOCK_MONOTONIC: of the present try */
-    struct control_health health;       /* as the prober told last */
-    struct child *worker;               /* NULL while none runs */
-    struct restart restart;             /* of its worker */
-    size_t sockets_sent;                /* descriptors the worker was given */
-    uint32_t pages_last;                /* the highest number of its pages */
+    struct control_health health, next_health;  /* as the prober told last */
+    uint32_t pages_last;                /* the highest number of its files */
     uint32_t grow_to;                   /* endpoints that have to fit; 0: the board does */
     uint32_t retry_ms;                  /* the next wait in APP_FAILED */
     int failure;                        /* -errno of the last failed try: told once */
+    bool unsettled;                     /* counted in supervisor->unsettled */
     struct event *timer;                /* owned; what it is for, the state tells */
     UT_hash_handle hh;
 };
@@ -51,18 +70,30 @@ struct app {
 /* Adds an app without a generation. NULL without memory. */
 struct app *app_add(struct supervisor *supervisor, const char *name);
 struct app *app_find(struct supervisor *supervisor, const char *name);
-/* Frees them all; no worker may run. */
+/* Takes it out and frees it with all its generations. */
+void app_drop(struct app *app);
 void apps_free(struct supervisor *supervisor);
 
 /* The only place where an app changes its state. */
 void app_enter(struct app *app, enum app_state next);
 
-/* Calls rollout_timer() (rollout.h) after `wait_ms`; an earlier call is forgotten. */
+/* Counts anew whether it is on its way: to be called when state, next or wanted changed. */
+void app_settle(struct app *app);
+
+/* Calls serve_timer() (serve.h) after `wait_ms`; an earlier call is forgotten. */
 void app_arm(struct app *app, uint64_t wait_ms);
 void app_disarm(struct app *app);
 
 /* It serves, and enough endpoints are known to work. */
 bool app_ready(const struct app *app);
+
+/* Its text is not used, for this reason; NULL: it is valid again. */
+void app_set_error(struct app *app, const char *reason);
+
+void app_forget_refused(struct app *app);
+
+/* Clients connected now, to leaving generations too. */
+uint64_t app_connections(const struct app *app);
 
 /* What `fproxy status` shows; the texts are borrowed from the app. */
 void app_status(const struct app *app, uint64_t now_ms, struct app_status *status);

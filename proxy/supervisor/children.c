@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,13 +12,23 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dirs.h"
 #include "base/log.h"
 #include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/text.h"
+
+enum {
+    PING_SILENT_MAX = 2,            /* turns without an answer */
+    PING_LATE_MS = 1000,            /* a turn so late says more of us than of the child */
+    ABORT_MS = 500,                 /* for SIGABRT to do its work */
+    INSTANCE_MAX = 10000,
+};
 
 extern char **environ;
 
@@ -28,12 +39,37 @@ child_program(enum control_role role)
 }
 
 void
-child_file_name(enum control_role role, const char *name, char *file, size_t file_bytes)
+child_file_name(const struct child_place *place, const char *end, char *file)
 {
-    if (role == CONTROL_WORKER)
-        snprintf(file, file_bytes, "worker-%s.pid", name);
+    if (place->role == CONTROL_WORKER)
+        snprintf(file, CHILD_FILE_BYTES, "worker-%s.%" PRIu32 ".%s", place->name,
+                 place->instance, end);
     else
-        snprintf(file, file_bytes, "prober.pid");
+        snprintf(file, CHILD_FILE_BYTES, "prober.%" PRIu32 ".%s", place->instance, end);
+}
+
+bool
+child_file_parse(const char *file, const char *end, struct child_place *place)
+{
+    char again[CHILD_FILE_BYTES];
+
+    *place = (struct child_place){ .role = CONTROL_WORKER };
+    if (sscanf(file, "worker-%63[a-z0-9-].%" SCNu32 ".", place->name, &place->instance) != 2) {
+        *place = (struct child_place){ .role = CONTROL_PROBER, .name = "prober" };
+        if (sscanf(file, "prober.%" SCNu32 ".", &place->instance) != 1)
+            return false;
+    }
+    child_file_name(place, end, again);
+    return strcmp(again, file) == 0;
+}
+
+static struct child_place
+place_of(const struct child *child)
+{
+    struct child_place place = { .role = child->role, .instance = child->instance };
+
+    text_copy(place.name, sizeof place.name, child->name);
+    return place;
 }
 
 const char *
@@ -48,10 +84,10 @@ child_end_text(const struct child_end *end, char *text, size_t text_bytes)
     return text;
 }
 
-/* Where the executable lies: beside the running one, or in ../libexec/fproxy. */
-static int
-find_program(const char *program, char *path)
+int
+child_find_program(enum control_role role, char *path)
 {
+    const char *program = child_program(role);
     static const char *const places[] = { "", "../libexec/fproxy/" };
     char self[PATH_BYTES];
     ssize_t bytes = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -75,7 +111,7 @@ find_program(const char *program, char *path)
 /* What holds in the child before it runs: descriptors, a session of its own, no signal
  * blocked or ignored because the supervisor does. */
 static int
-prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int control)
+prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const int *ends)
 {
     short flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     sigset_t none, all;
@@ -85,9 +121,12 @@ prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int 
     sigfillset(&all);
     sigdelset(&all, SIGKILL);
     sigdelset(&all, SIGSTOP);
+    assert(ends[0] > CONTROL_LISTEN_FD && ends[1] > CONTROL_LISTEN_FD);     /* none clobbers */
     rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
     if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, control, CONTROL_FD);
+        rc = posix_spawn_file_actions_adddup2(actions, ends[0], CONTROL_FD);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, ends[1], CONTROL_LISTEN_FD);
     if (rc == 0)
         rc = posix_spawnattr_setflags(attributes, flags);
     if (rc == 0)
@@ -97,15 +136,16 @@ prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int 
     return -rc;
 }
 
-/* Forks and execs; posix_spawn() also reports that the exec failed. 0 or -errno. */
+/* Forks and execs with these two descriptors; posix_spawn() also reports that the exec failed.
+ * 0 or -errno. */
 static int
-spawn(enum control_role role, const char *name, int control, pid_t *pid)
+spawn(enum control_role role, const char *name, const int *ends, pid_t *pid)
 {
     char path[PATH_BYTES], program[32], argument[APP_NAME_BYTES];
     char *argv[] = { program, role == CONTROL_WORKER ? argument : NULL, NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    int rc = find_program(child_program(role), path);
+    int rc = child_find_program(role, path);
 
     if (rc < 0)
         return rc;
@@ -117,7 +157,7 @@ spawn(enum control_role role, const char *name, int control, pid_t *pid)
         posix_spawn_file_actions_destroy(&actions);
         return -ENOMEM;
     }
-    rc = prepare(&actions, &attributes, control);
+    rc = prepare(&actions, &attributes, ends);
     if (rc == 0)
         rc = -posix_spawn(pid, path, &actions, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
@@ -134,19 +174,30 @@ child_free(struct child *child)
         event_free(child->exit_event);
     if (child->silent_event != NULL)
         event_free(child->silent_event);
+    if (child->ping_event != NULL)
+        event_free(child->ping_event);
     if (child->pidfd >= 0)
         close(child->pidfd);
     free(child);
+}
+
+static void
+unlink_files(const struct child *child)
+{
+    const struct child_place place = place_of(child);
+    char file[CHILD_FILE_BYTES];
+
+    child_file_name(&place, "pid", file);
+    unlinkat(child->runtime_fd, file, 0);
+    child_file_name(&place, "sock", file);
+    unlinkat(child->runtime_fd, file, 0);
 }
 
 /* Ended, and everything it said was heard. */
 static void
 child_finish(struct child *child)
 {
-    char file[APP_NAME_BYTES + 16];
-
-    child_file_name(child->role, child->name, file, sizeof file);
-    unlinkat(child->runtime_fd, file, 0);
+    unlink_files(child);
     child->on_ended(child->context, &child->end);
     child_free(child);
 }
@@ -199,15 +250,77 @@ on_exit_event(evutil_socket_t fd, short what, void *context)
         await_other_end(child);
 }
 
+/* ---- does it live? ---- */
+
+static void
+arm_ping(struct child *child, uint32_t wait_ms)
+{
+    const struct timeval wait = { .tv_sec = wait_ms / 1000,
+                                  .tv_usec = wait_ms % 1000 * 1000 };
+
+    child->ping_due_ms = clock_monotonic_ms() + wait_ms;
+    evtimer_add(child->ping_event, &wait);
+}
+
+/* Nothing was heard for two turns: it hangs. */
+static void
+end_hung(struct child *child)
+{
+    const char *app = child->role == CONTROL_WORKER ? child->name : NULL;
+
+    if (child->ping_silent == PING_SILENT_MAX) {
+        log_error(app, "%s (pid %d) has not answered for %d s: it hangs, and is ended",
+                  child_program(child->role), (int)child->pid,
+                  PING_SILENT_MAX * CHILD_PING_MS / 1000);
+        child_signal(child, SIGABRT);
+    } else {
+        child_signal(child, SIGKILL);
+    }
+    arm_ping(child, ABORT_MS);
+}
+
+static void
+on_ping_timer(evutil_socket_t fd, short what, void *context)
+{
+    const struct control_message ping = { .magic = CONTROL_MAGIC, .type = CONTROL_PING };
+    struct child *child = context;
+    uint64_t late_ms = clock_monotonic_ms() - child->ping_due_ms;
+
+    if (child->exited || child->peer == NULL)
+        return;
+    if (late_ms > PING_LATE_MS)
+        child->ping_silent = 0;     /* it was us who stood still: its answer may lie there */
+    else if (child->ping_waits && ++child->ping_silent >= PING_SILENT_MAX) {
+        end_hung(child);
+        return;
+    }
+    if (!child->ping_waits)
+        child->ping_waits = child_send(child, &ping, NULL, 0) == 0;
+    arm_ping(child, CHILD_PING_MS);
+}
+
+static void
+on_hello(struct child *child, const struct control_hello *hello)
+{
+    text_copy(child->version, sizeof child->version, hello->version);
+    child->protocol = hello->protocol;
+    child->threads = hello->threads;
+    arm_ping(child, CHILD_PING_MS);
+}
+
 static void
 on_peer_message(void *context, const struct control_message *message, const int *fds,
                 size_t fd_count)
 {
     struct child *child = context;
 
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);              /* children have nothing to give */
-    child->on_message(child->context, message);
+    if (message->type == CONTROL_PONG) {
+        child->ping_waits = false;
+        child->ping_silent = 0;
+    } else if (message->type == CONTROL_HELLO) {
+        on_hello(child, &message->body.hello);
+    }
+    child->on_message(child->context, message, fds, fd_count);
 }
 
 static void
@@ -233,7 +346,9 @@ watch(struct event_base *base, struct child *child, int control)
     child->exit_event = event_new(base, child->pidfd, EV_READ | EV_PERSIST, on_exit_event,
                                   child);
     child->silent_event = evtimer_new(base, on_silent, child);
+    child->ping_event = evtimer_new(base, on_ping_timer, child);
     if (child->exit_event == NULL || child->silent_event == NULL ||
+        child->ping_event == NULL ||
         event_add(child->exit_event, NULL) < 0)
         return -ENOMEM;
     child->peer = control_peer_create(base, control, on_peer_message, on_peer_closed, child);
@@ -243,11 +358,12 @@ watch(struct event_base *base, struct child *child, int control)
 static void
 write_child_file(const struct child *child)
 {
-    char file[APP_NAME_BYTES + 16];
+    const struct child_place place = place_of(child);
+    char file[CHILD_FILE_BYTES];
     struct process_id id;
     int rc;
 
-    child_file_name(child->role, child->name, file, sizeof file);
+    child_file_name(&place, "pid", file);
     rc = process_id_of(child->pid, &id);
     if (rc == 0)
         rc = pid_file_write(child->runtime_fd, file, &id);
@@ -255,41 +371,117 @@ write_child_file(const struct child *child)
         log_warn(NULL, "%s cannot be written: %s", file, strerror(-rc));
 }
 
+/* Where the child will listen: bound here, for children create no file. A socket or -errno. */
+static int
+bind_socket(struct child *child)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    char file[CHILD_FILE_BYTES];
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = fd < 0 ? -errno : -EADDRINUSE;
+
+    /* The first number that is free: another one of this name may still be there. */
+    for (child->instance = 1; fd >= 0 && rc == -EADDRINUSE && child->instance < INSTANCE_MAX;
+         child->instance++) {
+        const struct child_place place = place_of(child);
+
+        child_file_name(&place, "sock", file);
+        rc = dirs_socket_path(child->runtime_fd, file, address.sun_path,
+                              sizeof address.sun_path);
+        if (rc == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+            rc = -errno;
+        if (rc == 0)
+            break;
+    }
+    if (rc == 0 && fchmodat(child->runtime_fd, file, 0600, 0) < 0)
+        rc = -errno;
+    if (rc != 0 && fd >= 0)
+        close(fd);
+    return rc == 0 ? fd : rc;
+}
+
+static struct child *
+child_new(int runtime_fd, enum control_role role, const char *name,
+          child_message_fn *on_message, child_ended_fn *on_ended, void *context)
+{
+    struct child *child = calloc(1, sizeof *child);
+
+    if (child == NULL)
+        return NULL;
+    *child = (struct child){ .role = role, .pidfd = -1, .runtime_fd = runtime_fd,
+                             .on_message = on_message, .on_ended = on_ended,
+                             .context = context, .started_at_ms = clock_monotonic_ms() };
+    text_copy(child->name, sizeof child->name, name);
+    return child;
+}
+
+/* Spawns it with both its ends; `ours` is taken over on success. */
+static int
+spawn_and_watch(struct event_base *base, struct child *child, int ours, const int *ends)
+{
+    int rc = spawn(child->role, child->name, ends, &child->pid);
+
+    if (rc < 0)
+        return rc;
+    rc = watch(base, child, ours);
+    if (rc < 0) {
+        kill(child->pid, SIGKILL);      /* not reaped yet: the number is still its own */
+        waitpid(child->pid, NULL, 0);
+    }
+    return rc;
+}
+
 int
 child_start(struct event_base *base, int runtime_fd, enum control_role role, const char *name,
             child_message_fn *on_message, child_ended_fn *on_ended, void *context,
             struct child **out)
 {
-    struct child *child = calloc(1, sizeof *child);
-    int ends[2], rc;
+    struct child *child = child_new(runtime_fd, role, name, on_message, on_ended, context);
+    int pair[2], ends[2], rc;
 
     if (child == NULL)
         return -ENOMEM;
-    *child = (struct child){ .role = role, .pidfd = -1, .runtime_fd = runtime_fd,
-                             .on_message = on_message, .on_ended = on_ended,
-                             .context = context, .started_at_ms = clock_monotonic_ms() };
-    text_copy(child->name, sizeof child->name, name);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         rc = -errno;
         free(child);
         return rc;
     }
-    rc = spawn(role, name, ends[1], &child->pid);
-    close(ends[1]);
-    if (rc == 0) {
-        rc = watch(base, child, ends[0]);
-        if (rc < 0) {
-            kill(child->pid, SIGKILL);      /* not reaped yet: the number is still its own */
-            waitpid(child->pid, NULL, 0);
-        }
-    }
+    ends[0] = pair[1];
+    ends[1] = bind_socket(child);
+    rc = ends[1] < 0 ? ends[1] : spawn_and_watch(base, child, pair[0], ends);
+    close(pair[1]);
+    if (ends[1] >= 0)
+        close(ends[1]);
     if (rc < 0) {
-        if (child->peer == NULL)
-            close(ends[0]);
+        if (ends[1] >= 0)
+            unlink_files(child);
+        close(pair[0]);
         child_free(child);
         return rc;
     }
     write_child_file(child);
+    *out = child;
+    return 0;
+}
+
+int
+child_adopt(struct event_base *base, int runtime_fd, const struct child_place *place,
+            int socket, pid_t pid, child_message_fn *on_message, child_ended_fn *on_ended,
+            void *context, struct child **out)
+{
+    struct child *child = child_new(runtime_fd, place->role, place->name, on_message, on_ended,
+                                    context);
+    int rc;
+
+    if (child == NULL)
+        return -ENOMEM;
+    child->pid = pid;
+    child->instance = place->instance;
+    rc = watch(base, child, socket);
+    if (rc < 0) {
+        child_free(child);
+        return rc;
+    }
     *out = child;
     return 0;
 }

@@ -1,11 +1,14 @@
 /*
- * children - the processes the supervisor starts: one prober, a worker for each app.
+ * children - the processes the supervisor starts: one prober, and workers.
  *
  *   child_start()  ->  on_message()...  ->  on_ended() exactly once, after the last message
+ *   child_adopt()  ->
  *
  * A child runs in its own session (a terminal's Ctrl-C is ours to handle), gets its end of
- * the control connection as CONTROL_FD and is watched by pidfd. A file in the runtime
- * directory names it, so that a later supervisor finds what this one left behind.
+ * the control connection as CONTROL_FD and is watched by pidfd. In the runtime directory it
+ * has a socket (ROLE-NAME.INSTANCE.sock, where it listens for a later supervisor) and a file
+ * that names the process (.pid), for one that cannot be talked to. One that does not answer
+ * a ping within some seconds is killed: first with SIGABRT, so that it tells where it hangs.
  *
  * The loop's thread only.
  */
@@ -28,20 +31,33 @@ struct child_end {
     int exit_code;
 };
 
-struct child;
-typedef void child_message_fn(void *context, const struct control_message *message);
+enum {
+    CHILD_PING_MS = 3000,           /* one that has answered none of two is hung */
+    CHILD_FILE_BYTES = APP_NAME_BYTES + 32,
+};
+
+/* `fds` are the callee's to close. */
+typedef void child_message_fn(void *context, const struct control_message *message,
+                              const int *fds, size_t fd_count);
 /* The child is gone and freed when this returns. */
 typedef void child_ended_fn(void *context, const struct child_end *end);
 
 struct child {
     enum control_role role;
     char name[APP_NAME_BYTES];      /* a worker's; "prober" */
+    uint32_t instance;              /* tells apart those of one name */
+    char version[32];               /* of its HELLO; "": none came yet */
+    uint32_t protocol, threads;     /* likewise */
     pid_t pid;
     int pidfd;                      /* owned */
     uint64_t started_at_ms;         /* CLOCK_MONOTONIC */
     struct control_peer *peer;      /* owned; NULL once the child closed its end */
     struct event *exit_event;       /* owned */
     struct event *silent_event;     /* owned; armed when only one of both ends came */
+    struct event *ping_event;       /* owned */
+    uint64_t ping_due_ms;           /* CLOCK_MONOTONIC: when the next turn of it is */
+    bool ping_waits;                /* for its answer ... */
+    uint32_t ping_silent;           /* ... for so many turns */
     int runtime_fd;                 /* borrowed */
     bool exited;
     struct child_end end;
@@ -53,6 +69,17 @@ struct child {
 /* Starts the executable of `role`. 0 and `*child`, or -errno (then on_ended never comes). */
 int child_start(struct event_base *base, int runtime_fd, enum control_role role,
                 const char *name, child_message_fn *on_message, child_ended_fn *on_ended,
+                void *context, struct child **child);
+
+/* One that runs already, connected by `socket` (taken over on success). What it reports comes to
+ * on_message. 0 or -errno. */
+struct child_place {
+    enum control_role role;
+    char name[APP_NAME_BYTES];
+    uint32_t instance;
+};
+int child_adopt(struct event_base *base, int runtime_fd, const struct child_place *place,
+                int socket, pid_t pid, child_message_fn *on_message, child_ended_fn *on_ended,
                 void *context, struct child **child);
 
 /* Sends a message; trouble is logged. 0 or -errno. */
@@ -69,8 +96,14 @@ bool children_reap_strangers(bool (*is_child)(void *context, pid_t pid), void *c
 /* "signal 11 (Segmentation fault)" or "exit status 1" into `text`; returns it. */
 const char *child_end_text(const struct child_end *end, char *text, size_t text_bytes);
 
-/* The file that names a child, "worker-NAME.pid" or "prober.pid". */
-void child_file_name(enum control_role role, const char *name, char *file, size_t file_bytes);
+/* "worker-NAME.INSTANCE.pid" or "prober.INSTANCE.sock" into CHILD_FILE_BYTES. */
+void child_file_name(const struct child_place *place, const char *end, char *file);
+/* The reverse; false when `file` is none of these or has another end. */
+bool child_file_parse(const char *file, const char *end, struct child_place *place);
+
+/* Where the executable lies: beside the running one, or in ../libexec/fproxy; into PATH_BYTES. 0
+ * or -ENOENT, which is told. */
+int child_find_program(enum control_role role, char *path);
 
 /* "fproxy-worker" or "fproxy-prober". */
 const char *child_program(enum control_role role);

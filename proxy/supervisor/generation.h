@@ -1,32 +1,34 @@
 /*
  * generation - one version of an app's configuration and all that belongs to it.
  *
- *   app --current--> [ text | listeners | pages: board + traffic ]
- *                                         pages_next: a larger board on its way
- *                                         pages_old:  until the worker has left it
+ *   app --current--> [ text | ports | pages | where it is loaded ]     serves
+ *       --next-----> the same, on its way                              (rollout.h)
+ *       --wanted---> what the configuration says, until `next` is free
+ *       --leaving--> older ones that have connections left             (leaving.h)
  *
- * It owns its text, its sockets and its shared files, so that several can live side by
- * side. Board and traffic page always go together: the slots of the one are those of the
- * other. The loop's thread only.
+ * Several live side by side: a port is shared by reference, everything else is its own. While
+ * a board grows there are two pairs of pages: pages_next until the prober has filled it, then
+ * pages_old until the worker has left it. The loop's thread only.
  */
 #ifndef FPROXY_SUPERVISOR_GENERATION_H
 #define FPROXY_SUPERVISOR_GENERATION_H
 
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "config/app.h"
 #include "proxy/supervisor/listeners.h"
-#include "strategy/board.h"
-#include "strategy/traffic.h"
+#include "proxy/supervisor/pages.h"
 
-struct pages {
-    uint32_t number;                /* of the files: board-APP.NUMBER */
-    uint32_t slots;
-    int board_fd, board_reader_fd;  /* owned: read-write for the prober, read-only */
-    int traffic_fd, traffic_reader_fd;  /* owned: for the worker; read-only, the prober */
-    struct traffic *traffic;        /* owned, mapped read-only */
-    char board_name[BOARD_NAME_BYTES];
-    char traffic_name[TRAFFIC_NAME_BYTES];
+struct app;
+struct worker;
+
+/* How far its worker is with it. */
+enum load {
+    LOAD_NONE,          /* it does not know it */
+    LOAD_SENT,          /* it has been given everything, or is being given its sockets */
+    LOAD_DONE,          /* all its threads know it */
+    LOAD_ACCEPTING,     /* told to take the clients */
 };
 
 struct app_generation {
@@ -35,20 +37,37 @@ struct app_generation {
     char *text;                     /* owned: the canonical text */
     char hash[65];
     char *source;                   /* owned: the file */
-    int text_fd;                    /* owned: the text, sealed; -1 until it is needed */
-    uint32_t threads;               /* of its worker */
-    struct listeners listeners;
+    struct app *app;                /* borrowed */
+    struct listen_port **ports;     /* owned array of references, in the order of config.ports;
+                                     * NULL: not acquired */
     struct pages *pages, *pages_next, *pages_old;   /* owned; NULL where there is none */
+    struct worker *worker;          /* borrowed; NULL: none yet */
+    LIST_ENTRY(app_generation) of_worker;   /* while `worker` is set */
+    enum load load;
+    uint32_t sockets_sent, sockets_total;   /* with this load */
+    bool recorded;                  /* the database holds it as good */
+    bool loaded_before;             /* a worker has written to its traffic page */
+    bool leaving;                   /* it has no clients to come; in app->leaving */
+    LIST_ENTRY(app_generation) of_app;      /* while it leaves */
 };
 
-/* Takes over `config`, `text` and `source`. NULL without memory (nothing is taken). */
-struct app_generation *generation_create(uint32_t number, struct app_config *config, char *text,
-                                         char *source);
-/* Closes and unlinks what it has in the runtime directory. */
-void generation_destroy(struct app_generation *generation, int runtime_fd);
+/* Takes over `text` and `source`, and parses the text. 0; or -EINVAL with the reason in `why`
+ * (DETAIL_BYTES), -ENOMEM: nothing is taken. */
+int generation_create(struct app *app, uint32_t number, char *text, char *source,
+                      struct app_generation **generation, char *why);
 
-/* Closes sockets, unlinks pages: as it was before it was started. */
-void generation_release(struct app_generation *generation, int runtime_fd);
+/* Gives everything back: ports, pages. It is in no worker. */
+void generation_destroy(struct app_generation *generation);
+
+/* Ports and pages alone: as it was before it was started. */
+void generation_release(struct app_generation *generation);
+
+/* Where it runs, from now on; NULL: nowhere. Its load begins anew. */
+void generation_assign(struct app_generation *generation, struct worker *worker);
+
+/* Does it have this port? */
+bool generation_has_port(const struct app_generation *generation,
+                         const struct address *address);
 
 /* Slots for the first board: each address, room for four per name, and a few more. Pure. */
 uint32_t generation_slots(const struct app_config *config);
@@ -57,19 +76,10 @@ uint32_t generation_slots(const struct app_config *config);
 uint32_t generation_slots_grown(const struct app_config *config, uint32_t slots,
                                 uint32_t needed);
 
-/* Creates a board and a traffic page in the runtime directory. 0 or -errno. */
-int pages_create(int runtime_fd, const struct app_generation *generation, uint32_t number,
-                 uint32_t slots, struct pages **pages);
-/* A fresh traffic page in place of the old one: a new worker counts from zero. 0 or -errno. */
-int pages_renew_traffic(int runtime_fd, const struct app_generation *generation,
-                        struct pages *pages);
-/* Closes and unlinks them; `pages` may be NULL. */
-void pages_destroy(int runtime_fd, struct pages *pages);
+/* For pages.h. */
+struct pages_owner generation_pages_owner(const struct app_generation *generation);
 
-/* The descriptor of the sealed text, made on first use; or -errno. */
-int generation_text_fd(struct app_generation *generation);
-
-/* Clients connected now. */
-uint64_t generation_connections(const struct app_generation *generation);
+/* Its text, sealed: a new descriptor of the caller's, or -errno. */
+int generation_text_fd(const struct app_generation *generation);
 
 #endif

@@ -41,6 +41,8 @@ each_name(int dir_fd, void (*visit)(int dir_fd, const char *name, void *context)
 /* ---- children ---- */
 
 struct found {
+    leftovers_pid_fn *keep;
+    void *context;
     struct pollfd *children;    /* their pidfds; negative: ended */
     size_t count;
 };
@@ -49,21 +51,20 @@ static void
 add_child(int dir_fd, const char *name, void *context)
 {
     struct found *found = context;
-    bool worker = fnmatch("worker-*.pid", name, 0) == 0;
+    struct child_place place;
     struct process_id id;
     struct pollfd *grown;
     int pidfd;
 
-    if (!worker && strcmp(name, "prober.pid") != 0)
+    if (!child_file_parse(name, "pid", &place) || pid_file_read(dir_fd, name, &id) < 0)
         return;
-    if (pid_file_read(dir_fd, name, &id) < 0)
+    if (found->keep != NULL && found->keep(found->context, id.pid))
         return;
     pidfd = process_id_open(&id);
     if (pidfd < 0)
         return;
     grown = reallocarray(found->children, found->count + 1, sizeof *grown);
-    if (grown == NULL || !process_runs(id.pid, child_program(worker ? CONTROL_WORKER
-                                                                    : CONTROL_PROBER))) {
+    if (grown == NULL || !process_runs(id.pid, child_program(place.role))) {
         found->children = grown != NULL ? grown : found->children;
         close(pidfd);
         return;
@@ -110,9 +111,10 @@ await_all(struct found *found, unsigned patience_ms)
 }
 
 unsigned
-leftovers_end_children(int runtime_fd, unsigned patience_ms)
+leftovers_end_children(int runtime_fd, unsigned patience_ms, leftovers_pid_fn *keep,
+                       void *context)
 {
-    struct found found = { 0 };
+    struct found found = { .keep = keep, .context = context };
 
     each_name(runtime_fd, add_child, &found);
     signal_all(&found, SIGTERM);
@@ -132,14 +134,22 @@ leftovers_end_children(int runtime_fd, unsigned patience_ms)
 
 /* ---- files ---- */
 
+struct kept {
+    leftovers_name_fn *keep;
+    void *context;
+};
+
 static void
 unlink_ours(int dir_fd, const char *name, void *context)
 {
     static const char *const patterns[] = {
-        "board-*.*", "traffic-*.*", "worker-*.pid", ".worker-*.pid.new", "prober.pid",
-        ".prober.pid.new", "admin.sock",
+        "board-*.*", "traffic-*.*", "worker-*.pid", ".worker-*.pid.new", "worker-*.sock",
+        "prober*.pid", ".prober*.pid.new", "prober*.sock", "admin.sock",
     };
+    const struct kept *kept = context;
 
+    if (kept->keep != NULL && kept->keep(kept->context, name))
+        return;
     for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
         if (fnmatch(patterns[i], name, 0) == 0) {
             unlinkat(dir_fd, name, 0);
@@ -149,7 +159,9 @@ unlink_ours(int dir_fd, const char *name, void *context)
 }
 
 void
-leftovers_unlink(int runtime_fd)
+leftovers_unlink(int runtime_fd, leftovers_name_fn *keep, void *context)
 {
-    each_name(runtime_fd, unlink_ours, NULL);
+    struct kept kept = { keep, context };
+
+    each_name(runtime_fd, unlink_ours, &kept);
 }

@@ -3,9 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -18,18 +19,18 @@ listeners_per_port(uint32_t threads, uint64_t descriptors_max, uint64_t ports)
     return (uint32_t)MAX(MIN(threads, room), 1);
 }
 
-/* A socket for `port`, not bound. "Every address" is [::] for both families, and 0.0.0.0 on
+/* A socket for `wanted`, not bound. "Every address" is [::] for both families, and 0.0.0.0 on
  * a host without IPv6; `sockaddr` gets what to bind. The socket or -errno. */
 static int
-socket_for(const struct app_listen *port, struct sockaddr_storage *sockaddr, socklen_t *bytes)
+socket_for(const struct address *wanted, struct sockaddr_storage *sockaddr, socklen_t *bytes)
 {
-    struct address any = { .family = 6, .port = port->address.port };
-    const struct address *address = port->address.family == 0 ? &any : &port->address;
+    struct address any = { .family = 6, .port = wanted->port };
+    const struct address *address = wanted->family == 0 ? &any : wanted;
     int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    int only = port->address.family != 0;
+    int only = wanted->family != 0;
     int fd = socket(address->family == 6 ? AF_INET6 : AF_INET, type, 0);
 
-    if (fd < 0 && errno == EAFNOSUPPORT && port->address.family == 0) {
+    if (fd < 0 && errno == EAFNOSUPPORT && wanted->family == 0) {
         any.family = 4;
         fd = socket(AF_INET, type, 0);
     }
@@ -54,7 +55,7 @@ set_int(int fd, int level, int option, int value)
 
 /* What every connection accepted from this socket inherits. */
 static int
-set_inherited(int fd, uint32_t user_timeout_ms)
+set_inherited(int fd)
 {
     if (set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 ||
         set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0 ||
@@ -62,18 +63,16 @@ set_inherited(int fd, uint32_t user_timeout_ms)
         set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10) < 0 ||
         set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 6) < 0)
         return -1;
-    if (user_timeout_ms == 0)
-        return 0;
-    return set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)MIN(user_timeout_ms, INT32_MAX));
+    return 0;
 }
 
 /* A bound socket, which listens when it is one of a group; or -errno. */
 static int
-bind_one(const struct app_listen *port, bool group, uint32_t user_timeout_ms)
+bind_one(const struct address *address, bool group)
 {
     struct sockaddr_storage sockaddr;
     socklen_t bytes = 0;
-    int rc, fd = socket_for(port, &sockaddr, &bytes);
+    int rc, fd = socket_for(address, &sockaddr, &bytes);
 
     if (fd < 0)
         return fd;
@@ -83,7 +82,7 @@ bind_one(const struct app_listen *port, bool group, uint32_t user_timeout_ms)
         goto fail;
     if (bind(fd, (struct sockaddr *)&sockaddr, bytes) < 0)
         goto fail;
-    if (group && (set_inherited(fd, user_timeout_ms) < 0 || listen(fd, LISTENERS_BACKLOG) < 0))
+    if (group && (set_inherited(fd) < 0 || listen(fd, LISTENERS_BACKLOG) < 0))
         goto fail;
     return fd;
 
@@ -95,9 +94,9 @@ fail:
 
 /* Whoever holds the port, even with SO_REUSEPORT, makes this fail. 0 or -errno. */
 static int
-trial_bind(const struct app_listen *port)
+trial_bind(const struct address *address)
 {
-    int fd = bind_one(port, false, 0);
+    int fd = bind_one(address, false);
 
     if (fd < 0)
         return fd;
@@ -105,49 +104,143 @@ trial_bind(const struct app_listen *port)
     return 0;
 }
 
-static int
-open_port(struct listeners *listeners, const struct app_listen *port, uint32_t user_timeout_ms)
+/* ---- the table ---- */
+
+struct listen_port *
+listeners_find(const struct listeners *listeners, const struct address *address)
 {
-    int rc = trial_bind(port);
+    struct listen_port *port;
 
-    for (uint32_t i = 0; rc == 0 && i < listeners->per_port; i++) {
-        int fd = bind_one(port, true, user_timeout_ms);
+    HASH_FIND(hh, listeners->by_address, address, sizeof *address, port);
+    return port;
+}
 
-        if (fd < 0)
-            rc = fd;
-        else
-            listeners->fds[listeners->count++] = fd;
+static bool
+is_every_address(const struct address *address)
+{
+    static const uint8_t zero[sizeof address->ip];
+
+    return address->family == 0 || memcmp(address->ip, zero, sizeof zero) == 0;
+}
+
+static bool
+overlap(const struct address *a, const struct address *b)
+{
+    if (a->port != b->port)
+        return false;
+    if (a->family == 0 || b->family == 0)
+        return true;
+    if (a->family != b->family)
+        return false;
+    return is_every_address(a) || is_every_address(b) || address_equal(a, b);
+}
+
+struct listen_port *
+listeners_overlap(const struct listeners *listeners, const struct address *address)
+{
+    struct listen_port *port;
+
+    if (listeners->held[address->port] == 0)
+        return NULL;
+    port = listeners_find(listeners, address);
+    if (port != NULL)
+        return port;
+    for (port = listeners->by_address; port != NULL; port = port->hh.next) {
+        if (overlap(&port->address, address))
+            return port;
     }
-    return rc;
+    return NULL;
+}
+
+struct listen_port *
+listeners_adopt(struct listeners *listeners, const struct address *address)
+{
+    struct listen_port *port = calloc(1, sizeof *port);
+
+    if (port == NULL)
+        return NULL;
+    assert(listeners_find(listeners, address) == NULL);
+    port->address = *address;
+    port->refs = 1;
+    HASH_ADD(hh, listeners->by_address, address, sizeof port->address, port);
+    listeners->held[address->port]++;
+    return port;
+}
+
+static bool
+same_socket(int a, int b)
+{
+    struct stat x, y;
+
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
 }
 
 int
-listeners_open(struct listeners *listeners, const struct app_listen *ports, uint32_t port_count,
-               uint32_t per_port, uint32_t user_timeout_ms, uint32_t *failed)
+listen_port_add(struct listen_port *port, int fd)
 {
-    assert(per_port > 0);
-    *failed = 0;
-    *listeners = (struct listeners){ .per_port = per_port };
-    listeners->fds = calloc((size_t)port_count * per_port, sizeof *listeners->fds);
-    if (listeners->fds == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < port_count; i++) {
-        int rc = open_port(listeners, &ports[i], user_timeout_ms);
+    int *fds;
 
-        if (rc < 0) {
-            *failed = i;
-            listeners_close(listeners);
-            return rc;
+    for (uint32_t i = 0; i < port->count; i++) {
+        if (same_socket(port->fds[i], fd)) {
+            close(fd);
+            return 0;
         }
     }
+    fds = reallocarray(port->fds, port->count + 1, sizeof *fds);
+    if (fds == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    port->fds = fds;
+    fds[port->count++] = fd;
+    return 0;
+}
+
+int
+listeners_open(struct listeners *listeners, const struct address *address, uint32_t sockets,
+               bool beside, struct listen_port **out)
+{
+    struct listen_port *port;
+    int rc = beside ? 0 : trial_bind(address);
+
+    assert(sockets > 0);
+    if (rc < 0)
+        return rc;
+    port = listeners_adopt(listeners, address);
+    if (port == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; rc == 0 && i < sockets; i++) {
+        int fd = bind_one(address, true);
+
+        rc = fd < 0 ? fd : listen_port_add(port, fd);
+    }
+    if (rc < 0) {
+        listeners_unref(listeners, port);
+        return rc;
+    }
+    *out = port;
     return 0;
 }
 
 void
-listeners_close(struct listeners *listeners)
+listeners_unref(struct listeners *listeners, struct listen_port *port)
 {
-    for (size_t i = 0; i < listeners->count; i++)
-        close(listeners->fds[i]);
-    free(listeners->fds);
-    *listeners = (struct listeners){ 0 };
+    assert(port->refs > 0);
+    if (--port->refs > 0)
+        return;
+    HASH_DEL(listeners->by_address, port);
+    listeners->held[port->address.port]--;
+    for (uint32_t i = 0; i < port->count; i++)
+        close(port->fds[i]);
+    free(port->fds);
+    free(port);
+}
+
+void
+listen_port_tune(const struct listen_port *port, uint32_t user_timeout_ms)
+{
+    for (uint32_t i = 0; i < port->count; i++)
+        set_int(port->fds[i], IPPROTO_TCP, TCP_USER_TIMEOUT,
+                (int)MIN(user_timeout_ms, INT32_MAX));
 }

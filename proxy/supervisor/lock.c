@@ -19,6 +19,13 @@ lock_take(int dir_fd, struct process_id *holder)
     return -EWOULDBLOCK;
 }
 
+void
+lock_last_holder(int dir_fd, struct process_id *holder)
+{
+    if (pid_file_read(dir_fd, lock_name, holder) < 0)
+        *holder = (struct process_id){ 0 };
+}
+
 int
 lock_sign(int dir_fd)
 {

@@ -13,6 +13,9 @@
  * process has it (`*holder` tells which, pid 0 when that is not known); other -errno. */
 int lock_take(int dir_fd, struct process_id *holder);
 
+/* Who held it last and did not take its name off; pid 0: nobody. */
+void lock_last_holder(int dir_fd, struct process_id *holder);
+
 /* The holder writes down who it is. 0 or -errno. */
 int lock_sign(int dir_fd);
 

@@ -14,6 +14,7 @@
 
 static struct sockaddr_un manager;
 static socklen_t manager_bytes;     /* 0: nobody asked */
+static char manager_path[sizeof manager.sun_path];  /* as it was given */
 
 void
 notify_init(void)
@@ -35,6 +36,7 @@ notify_init(void)
     if (path[0] == '@')
         manager.sun_path[0] = '\0';     /* abstract: its length counts, no NUL ends it */
     manager_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes);
+    memcpy(manager_path, path, bytes + 1);
     unsetenv("NOTIFY_SOCKET");
 }
 
@@ -57,4 +59,11 @@ notify_send(const char *format, ...)
                  strerror(errno));
     if (fd >= 0)
         close(fd);
+}
+
+void
+notify_hand_on(void)
+{
+    if (manager_bytes > 0)
+        setenv("NOTIFY_SOCKET", manager_path, 1);
 }

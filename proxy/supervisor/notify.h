@@ -15,4 +15,7 @@ void notify_init(void);
 /* Sends lines such as "READY=1\nSTATUS=2 apps". Never blocks; trouble is logged. */
 void notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* Another binary is about to be executed in this process: it may be told as this one was. */
+void notify_hand_on(void);
+
 #endif

@@ -1,13 +1,17 @@
 #include "proxy/supervisor/places.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/dirs.h"
-#include "base/log.h"
+#include "config/config.h"
+#include "config/files.h"
+#include "config/load.h"
 
 /* Without resolving links: the same words name the same file at the next start, wherever a
  * link points then. */
@@ -38,47 +42,126 @@ strip_slashes(char *path)
         path[--bytes] = '\0';
 }
 
-int
-places_find(const struct supervisor_options *options, struct places *places)
+static int
+find_config(const struct supervisor_options *options, struct places *places)
 {
     int rc = dirs_resolve(DIR_CONFIG, options->config_path, NULL, places->config_path);
 
     if (rc == 0)
         rc = make_absolute(places->config_path);
-    if (rc < 0)
-        return rc;
-    strip_slashes(places->config_path);
-    places->config = NULL;
-    places->config_error = config_load(places->config_path, &places->config);
-    if (places->config_error == 0)
-        places->settings = places->config->settings;
-    else
-        settings_defaults(&places->settings);
-    rc = dirs_resolve(DIR_STATE, options->state_dir, places->settings.state_dir,
-                      places->state_dir);
+    if (rc == 0)
+        strip_slashes(places->config_path);
+    return rc;
+}
+
+static int
+find_directories(const struct supervisor_options *options, struct places *places)
+{
+    int rc = dirs_resolve(DIR_STATE, options->state_dir, places->settings.state_dir,
+                          places->state_dir);
+
     if (rc == 0)
         rc = dirs_resolve(DIR_RUNTIME, options->runtime_dir, places->settings.runtime_dir,
                           places->runtime_dir);
-    if (rc < 0 && places->config_error == 0)
-        config_free(places->config);
     return rc;
 }
 
 int
-places_set_log(const struct supervisor_options *options, const struct places *places)
+places_find(const struct supervisor_options *options, struct places *places)
 {
-    const char *environment = getenv("FPROXY_LOG");
-    const char *text = options->log_level != NULL ? options->log_level : environment;
-    enum log_level level = LOG_INFO;
+    int rc = find_config(options, places);
 
-    log_set_format(places->settings.log_format);
-    if (places->settings.log_level_set)
-        level = places->settings.log_level;
-    if (text != NULL && text[0] != '\0' && log_level_parse(text, &level) < 0) {
-        log_error(NULL, "the log level \"%s\" is none: it is error, warn, info or debug (%s)",
-                  text, options->log_level != NULL ? "--log-level" : "FPROXY_LOG");
-        return -1;
+    if (rc < 0)
+        return rc;
+    places->set = config_set_create(places->config_path);
+    if (places->set == NULL)
+        return -ENOMEM;
+    places->config_error = config_set_look(places->set);
+    places->settings = *config_set_settings(places->set);
+    rc = find_directories(options, places);
+    if (rc < 0)
+        config_set_destroy(places->set);
+    return rc;
+}
+
+static bool
+is_given(const char *option, const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return option != NULL || (value != NULL && value[0] != '\0');
+}
+
+/* One file only may hold the group `daemon`: the first in which the word stands and is one. */
+static bool
+read_settings_of(const char *path, struct settings *settings)
+{
+    char why[DETAIL_BYTES];
+    size_t length;
+    struct stat stat;
+    char *text = file_read(path, &length, &stat, why);
+    struct config *config = NULL;
+    struct loader *loader = NULL;
+    bool found = false;
+
+    if (text != NULL && strstr(text, "daemon") != NULL)
+        loader = loader_create();
+    if (loader != NULL && loader_add_text(loader, path, text, length) == 0 &&
+        loader_finish(loader, &config) == 0) {
+        found = config->daemon.source != NULL;
+        if (found)
+            *settings = config->settings;
+        config_free(config);
     }
-    log_set_level(level);
-    return 0;
+    free(text);
+    return found;
+}
+
+static int
+is_ours(const struct dirent *entry)
+{
+    return file_is_ours(entry->d_name);
+}
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void
+read_settings(struct places *places)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(places->config_path, &entries, is_ours, by_name);
+    bool found = false;
+
+    if (count < 0) {                /* one file, or nothing that can be read */
+        read_settings_of(places->config_path, &places->settings);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        char path[2 * PATH_BYTES];
+
+        snprintf(path, sizeof path, "%s/%s", places->config_path, entries[i]->d_name);
+        found = found || read_settings_of(path, &places->settings);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+int
+places_look_up(const struct supervisor_options *options, struct places *places)
+{
+    int rc = find_config(options, places);
+
+    if (rc < 0)
+        return rc;
+    places->set = NULL;
+    places->config_error = 0;
+    settings_defaults(&places->settings);
+    if (!is_given(options->runtime_dir, "FPROXY_RUNTIME_DIR") ||
+        !is_given(options->state_dir, "FPROXY_STATE_DIR"))
+        read_settings(places);
+    return find_directories(options, places);
 }

@@ -8,21 +8,22 @@
 #ifndef FPROXY_SUPERVISOR_PLACES_H
 #define FPROXY_SUPERVISOR_PLACES_H
 
-#include "config/config.h"
+#include "config/set.h"
 #include "proxy/supervisor/supervisor.h"
 
 struct places {
     char config_path[PATH_BYTES];   /* absolute */
     char state_dir[PATH_BYTES], runtime_dir[PATH_BYTES];
     struct settings settings;       /* of the configuration, or the defaults */
-    struct config *config;          /* config_free() it; NULL when it cannot be read */
-    int config_error;               /* then: -errno */
+    struct config_set *set;         /* looked at; config_set_destroy() it */
+    int config_error;               /* the configuration cannot be read: -errno */
 };
 
-/* Reads the configuration, too. 0, or -errno with nothing to free. */
+/* For the supervisor: reads all of the configuration. 0, or -errno with nothing to free. */
 int places_find(const struct supervisor_options *options, struct places *places);
 
-/* Sets level and format of the log; 0, or -1 when the level is none, which was told. */
-int places_set_log(const struct supervisor_options *options, const struct places *places);
+/* For a command: only as much of the configuration as it takes to know where things are, for
+ * there may be thousands of files. `places->set` is NULL. 0 or -errno. */
+int places_look_up(const struct supervisor_options *options, struct places *places);
 
 #endif

@@ -6,55 +6,88 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/shutdown.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/worker_link.h"
 
 static int
-send_app(struct app *app, enum control_type type, const struct pages *pages, const int *fds,
-         size_t fd_count)
+send_about(const struct app_generation *generation, enum control_type type,
+           const struct pages *pages, const int *fds, size_t fd_count)
 {
     struct control_message message;
 
-    control_app_message(&message, type, app->name, app->current->number);
-    message.body.app.board_number = pages->number;
-    return child_send(app->supervisor->prober, &message, fds, fd_count);
+    control_app_message(&message, type, generation->app->name, generation->number);
+    message.body.app.board_number = pages->board->number;
+    return child_send(generation->app->supervisor->prober, &message, fds, fd_count);
 }
 
 static void
-send_board(struct app *app, const struct pages *pages)
+close_all(const int *fds, size_t count)
 {
-    const int fds[] = { pages->board_fd, pages->traffic_reader_fd };
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}
 
-    send_app(app, CONTROL_APP_BOARD, pages, fds, ARRAY_SIZE(fds));
+static void
+send_board(const struct app_generation *generation, const struct pages *pages)
+{
+    int runtime_fd = generation->app->supervisor->runtime_fd;
+    const int fds[] = { pages_open_board(runtime_fd, pages, true),
+                        pages_open_traffic(runtime_fd, pages, false) };
+
+    if (fds[0] >= 0 && fds[1] >= 0)
+        send_about(generation, CONTROL_APP_BOARD, pages, fds, ARRAY_SIZE(fds));
+    else
+        log_error(generation->app->name, "its board cannot be opened again: %s",
+                  strerror(fds[0] < 0 ? -fds[0] : -fds[1]));
+    close_all(fds, ARRAY_SIZE(fds));
 }
 
 void
-prober_link_load(struct app *app)
+prober_link_load(struct app_generation *generation)
 {
-    const struct pages *pages = app->current->pages;
+    struct supervisor *supervisor = generation->app->supervisor;
+    int runtime_fd = supervisor->runtime_fd;
     int fds[3];
 
-    if (app->supervisor->prober == NULL)
-        return;                     /* it gets all apps when it starts */
-    fds[0] = generation_text_fd(app->current);
-    fds[1] = pages->board_fd;
-    fds[2] = pages->traffic_reader_fd;
-    if (fds[0] < 0)
-        rollout_prober_refused(app, strerror(-fds[0]));
+    if (supervisor->prober == NULL || !supervisor->prober_there)
+        return;                     /* it gets all apps when it is there */
+    fds[0] = generation_text_fd(generation);
+    fds[1] = pages_open_board(runtime_fd, generation->pages, true);
+    fds[2] = pages_open_traffic(runtime_fd, generation->pages, false);
+    if (fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0)
+        send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
     else
-        send_app(app, CONTROL_APP_LOAD, pages, fds, ARRAY_SIZE(fds));
+        log_error(generation->app->name, "cannot be given to the prober: %s",
+                  strerror(-MIN(fds[0], MIN(fds[1], fds[2]))));
+    close_all(fds, ARRAY_SIZE(fds));
 }
 
 void
-prober_link_unload(struct app *app)
+prober_link_unload_number(struct supervisor *supervisor, const char *app, uint32_t number)
 {
-    if (app->supervisor->prober != NULL && app->current->pages != NULL)
-        send_app(app, CONTROL_APP_UNLOAD, app->current->pages, NULL, 0);
+    struct control_message message;
+
+    if (supervisor->prober == NULL)
+        return;
+    control_app_message(&message, CONTROL_APP_UNLOAD, app, number);
+    child_send(supervisor->prober, &message, NULL, 0);
+}
+
+void
+prober_link_unload(struct app_generation *generation)
+{
+    if (generation->pages != NULL)
+        prober_link_unload_number(generation->app->supervisor, generation->app->name,
+                                  generation->number);
 }
 
 /* ---- larger boards ---- */
@@ -63,60 +96,60 @@ void
 prober_link_grow(struct app *app)
 {
     struct app_generation *generation = app->current;
+    struct pages_owner owner;
     uint32_t slots;
     int rc;
 
-    if (app->grow_to == 0 || generation->pages == NULL || generation->pages_next != NULL ||
-        generation->pages_old != NULL || app->supervisor->prober == NULL)
+    if (app->grow_to == 0 || generation == NULL || generation->pages == NULL ||
+        generation->pages_next != NULL || generation->pages_old != NULL || app->next != NULL ||
+        app->supervisor->prober == NULL)
         return;
-    slots = generation_slots_grown(&generation->config, generation->pages->slots, app->grow_to);
+    slots = generation_slots_grown(&generation->config, generation->pages->board->slots,
+                                   app->grow_to);
     app->grow_to = 0;
     if (slots == 0) {
         log_warn(app->name, "%u endpoints are the most it may have (endpoints_max): more are "
-                            "not used", generation->pages->slots);
+                            "not used", generation->pages->board->slots);
         return;
     }
-    rc = pages_create(app->supervisor->runtime_fd, generation, ++app->pages_last, slots,
+    owner = generation_pages_owner(generation);
+    rc = pages_create(&owner, generation->number, slots, generation->worker->threads,
                       &generation->pages_next);
     if (rc < 0) {
         log_error(app->name, "no larger board can be made in %s: %s",
                   app->supervisor->runtime_dir, strerror(-rc));
         return;
     }
-    log_info(app->name, "its board grows from %u to %u endpoints", generation->pages->slots,
-             slots);
-    send_board(app, generation->pages_next);
+    log_info(app->name, "its board grows from %u to %u endpoints",
+             generation->pages->board->slots, slots);
+    send_board(generation, generation->pages_next);
 }
 
 void
-prober_link_traffic(struct app *app)
+prober_link_traffic(struct app_generation *generation)
 {
-    const struct app_generation *generation = app->current;
-
     /* One that fills a larger board reads that one's page, which no worker had yet. */
-    if (app->supervisor->prober != NULL && generation->pages_next == NULL)
-        send_board(app, generation->pages);
+    if (generation->app->supervisor->prober != NULL && generation->pages_next == NULL)
+        send_board(generation, generation->pages);
 }
 
 /* The prober uses the larger board: now the worker gets it. */
 static void
-on_board_filled(struct app *app)
+on_board_filled(struct app_generation *generation)
 {
-    struct app_generation *generation = app->current;
-
     assert(generation->pages_old == NULL);
     generation->pages_old = generation->pages;
     generation->pages = generation->pages_next;
     generation->pages_next = NULL;
-    switch (app->state) {
-    case APP_WAITING:
-    case APP_SERVING:
-        worker_link_send_board(app);
+    switch (generation->load) {
+    case LOAD_DONE:
+    case LOAD_ACCEPTING:
+        worker_link_board(generation);
         break;
-    case APP_LOADING:
+    case LOAD_SENT:
         break;                      /* it gets the new one as soon as it has loaded */
-    default:                        /* no worker has the old one */
-        pages_destroy(app->supervisor->runtime_fd, generation->pages_old);
+    case LOAD_NONE:                 /* no worker has the old one */
+        pages_destroy(generation->app->supervisor->runtime_fd, generation->pages_old);
         generation->pages_old = NULL;
     }
 }
@@ -124,81 +157,107 @@ on_board_filled(struct app *app)
 /* ---- what it says ---- */
 
 static void
-on_loaded(struct app *app, const struct control_app *answer)
+on_loaded(struct app_generation *generation, const struct control_app *answer)
 {
-    const struct pages *next = app->current->pages_next;
+    const struct pages *next = generation->pages_next;
 
     if (answer->result < 0)
-        rollout_prober_refused(app, answer->detail[0] != '\0' ? answer->detail
-                                                              : strerror(-answer->result));
-    else if (next != NULL && answer->board_number == next->number)
-        on_board_filled(app);
+        serve_prober_refused(generation, answer->detail[0] != '\0'
+                                             ? answer->detail
+                                             : strerror(-answer->result));
+    else if (next != NULL && answer->board_number == next->board->number)
+        on_board_filled(generation);
 }
 
+/* The prober logs it; the row is ours to write. */
 static void
-on_health(struct app *app, const struct control_health *health)
+tell_panic(struct app *app, const struct control_health *health)
 {
     bool was_panic = app->health.panic != 0;
 
-    app->health = *health;
-    /* The prober logs it; the row is ours to write. */
     if (health->panic != 0 && !was_panic)
         event_store(app->supervisor, LOG_WARN, app->name, "panic_begin",
                     "no endpoint is available: every one is tried (panic = \"all\")");
     else if (health->panic == 0 && was_panic)
         event_store(app->supervisor, LOG_INFO, app->name, "panic_end",
                     "an endpoint is available again");
-    rollout_health(app);
-}
-
-/* The app a message is about, when it is about the present generation. */
-static struct app *
-subject(struct supervisor *supervisor, const char *name, uint32_t generation)
-{
-    struct app *app = app_find(supervisor, name);
-
-    if (app == NULL || app->current == NULL || app->current->pages == NULL ||
-        app->current->number != generation)
-        return NULL;
-    return app;
 }
 
 static void
-on_message(void *context, const struct control_message *message)
+on_health(struct supervisor *supervisor, const struct control_health *health)
 {
-    struct supervisor *supervisor = context;
-    const struct control_app *about = &message->body.app;
-    const struct control_health *health = &message->body.health;
-    struct app *app;
+    struct app *app = app_find(supervisor, health->app);
+
+    if (app == NULL)
+        return;
+    if (app->current != NULL && app->current->number == health->generation) {
+        tell_panic(app, health);
+        app->health = *health;
+        serve_health(app);
+    } else if (app->next != NULL && app->next->number == health->generation) {
+        app->next_health = *health;
+    }
+    rollout_advance(app);
+}
+
+/* The generation a message is about; NULL: one that is no longer there. */
+static struct app_generation *
+subject(struct supervisor *supervisor, const struct control_app *about)
+{
+    struct app *app = app_find(supervisor, about->app);
+
+    if (app == NULL)
+        return NULL;
+    if (app->current != NULL && app->current->pages != NULL &&
+        app->current->number == about->generation)
+        return app->current;
+    if (app->next != NULL && app->next->pages != NULL && app->next->number == about->generation)
+        return app->next;
+    return NULL;
+}
+
+void
+prober_link_message(struct supervisor *supervisor, const struct control_message *message)
+{
+    struct app_generation *generation;
 
     switch (message->type) {
-    case CONTROL_HELLO:
-        log_debug(NULL, "prober %d (%s) is there", message->body.hello.pid,
-                  message->body.hello.version);
-        break;
     case CONTROL_RECORD:
         store_write_record(supervisor->store, &message->body.record);
         break;
     case CONTROL_APP_HEALTH:
-        app = subject(supervisor, health->app, health->generation);
-        if (app != NULL)
-            on_health(app, health);
+        on_health(supervisor, &message->body.health);
         break;
     case CONTROL_APP_LOADED:
-        app = subject(supervisor, about->app, about->generation);
-        if (app != NULL)
-            on_loaded(app, about);
+        generation = subject(supervisor, &message->body.app);
+        if (generation != NULL)
+            on_loaded(generation, &message->body.app);
         break;
     case CONTROL_APP_GROW:
-        app = subject(supervisor, about->app, about->generation);
-        if (app != NULL) {
-            app->grow_to = about->count;
-            prober_link_grow(app);
+        generation = subject(supervisor, &message->body.app);
+        if (generation != NULL && generation == generation->app->current) {
+            generation->app->grow_to = message->body.app.count;
+            prober_link_grow(generation->app);
         }
         break;
     default:
         break;
     }
+}
+
+static void
+on_message(void *context, const struct control_message *message, const int *fds,
+           size_t fd_count)
+{
+    struct supervisor *supervisor = context;
+
+    close_all(fds, fd_count);       /* only a report brings some: adopt.c takes those */
+    if (message->type == CONTROL_REPORT_END && !supervisor->prober_there) {
+        supervisor->prober_there = true;
+        prober_link_greet(supervisor);
+        return;
+    }
+    prober_link_message(supervisor, message);
 }
 
 /* ---- its life ---- */
@@ -224,6 +283,7 @@ on_ended(void *context, const struct child_end *end)
     uint32_t delay_ms;
 
     supervisor->prober = NULL;
+    supervisor->prober_there = false;
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         app->grow_to = 0;           /* the next one asks again */
         if (app->current == NULL)
@@ -235,6 +295,11 @@ on_ended(void *context, const struct child_end *end)
         shutdown_continue(supervisor);
         return;
     }
+    if (supervisor->prober_replaced) {
+        supervisor->prober_replaced = false;
+        restart_later(supervisor, 0);
+        return;
+    }
     delay_ms = restart_delay(&supervisor->prober_restart, started_at_ms, clock_monotonic_ms());
     event_write(supervisor, LOG_ERROR, NULL, "prober_ended",
                 "the prober (pid %d) ended with %s; another starts in %u ms", pid,
@@ -244,36 +309,57 @@ on_ended(void *context, const struct child_end *end)
     restart_later(supervisor, delay_ms);
 }
 
-static void
-send_start(struct supervisor *supervisor)
+void
+prober_link_settings(struct supervisor *supervisor)
 {
-    struct control_message message = { .magic = CONTROL_MAGIC, .type = CONTROL_SETTINGS };
+    const struct control_message message = { .magic = CONTROL_MAGIC,
+                                             .type = CONTROL_SETTINGS };
 
-    child_send(supervisor->prober, &message, &supervisor->settings_fd, 1);
-    message.type = CONTROL_SEED;
+    if (supervisor->prober != NULL)
+        child_send(supervisor->prober, &message, &supervisor->settings_fd, 1);
+}
+
+void
+prober_link_greet(struct supervisor *supervisor)
+{
+    const struct control_message seed = { .magic = CONTROL_MAGIC, .type = CONTROL_SEED };
+
+    prober_link_settings(supervisor);
     if (supervisor->seed_fd >= 0)
-        child_send(supervisor->prober, &message, &supervisor->seed_fd, 1);
+        child_send(supervisor->prober, &seed, &supervisor->seed_fd, 1);
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         if (app->current != NULL && app->current->pages != NULL)
-            prober_link_load(app);
+            prober_link_load(app->current);
+        if (app->next != NULL && app->next->pages != NULL &&
+            (app->current == NULL || app->current->number != app->next->number))
+            prober_link_load(app->next);
     }
 }
 
 void
 prober_link_start(struct supervisor *supervisor)
 {
+    uint64_t now_ms = clock_monotonic_ms();
     int rc;
 
-    assert(supervisor->prober == NULL);
+    if (supervisor->prober != NULL || supervisor->shutdown != NULL)
+        return;
     rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_PROBER, "prober",
                      on_message, on_ended, supervisor, &supervisor->prober);
-    if (rc == 0) {
-        send_start(supervisor);
+    if (rc == 0)
         return;
-    }
     log_error(NULL, "no prober can be started: %s", strerror(-rc));
-    restart_later(supervisor, restart_delay(&supervisor->prober_restart, clock_monotonic_ms(),
-                                            clock_monotonic_ms()));
+    restart_later(supervisor, restart_delay(&supervisor->prober_restart, now_ms, now_ms));
+}
+
+void
+prober_link_adopt(struct supervisor *supervisor, struct child *prober)
+{
+    supervisor->prober = prober;
+    supervisor->prober_there = true;
+    prober->on_message = on_message;
+    prober->on_ended = on_ended;
+    prober->context = supervisor;
 }
 
 void

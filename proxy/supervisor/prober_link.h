@@ -6,26 +6,39 @@
  *   a new worker's traffic page: APP_BOARD
  *
  * One prober for all apps. When it ends it is started again and gets the same boards;
- * meanwhile workers go on with what was published.
+ * meanwhile workers go on with what was published. The loop's thread only.
  */
 #ifndef FPROXY_SUPERVISOR_PROBER_LINK_H
 #define FPROXY_SUPERVISOR_PROBER_LINK_H
 
 #include "proxy/supervisor/apps.h"
 
+struct child;
+
 /* Starts it, or sees to it that it is tried again. */
 void prober_link_start(struct supervisor *supervisor);
 
-/* Gives it an app that has pages; does nothing while no prober runs. */
-void prober_link_load(struct app *app);
-void prober_link_unload(struct app *app);
+/* Takes over one that has outlived its supervisor and has reported what it holds. */
+void prober_link_adopt(struct supervisor *supervisor, struct child *prober);
+/* ... and gives it what it has not got: settings, and each app's generations. */
+void prober_link_greet(struct supervisor *supervisor);
+void prober_link_settings(struct supervisor *supervisor);
 
-/* The app's traffic page is a new one, for a new worker. */
-void prober_link_traffic(struct app *app);
+/* Gives it a generation that has pages; does nothing while no prober runs. */
+void prober_link_load(struct app_generation *generation);
+void prober_link_unload(struct app_generation *generation);
+/* One that it has told of, and nobody wants. */
+void prober_link_unload_number(struct supervisor *supervisor, const char *app, uint32_t number);
+
+/* The generation's traffic page is a new one, for a new worker. */
+void prober_link_traffic(struct app_generation *generation);
 
 /* Makes larger pages, if the prober asked for them and none are on their way. */
 void prober_link_grow(struct app *app);
 
 void prober_link_stop(struct supervisor *supervisor);
+
+/* A message of the prober after its report. */
+void prober_link_message(struct supervisor *supervisor, const struct control_message *message);
 
 #endif

@@ -12,16 +12,19 @@ _Static_assert(ARRAY_SIZE(app_state_names) == APP_STATES, "name every state");
 
 #define TO(state) (1u << (state))
 static const unsigned app_next[APP_STATES] = {
-    [APP_NEW] = TO(APP_HELD) | TO(APP_FAILED) | TO(APP_LOADING) | TO(APP_RESTARTING) |
+    [APP_NEW] = TO(APP_HELD) | TO(APP_FAILED) | TO(APP_LOADING) | TO(APP_STOPPING) |
                 TO(APP_STOPPED),
-    [APP_HELD] = TO(APP_STOPPED),
-    [APP_FAILED] = TO(APP_FAILED) | TO(APP_LOADING) | TO(APP_RESTARTING) | TO(APP_STOPPING) |
-                   TO(APP_STOPPED),
-    [APP_LOADING] = TO(APP_WAITING) | TO(APP_RESTARTING) | TO(APP_FAILED) | TO(APP_STOPPING),
-    [APP_WAITING] = TO(APP_SERVING) | TO(APP_RESTARTING) | TO(APP_FAILED) | TO(APP_STOPPING),
-    [APP_SERVING] = TO(APP_RESTARTING) | TO(APP_STOPPING),
-    [APP_RESTARTING] = TO(APP_RESTARTING) | TO(APP_LOADING) | TO(APP_FAILED) | TO(APP_STOPPED),
-    [APP_STOPPING] = TO(APP_STOPPED),
+    [APP_HELD] = TO(APP_NEW) | TO(APP_LOADING) | TO(APP_STOPPING) | TO(APP_STOPPED),
+    [APP_FAILED] = TO(APP_NEW) | TO(APP_HELD) | TO(APP_FAILED) | TO(APP_LOADING) |
+                   TO(APP_STOPPING) | TO(APP_STOPPED),
+    [APP_LOADING] = TO(APP_WAITING) | TO(APP_RESTARTING) | TO(APP_FAILED) | TO(APP_STOPPING) |
+                    TO(APP_STOPPED),
+    [APP_WAITING] = TO(APP_SERVING) | TO(APP_RESTARTING) | TO(APP_FAILED) | TO(APP_STOPPING) |
+                    TO(APP_STOPPED),
+    [APP_SERVING] = TO(APP_RESTARTING) | TO(APP_STOPPING) | TO(APP_STOPPED),
+    [APP_RESTARTING] = TO(APP_RESTARTING) | TO(APP_LOADING) | TO(APP_FAILED) |
+                       TO(APP_STOPPING) | TO(APP_STOPPED),
+    [APP_STOPPING] = TO(APP_NEW) | TO(APP_HELD) | TO(APP_STOPPED),
 };
 
 const char *
@@ -68,7 +71,7 @@ serving_word(const struct control_health *health)
 
 const char *
 readiness_word(enum app_state state, const struct control_health *health, bool held_back,
-               bool looping)
+               bool looping, bool rolling_out)
 {
     switch (state) {
     case APP_STOPPING:
@@ -88,7 +91,7 @@ readiness_word(enum app_state state, const struct control_health *health, bool h
     case APP_FAILED:
         return "unavailable";
     case APP_SERVING:
-        return serving_word(health);
+        return rolling_out ? "rolling_out" : serving_word(health);
     default:
         return "starting";
     }

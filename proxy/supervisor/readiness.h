@@ -36,8 +36,9 @@ bool readiness_may_accept(const struct control_health *health, uint32_t min_avai
                           uint64_t waited_ms, uint32_t timeout_ms);
 
 /* The public word (design, section 9, and `fproxy status`). `held_back`: it runs on its last
- * good configuration because the present one is invalid. `looping`: its worker keeps ending. */
+ * good configuration because the present one is invalid. `looping`: its worker keeps ending.
+ * `rolling_out`: another generation is on its way. */
 const char *readiness_word(enum app_state state, const struct control_health *health,
-                           bool held_back, bool looping);
+                           bool held_back, bool looping, bool rolling_out);
 
 #endif

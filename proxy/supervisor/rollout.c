@@ -2,410 +2,582 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
+#include <event2/event.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "proxy/supervisor/children.h"
-#include "proxy/supervisor/port_owner.h"
-#include "proxy/supervisor/ports.h"
+#include "proxy/supervisor/acquire.h"
+#include "proxy/supervisor/commit.h"
+#include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/prober_link.h"
-#include "proxy/supervisor/shutdown.h"
+#include "proxy/supervisor/rollout_group.h"
+#include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/supervisor.h"
-#include "proxy/supervisor/text.h"
 #include "proxy/supervisor/worker_link.h"
 
 enum {
-    RETRY_FIRST_MS = 1000,
-    RETRY_MAX_MS = 30000,
-    WORKER_ENDS_MS = 100,           /* until a killed worker is gone, looked at again */
-    LOAD_MAX_MS = 30000,            /* a worker that has not loaded by then is replaced */
+    LOAD_MAX_MS = 30000,        /* until its worker has loaded it */
+    LOSSES_MAX = 3,             /* workers that ended with it: it may be the cause */
+    RETRY_MS = 1000,            /* of an app that has nothing else to serve with */
 };
 
-/* ---- the record of it ---- */
+struct rollout {
+    struct supervisor *supervisor;
+    struct app **members;       /* owned array of borrowed apps */
+    size_t count;
+    struct event *deadline;     /* owned */
+    uint64_t begun_at_ms;       /* CLOCK_MONOTONIC */
+    uint32_t losses;
+    bool hand_over;             /* the same generation, in another worker */
+};
 
-/* Began when the present try did. */
-static void
-rollout_open(struct app *app)
+void
+rollout_want(struct app *app)
 {
-    uint64_t since_ms = clock_monotonic_ms() - app->begun_at_ms;
-
-    app->rollout = (struct store_rollout){
-        .from_generation = app->from_generation,
-        .to_generation = app->current->number,
-        .started_at_ms = clock_wall_ms() - (int64_t)since_ms,
-    };
-    text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
-    store_write_rollout(app->supervisor->store, &app->rollout);
+    if (app->pending)
+        return;
+    app->pending = true;
+    app->supervisor->groups_formed = false;
+    TAILQ_INSERT_TAIL(&app->supervisor->pending, app, of_pending);
+    app_settle(app);
 }
 
-/* The first ending of a try is written; that it still fails adds no row, that it works at
- * last is a rollout of its own. An app that is held back keeps the failure that it has. */
 static void
-rollout_close(struct app *app, const char *outcome, const char *reason)
+rollout_free(struct rollout *rollout)
 {
-    bool open = app->rollout.outcome[0] == '\0';
+    for (size_t i = 0; i < rollout->count; i++) {
+        rollout->members[i]->rolling = NULL;
+        rollout->members[i]->rolling_ready = false;
+    }
+    event_free(rollout->deadline);
+    free(rollout->members);
+    free(rollout);
+}
 
-    if (app->held_back)
+/* ---- how it ends without success ---- */
+
+/* `next` is given back by everybody; the object stays. */
+static void
+withdraw_next(struct app *app)
+{
+    struct app_generation *next = app->next;
+    struct worker *worker = next->worker;
+    bool own_board = app->current == NULL || app->current->pages == NULL ||
+                     next->pages == NULL || next->pages->board != app->current->pages->board;
+
+    app->next = NULL;
+    app->next_health = (struct control_health){ 0 };
+    if (worker != NULL && next->load != LOAD_NONE)
+        worker_link_drain(next, 0);
+    if (own_board)
+        prober_link_unload(next);
+    generation_assign(next, NULL);
+    generation_release(next);
+    next->loaded_before = false;
+    app->next = next;
+    if (worker != NULL)
+        worker_release(worker);
+}
+
+/* It is tried again at a reload, and when the file changes. */
+static void
+refuse(struct app *app, struct app_generation *generation)
+{
+    bool pinned = app->refused.pinned;
+
+    if (pinned)                     /* it was a step back that failed: what runs is configured */
         return;
-    if (!open && strcmp(app->rollout.outcome, outcome) == 0)
+    app_forget_refused(app);
+    app->refused = (struct refused){ .text = generation->text, .source = generation->source,
+                                     .number = generation->number };
+    generation->text = generation->source = NULL;
+}
+
+static void
+fail_member(struct app *app, const char *outcome, const char *reason, bool hand_over)
+{
+    struct app_generation *next = app->next;
+    bool rolled_back = strcmp(outcome, "rolled_back") == 0;
+
+    event_write(app->supervisor, LOG_ERROR, app->name, hand_over ? "hand_over_failed" : outcome,
+                hand_over ? "it stays with its worker: %s"
+                : app->current != NULL
+                    ? (rolled_back ? "goes back to what it ran before: %s"
+                                   : "its new configuration is not used: %s")
+                    : "cannot serve: %s; it is tried again",
+                reason);
+    if (!hand_over)
+        journal_close(app, outcome, reason);
+    if (next == NULL)
         return;
-    if (!open)
-        rollout_open(app);
-    text_copy(app->rollout.outcome, sizeof app->rollout.outcome, outcome);
-    text_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
-    app->rollout.finished_at_ms = clock_wall_ms();
-    store_write_rollout(app->supervisor->store, &app->rollout);
+    withdraw_next(app);
+    app->next = NULL;
+    if (app->current == NULL) {     /* nothing else could serve: it goes on trying alone */
+        app->current = next;
+        app->failure = -EPROTO;
+        app_enter(app, APP_FAILED);
+        app_arm(app, RETRY_MS);
+        return;
+    }
+    if (!hand_over) {
+        journal_failed(app, next->number, next->text, next->source, reason);
+        refuse(app, next);
+    }
+    generation_destroy(next);
+}
+
+static void
+fail(struct rollout *rollout, const struct app *culprit, const char *outcome,
+     const char *reason)
+{
+    struct supervisor *supervisor = rollout->supervisor;
+    size_t count = rollout->count;
+    bool hand_over = rollout->hand_over;
+    struct app **members = rollout->members;
+
+    rollout->members = NULL;
+    for (size_t i = 0; i < count; i++) {
+        members[i]->rolling = NULL;
+        members[i]->rolling_ready = false;
+    }
+    rollout->count = 0;
+    rollout_free(rollout);
+    for (size_t i = 0; i < count; i++) {
+        char why[APP_REASON_BYTES];
+
+        snprintf(why, sizeof why, "app %s, with which ports are exchanged: %.128s",
+                 culprit->name, reason);
+        fail_member(members[i], outcome, members[i] == culprit ? reason : why, hand_over);
+        app_settle(members[i]);
+    }
+    free(members);
+    rollouts_start(supervisor);
 }
 
 void
-rollout_hold_back(struct app *app, const char *reason)
+rollout_fail(struct app *app, const char *outcome, const char *reason)
 {
-    int64_t now = clock_wall_ms();
+    char kept[APP_REASON_BYTES];
 
-    assert(app->state == APP_NEW);
-    app->held_back = app->current != NULL;
-    app->rollout = (struct store_rollout){
-        .from_generation = app->from_generation,
-        .to_generation = app->current != NULL ? app->current->number : 0,
-        .outcome = "failed",
-        .started_at_ms = now,
-        .finished_at_ms = now,
-    };
-    text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
-    text_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
-    store_write_rollout(app->supervisor->store, &app->rollout);
-    if (app->current == NULL)
-        app_enter(app, APP_HELD);
-}
-
-/* What works is what the next start falls back to. */
-static void
-record_good(struct app *app)
-{
-    const struct app_generation *generation = app->current;
-
-    if (app->recorded)
+    if (app->rolling == NULL)
         return;
-    app->recorded = store_write_config(app->supervisor->store, app->name, generation->number,
-                                       "good", generation->source, generation->text,
-                                       generation->hash, "", clock_wall_ms()) == 0;
+    snprintf(kept, sizeof kept, "%s", reason);      /* it may lie in what ends now */
+    fail(app->rolling, app, outcome, kept);
 }
 
-/* ---- failure ---- */
-
-/* Gives everything back and tries again later; told once, as long as `rc` stays the same. */
-static void
-fail(struct app *app, int rc, const char *reason)
+void
+rollout_abort(struct app *app)
 {
-    struct supervisor *supervisor = app->supervisor;
+    struct rollout *rollout = app->rolling;
 
-    if (app->worker != NULL)
-        child_signal(app->worker, SIGKILL);
-    prober_link_unload(app);
-    generation_release(app->current, supervisor->runtime_fd);
-    app_enter(app, APP_FAILED);
-    app->retry_ms = app->retry_ms == 0 ? RETRY_FIRST_MS : MIN(app->retry_ms * 2, RETRY_MAX_MS);
-    app_arm(app, app->retry_ms);
-    if (rc != app->failure)
-        event_write(supervisor, LOG_ERROR, app->name, "rollout_failed",
-                    "cannot serve: %s; it is tried again", reason);
-    app->failure = rc;
-    rollout_close(app, "failed", reason);
-    supervisor_announce(supervisor);
-}
+    if (rollout == NULL)
+        return;
+    for (size_t i = 0; i < rollout->count; i++) {
+        struct app *member = rollout->members[i];
+        struct app_generation *next = member->next;
 
-/* Which other app of ours has this port? */
-static const struct app *
-port_holder(const struct app *asking, const struct app_listen *port)
-{
-    for (const struct app *app = asking->supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app == asking || app->current == NULL || app->current->listeners.count == 0)
+        member->rolling = NULL;
+        if (!rollout->hand_over)
+            journal_close(member, "failed", "a newer change came before it was done");
+        if (next == NULL) {
+            rollout_want(member);
             continue;
-        for (uint32_t i = 0; i < app->current->config.port_count; i++) {
-            if (app->current->config.ports[i].address.port == port->address.port)
-                return app;
         }
+        withdraw_next(member);
+        member->next = NULL;
+        if (member->wanted == NULL && !rollout->hand_over) {
+            member->wanted = next;
+            rollout_want(member);
+        } else {
+            generation_destroy(next);
+        }
+        app_settle(member);
     }
-    return NULL;
-}
-
-/* Who of other programs has it? Searched once for each failure, and not for many at once. */
-static bool
-find_owner(const struct app *app, uint16_t port, char *owner, size_t owner_bytes)
-{
-    struct port_owner_pace *pace = &app->supervisor->owner_pace;
-    uint64_t began_ms = clock_monotonic_ms();
-    bool found;
-
-    if (app->failure == -EADDRINUSE || !port_owner_may_search(pace, began_ms))
-        return false;
-    found = port_owner_find(port, owner, owner_bytes);
-    port_owner_searched(pace, began_ms, clock_monotonic_ms());
-    return found;
-}
-
-static void
-fail_in_use(struct app *app, const struct app_listen *port, const char *name)
-{
-    char owner[80], reason[APP_REASON_BYTES];
-    const struct app *holder = port_holder(app, port);
-
-    if (holder != NULL)
-        snprintf(reason, sizeof reason, "port %s is in use by app %s", name, holder->name);
-    else if (find_owner(app, port->address.port, owner, sizeof owner))
-        snprintf(reason, sizeof reason, "port %s is in use by %s", name, owner);
-    else
-        snprintf(reason, sizeof reason, "port %s is in use", name);
-    fail(app, -EADDRINUSE, reason);
-}
-
-static void
-fail_bind(struct app *app, int rc, uint32_t port_index)
-{
-    const struct app_config *config = &app->current->config;
-    char port[ADDRESS_TEXT_BYTES], reason[APP_REASON_BYTES];
-
-    port_text(&config->ports[port_index], port);
-    if (rc == -EADDRINUSE) {
-        fail_in_use(app, &config->ports[port_index], port);
-        return;
-    }
-    if (rc == -EMFILE || rc == -ENFILE)
-        snprintf(reason, sizeof reason,
-                 "no descriptor is left for port %s: %u ports are asked for, the limit is "
-                 "%" PRIu64 " descriptors (ulimit -n, LimitNOFILE)",
-                 port, config->port_count, app->supervisor->descriptors_max);
-    else if (rc == -EACCES)
-        snprintf(reason, sizeof reason,
-                 "port %s may not be bound: that takes root or CAP_NET_BIND_SERVICE", port);
-    else
-        snprintf(reason, sizeof reason, "port %s cannot be bound: %s", port, strerror(-rc));
-    fail(app, rc, reason);
-}
-
-/* ---- the way to serving ---- */
-
-static int
-open_listeners(struct app *app, uint32_t *failed_port)
-{
-    struct supervisor *supervisor = app->supervisor;
-    struct app_generation *generation = app->current;
-    const struct app_config *config = &generation->config;
-    uint32_t per_port;
-
-    generation->threads = supervisor_threads(supervisor, config->threads);
-    per_port = listeners_per_port(generation->threads, supervisor->descriptors_max,
-                                  supervisor->port_count);
-    return listeners_open(&generation->listeners, config->ports, config->port_count, per_port,
-                          config->user_timeout_ms, failed_port);
-}
-
-/* No worker runs: one is started after a while. Returns that while. */
-static uint32_t
-await_worker(struct app *app, uint64_t started_at_ms, const char *why)
-{
-    uint32_t delay_ms = restart_delay(&app->restart, started_at_ms, clock_monotonic_ms());
-
-    app_enter(app, APP_RESTARTING);
-    app_arm(app, delay_ms);
-    if (!app->served)
-        rollout_close(app, "failed", why);
-    supervisor_announce(app->supervisor);
-    return delay_ms;
-}
-
-static void
-start_worker(struct app *app)
-{
-    char why[APP_REASON_BYTES];
-    int rc = worker_link_start(app);
-
-    if (rc == 0) {
-        app_enter(app, APP_LOADING);
-        app_arm(app, LOAD_MAX_MS);
-        return;
-    }
-    snprintf(why, sizeof why, "no worker can be started: %s", strerror(-rc));
-    log_error(app->name, "%s", why);
-    await_worker(app, clock_monotonic_ms(), why);
+    rollout_free(rollout);
 }
 
 void
-rollout_begin(struct app *app)
+rollout_lost(struct app *app)
 {
-    struct app_generation *generation = app->current;
-    char reason[APP_REASON_BYTES];
-    uint32_t failed_port;
+    const struct timeval now = { 0 };
+
+    if (app->rolling == NULL)
+        return;
+    app->rolling_ready = false;
+    app->next->loaded_before = false;       /* its page is as good as new: nobody was served */
+    if (++app->rolling->losses >= LOSSES_MAX)
+        evtimer_add(app->rolling->deadline, &now);      /* not under the caller's hands */
+}
+
+/* ---- its steps ---- */
+
+static uint32_t
+endpoints_needed(const struct app *app)
+{
+    uint32_t wanted = app->next->config.ready_min_available;
+
+    /* An edit during an outage must not be refused for the outage. */
+    return app->current == NULL ? MAX(wanted, 1) : MIN(wanted, app->health.available);
+}
+
+static bool
+is_ready(const struct app *app, const struct rollout *rollout)
+{
+    uint64_t waited_ms = clock_monotonic_ms() - rollout->begun_at_ms;
+
+    if (app->next->load != LOAD_DONE)
+        return false;
+    if (rollout->hand_over)
+        return true;
+    if (app->current == NULL)
+        return readiness_may_accept(&app->next_health, app->next->config.ready_min_available,
+                                    waited_ms, app->next->config.ready_timeout_ms);
+    return app->next_health.available >= endpoints_needed(app) &&
+           (app->next_health.total > 0 || app->next->config.target_count == 0);
+}
+
+/* The worker gets `next` once it knows `current`, whose ports `next` shares. */
+static bool
+may_load(const struct app *app)
+{
+    const struct app_generation *next = app->next, *current = app->current;
+
+    return next->load == LOAD_NONE && next->worker->there &&
+           (current == NULL || current->worker != next->worker || current->load >= LOAD_DONE);
+}
+
+static void
+commit(struct rollout *rollout)
+{
+    struct supervisor *supervisor = rollout->supervisor;
+    struct app **members = rollout->members;
+    size_t count = rollout->count;
+    bool hand_over = rollout->hand_over;
+
+    rollout->members = NULL;
+    for (size_t i = 0; i < count; i++)
+        members[i]->rolling = NULL;
+    rollout->count = 0;
+    rollout_free(rollout);
+    commit_group(supervisor, members, count, hand_over);
+    free(members);
+    rollouts_start(supervisor);
+}
+
+void
+rollout_advance(struct app *app)
+{
+    struct rollout *rollout = app->rolling;
     int rc;
 
-    assert(generation != NULL);
-    assert(generation->pages == NULL);
-    app->begun_at_ms = clock_monotonic_ms();
-    if (!app->held_back && app->rollout.outcome[0] == '\0')
-        rollout_open(app);
-    rc = open_listeners(app, &failed_port);
-    if (rc < 0) {
-        fail_bind(app, rc, failed_port);
+    if (rollout == NULL)
         return;
+    if (app->next != NULL && may_load(app)) {
+        rc = worker_link_load(app->next);
+        if (rc < 0) {
+            rollout_fail(app, "failed", strerror(-rc));
+            return;
+        }
     }
-    rc = pages_create(app->supervisor->runtime_fd, generation, ++app->pages_last,
-                      generation_slots(&generation->config), &generation->pages);
-    if (rc < 0) {
-        snprintf(reason, sizeof reason, "no board can be made in the runtime directory: %s",
-                 strerror(-rc));
-        fail(app, rc, reason);
-        return;
+    app->rolling_ready = app->next == NULL || is_ready(app, rollout);
+    for (size_t i = 0; i < rollout->count; i++) {
+        if (!rollout->members[i]->rolling_ready)
+            return;
     }
-    prober_link_load(app);
-    start_worker(app);
+    commit(rollout);
 }
 
 static void
-accept_clients(struct app *app)
+on_deadline(evutil_socket_t fd, short what, void *context)
 {
-    struct supervisor *supervisor = app->supervisor;
-    bool ready = readiness_reached(&app->health, app->current->config.ready_min_available);
-    char ports[128];
+    struct rollout *rollout = context;
+    const struct timeval more = { .tv_sec = LOAD_MAX_MS / 1000 };
+    uint64_t waited_ms = clock_monotonic_ms() - rollout->begun_at_ms;
+    char why[APP_REASON_BYTES];
 
-    if (worker_link_accept(app) < 0)
-        return;                     /* it has ended; its end is on its way */
-    app_enter(app, APP_SERVING);
+    for (size_t i = 0; i < rollout->count; i++) {
+        struct app *app = rollout->members[i];
+
+        if (app->rolling_ready)
+            continue;
+        if (rollout->losses >= LOSSES_MAX) {
+            rollout_fail(app, "failed", "its worker ended each time that it was loaded");
+            return;
+        }
+        if (app->next->load != LOAD_DONE && waited_ms < LOAD_MAX_MS) {
+            evtimer_add(rollout->deadline, &more);
+            return;
+        }
+        if (app->next->load != LOAD_DONE)
+            snprintf(why, sizeof why, "the worker has not loaded it in %d s",
+                     LOAD_MAX_MS / 1000);
+        else
+            snprintf(why, sizeof why,
+                     "not ready: %u of %u endpoints available, %u needed, after %" PRIu64 " ms",
+                     app->next_health.available, app->next_health.total, endpoints_needed(app),
+                     waited_ms);
+        rollout_fail(app, app->next->load == LOAD_DONE ? "rolled_back" : "failed", why);
+        return;
+    }
+}
+
+/* ---- its beginning ---- */
+
+/* A port of another app: it is in the same rollout, and will not have it any more. */
+static bool
+may_share(const void *context, const struct listen_port *port)
+{
+    const struct rollout *rollout = context;
+    const struct app *holder = port->holder;
+
+    return holder->rolling == rollout &&
+           (holder->removed || rollout_group_frees(holder, &port->address));
+}
+
+static int
+begin_member(struct rollout *rollout, struct app *app, char *why)
+{
+    struct app_generation *next = app->next;
+    int rc;
+
+    if (next == NULL)
+        return 0;
+    rc = acquire_ports(next, may_share, rollout, why);
+    if (rc == 0)
+        rc = acquire_pages(next, app->current != NULL ? app->current->worker
+                                                      : acquire_worker(next), why);
+    if (rc == 0)
+        prober_link_load(next);
+    return rc;
+}
+
+static uint32_t
+longest_ready_ms(const struct rollout *rollout)
+{
+    uint32_t longest_ms = 1;
+
+    for (size_t i = 0; i < rollout->count; i++) {
+        if (rollout->members[i]->next != NULL)
+            longest_ms = MAX(longest_ms, rollout->members[i]->next->config.ready_timeout_ms);
+    }
+    return longest_ms;
+}
+
+static void
+arm_deadline(struct rollout *rollout)
+{
+    uint32_t wait_ms = longest_ready_ms(rollout);
+    const struct timeval wait = { .tv_sec = wait_ms / 1000,
+                                  .tv_usec = wait_ms % 1000 * 1000 };
+
+    evtimer_add(rollout->deadline, &wait);
+}
+
+/* Takes `members` (an array on the heap) over. NULL without memory. */
+static struct rollout *
+rollout_create(struct supervisor *supervisor, struct app **members, size_t count)
+{
+    struct rollout *rollout = calloc(1, sizeof *rollout);
+
+    if (rollout != NULL)
+        rollout->deadline = evtimer_new(supervisor->base, on_deadline, rollout);
+    if (rollout == NULL || rollout->deadline == NULL) {
+        log_error(NULL, "no memory for a rollout of %zu apps", count);
+        free(rollout);
+        free(members);
+        return NULL;
+    }
+    rollout->supervisor = supervisor;
+    rollout->members = members;
+    rollout->count = count;
+    rollout->begun_at_ms = clock_monotonic_ms();
+    for (size_t i = 0; i < count; i++)
+        members[i]->rolling = rollout;
+    return rollout;
+}
+
+static void
+begin_group(struct supervisor *supervisor, struct app **members, size_t count)
+{
+    struct rollout *rollout = rollout_create(supervisor, members, count);
+    char why[APP_REASON_BYTES];
+
+    if (rollout == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        struct app *app = members[i];
+
+        app->next = app->wanted;
+        app->wanted = NULL;
+        app->begun_at_ms = rollout->begun_at_ms;
+        journal_open(app, app->next != NULL ? app->next->number : 0);
+        app_settle(app);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct app *app = members[i];
+
+        if (begin_member(rollout, app, why) < 0) {
+            rollout_fail(app, "failed", why);
+            return;
+        }
+    }
+    arm_deadline(rollout);
+    for (size_t i = count; i > 0; i--) {    /* the last one may end the rollout */
+        struct app *app = members[i - 1];
+        bool last = i == 1;
+
+        rollout_advance(app);
+        if (last || app->rolling != rollout)
+            return;
+    }
+}
+
+/* Nothing of it serves, and it needs nobody else: its own way. */
+static void
+begin_alone(struct app *app)
+{
+    if (app->wanted == NULL) {
+        commit_removal(app);
+        return;
+    }
+    app->current = app->wanted;
+    app->wanted = NULL;
+    app->rollout.outcome[0] = '\0';
+    app->rollout.started_at_ms = 0;
     app->failure = 0;
     app->retry_ms = 0;
-    if (app->served) {
-        log_info(app->name, "serves again");
-        return;
-    }
-    app->served = true;
-    record_good(app);
-    rollout_close(app, "done", ready ? "" : "not_ready");
-    event_write(supervisor, ready ? LOG_INFO : LOG_WARN, app->name, "app_serving",
-                "serves on %s, generation %u, %u of %u endpoints available, after %" PRIu64
-                " ms%s",
-                ports_text(app->current->config.ports, app->current->config.port_count, ports,
-                           sizeof ports),
-                app->current->number, app->health.available, app->health.total,
-                clock_monotonic_ms() - app->begun_at_ms, ready ? "" : ": not ready");
-    supervisor_announce(supervisor);
+    app->served = false;
+    if (app->state != APP_NEW)
+        app_enter(app, APP_NEW);
+    serve_begin(app);
 }
 
-/* In APP_WAITING: accept now, or when the time is up. */
 static void
-consider_accepting(struct app *app)
+start_group(struct supervisor *supervisor, struct app **members, size_t count)
 {
-    const struct app_config *config = &app->current->config;
-    uint64_t waited_ms = clock_monotonic_ms() - app->begun_at_ms;
+    for (size_t i = 0; i < count; i++) {
+        struct app *app = members[i];
 
-    assert(app->state == APP_WAITING);
-    if (app->served || readiness_may_accept(&app->health, config->ready_min_available,
-                                            waited_ms, config->ready_timeout_ms))
-        accept_clients(app);
-    else
-        app_arm(app, config->ready_timeout_ms - waited_ms);
-}
+        TAILQ_REMOVE(&supervisor->pending, app, of_pending);
+        app->pending = false;
+        /* What never served makes room for what is newer. */
+        if (app->current != NULL && !app->served) {
+            struct app_generation *never = app->current;
 
-void
-rollout_timer(struct app *app)
-{
-    switch (app->state) {
-    case APP_FAILED:
-        if (app->worker != NULL)
-            app_arm(app, WORKER_ENDS_MS);
-        else
-            rollout_begin(app);
-        break;
-    case APP_LOADING:
-        log_error(app->name, "the worker (pid %d) has not loaded in %d s: it is killed",
-                  (int)app->worker->pid, LOAD_MAX_MS / 1000);
-        child_signal(app->worker, SIGKILL);
-        break;
-    case APP_WAITING:
-        consider_accepting(app);
-        break;
-    case APP_RESTARTING:
-        start_worker(app);
-        break;
-    default:
-        break;
+            commit_drop_current(app);
+            generation_destroy(never);
+        }
+    }
+    if (count == 1 && members[0]->current == NULL) {
+        struct app *app = members[0];
+
+        free(members);
+        begin_alone(app);
+    } else if (count == 1 && members[0]->wanted == NULL && members[0]->removed) {
+        struct app *app = members[0];
+
+        free(members);
+        commit_removal(app);
+    } else {
+        begin_group(supervisor, members, count);
     }
 }
 
-/* ---- what the processes tell ---- */
-
 void
-rollout_worker_loaded(struct app *app)
+rollouts_start(struct supervisor *supervisor)
 {
-    if (app->state != APP_LOADING)
+    struct app **members;
+    size_t count;
+
+    if (supervisor->shutdown != NULL || supervisor->starting_rollouts)
         return;
-    app_enter(app, APP_WAITING);
-    worker_link_send_board(app);
-    consider_accepting(app);
+    supervisor->groups_formed = false;
+    supervisor->starting_rollouts = true;       /* what begins may end at once, and come here */
+    while (rollout_group_next(supervisor, &members, &count))
+        start_group(supervisor, members, count);
+    supervisor->starting_rollouts = false;
+    supervisor_settled(supervisor);
 }
 
 void
-rollout_worker_refused(struct app *app, const char *why)
+rollouts_cancel(struct supervisor *supervisor)
 {
-    char reason[APP_REASON_BYTES];
+    struct app *app;
 
-    if (app->state != APP_LOADING)
-        return;
-    snprintf(reason, sizeof reason, "the worker cannot load it: %s", why);
-    if (app->served) {              /* its sockets stay open for the next worker */
-        log_error(app->name, "%s", reason);
-        child_signal(app->worker, SIGTERM);
-        return;
+    for (app = supervisor->apps; app != NULL; app = app->hh.next)
+        rollout_abort(app);
+    while ((app = TAILQ_FIRST(&supervisor->pending)) != NULL) {
+        TAILQ_REMOVE(&supervisor->pending, app, of_pending);
+        app->pending = false;
+        app_settle(app);
     }
-    fail(app, -EPROTO, reason);
 }
 
-void
-rollout_worker_ended(struct app *app, const struct child_end *end, int pid,
-                     uint64_t started_at_ms)
-{
-    struct supervisor *supervisor = app->supervisor;
-    char text[64], why[APP_REASON_BYTES];
-    uint32_t delay_ms;
+/* ---- to another worker ---- */
 
-    assert(app->worker == NULL);
-    if (app->state == APP_STOPPING) {
-        if (end->exit_code != 0)
-            log_warn(app->name, "its worker (pid %d) ended with %s", pid,
-                     child_end_text(end, text, sizeof text));
-        app_enter(app, APP_STOPPED);
-        shutdown_continue(supervisor);
-        return;
+static struct app_generation *
+clone(struct app *app)
+{
+    struct app_generation *clone = NULL;
+    char *text = strdup(app->current->text), *source = strdup(app->current->source);
+    char why[DETAIL_BYTES];
+
+    if (text == NULL || source == NULL ||
+        generation_create(app, app->current->number, text, source, &clone, why) < 0) {
+        free(text);
+        free(source);
+        return NULL;
     }
-    if (app->state == APP_FAILED)
-        return;                     /* we ended it; the retry is armed */
-    child_end_text(end, text, sizeof text);
-    snprintf(why, sizeof why, "the worker ended before it served: %s", text);
-    delay_ms = await_worker(app, started_at_ms, why);
-    event_write(supervisor, LOG_ERROR, app->name, "worker_ended",
-                "its worker (pid %d) ended with %s; another starts in %u ms", pid, text,
-                delay_ms);
-    store_write_crash(supervisor->store, clock_wall_ms(), "worker", app->name, pid, end->signal,
-                      end->exit_code, delay_ms);
+    clone->recorded = true;
+    return clone;
 }
 
-void
-rollout_health(struct app *app)
+static bool
+belongs_elsewhere(const struct app *app)
 {
-    if (app->state == APP_WAITING)
-        consider_accepting(app);
+    char name[APP_NAME_BYTES];
+
+    workers_name(app->supervisor, &app->current->config, name);
+    return app->current->worker->retired || strcmp(name, app->current->worker->name) != 0;
 }
 
-void
-rollout_prober_refused(struct app *app, const char *why)
+bool
+rollout_hand_over(struct app *app)
 {
-    char reason[APP_REASON_BYTES];
+    struct app **members;
+    struct rollout *rollout;
+    char why[APP_REASON_BYTES];
 
-    snprintf(reason, sizeof reason, "the prober cannot load it: %s", why);
-    if (!app->served && (app->state == APP_LOADING || app->state == APP_WAITING))
-        fail(app, -EPROTO, reason);
-    else
-        event_write(app->supervisor, LOG_ERROR, app->name, "prober_refused", "%s", reason);
+    if (app->supervisor->shutdown != NULL || app->current->worker == NULL ||
+        !belongs_elsewhere(app))
+        return true;
+    if (app->state != APP_SERVING || app->rolling != NULL || app->pending ||
+        app->current->pages_next != NULL || app->current->pages_old != NULL)
+        return false;
+    members = calloc(1, sizeof(struct app *));
+    app->next = members == NULL ? NULL : clone(app);
+    if (app->next == NULL) {
+        free(members);
+        log_error(app->name, "no memory to hand it over");
+        return true;
+    }
+    members[0] = app;
+    rollout = rollout_create(app->supervisor, members, 1);
+    if (rollout == NULL) {
+        generation_destroy(app->next);
+        app->next = NULL;
+        return true;
+    }
+    rollout->hand_over = true;
+    app_settle(app);
+    if (acquire_from(app->next, app->current, acquire_worker(app->next), why) < 0) {
+        rollout_fail(app, "failed", why);
+        return true;
+    }
+    arm_deadline(rollout);
+    rollout_advance(app);
+    return true;
 }

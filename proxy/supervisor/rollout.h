@@ -1,41 +1,48 @@
 /*
- * rollout - an app's way from its configuration to serving, and back after trouble.
+ * rollout - how what is wanted becomes current, in the steps of the design (section 3).
  *
- *   begin: bind -> pages -> prober, worker load   (APP_LOADING)
- *          worker has loaded                      (APP_WAITING)
- *          ready, or nothing more to wait for     (APP_SERVING: recorded as last good)
- *   a step fails                                  (APP_FAILED: begins again, 1 s to 30 s)
- *   the worker ends                               (APP_RESTARTING: sockets stay open)
+ *   pending apps --grouped by the ports that move between them--> struct rollout
+ *     next: ports (trial), pages; prober and worker load it      any step fails: next is dropped,
+ *     ready: enough of its endpoints work                        current was never touched
+ *     commit, for all of the group: next takes the clients, current leaves
  *
- * What happened comes in as calls from the timer and the links to the processes. The
- * loop's thread only.
+ * An app that serves nothing yet and needs nobody's ports begins by itself (serve.h). The
+ * hand-over to another worker is a rollout too, of the same generation. The loop's thread only.
  */
 #ifndef FPROXY_SUPERVISOR_ROLLOUT_H
 #define FPROXY_SUPERVISOR_ROLLOUT_H
 
+#include <sys/queue.h>
+
 #include "proxy/supervisor/apps.h"
 
-struct child_end;
+struct worker;
 
-/* Starts an app that has a generation. */
-void rollout_begin(struct app *app);
+TAILQ_HEAD(pending_apps, app);
 
-/* Its configuration is invalid: that is its last rollout, whether it runs on the last good
- * one (held_back) or not at all. Before rollout_begin(). */
-void rollout_hold_back(struct app *app, const char *reason);
+/* `wanted` or `removed` is new: it is considered by the next rollouts_start(). */
+void rollout_want(struct app *app);
 
-/* What app_arm() armed is due. */
-void rollout_timer(struct app *app);
+/* Starts whatever is pending and can be. */
+void rollouts_start(struct supervisor *supervisor);
 
-/* The worker has loaded the app, or cannot. */
-void rollout_worker_loaded(struct app *app);
-void rollout_worker_refused(struct app *app, const char *why);
-/* app->worker is NULL already. */
-void rollout_worker_ended(struct app *app, const struct child_end *end, int pid,
-                          uint64_t started_at_ms);
+/* Something that the app's rollout may wait for has happened; does nothing without one. */
+void rollout_advance(struct app *app);
 
-/* app->health is new. */
-void rollout_health(struct app *app);
-void rollout_prober_refused(struct app *app, const char *why);
+/* The worker of `next` has ended. */
+void rollout_lost(struct app *app);
+
+/* A step failed: `outcome` is "failed" or "rolled_back". Ends it for the whole group. */
+void rollout_fail(struct app *app, const char *outcome, const char *reason);
+
+/* A newer change has come: everything of the group is wanted again. */
+void rollout_abort(struct app *app);
+
+/* The supervisor stops: nothing is wanted any more. */
+void rollouts_cancel(struct supervisor *supervisor);
+
+/* Hands the app over to the worker that its configuration and the settings name, when that is
+ * not the one it has, or its own has retired. False: not now, for something is under way. */
+bool rollout_hand_over(struct app *app);
 
 #endif

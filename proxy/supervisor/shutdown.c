@@ -9,8 +9,10 @@
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
+#include "proxy/supervisor/spare_ports.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/worker_link.h"
+#include "proxy/supervisor/workers.h"
 
 enum {
     GRACE_MS = 5000,        /* over the longest drain_timeout, until the rest is killed */
@@ -36,17 +38,19 @@ arm(struct shutdown *shutdown, uint64_t wait_ms)
 }
 
 static void
+kill_worker(struct worker *worker, void *context)
+{
+    log_warn(NULL, "worker %s (pid %d) has not ended in time: it is killed", worker->name,
+             (int)worker->child->pid);
+    child_signal(worker->child, SIGKILL);
+}
+
+static void
 on_deadline(evutil_socket_t fd, short what, void *context)
 {
     struct supervisor *supervisor = context;
 
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app->worker == NULL)
-            continue;
-        log_warn(app->name, "the worker (pid %d) has not ended in time: it is killed",
-                 (int)app->worker->pid);
-        child_signal(app->worker, SIGKILL);
-    }
+    workers_each(supervisor, kill_worker, NULL);
     if (supervisor->prober != NULL && supervisor->shutdown->prober_told)
         child_signal(supervisor->prober, SIGKILL);
 }
@@ -57,24 +61,50 @@ longest_drain_ms(const struct supervisor *supervisor)
     uint32_t longest = 0;
 
     for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+        const struct app_generation *leaving;
+
         if (app->current != NULL)
             longest = MAX(longest, app->current->config.drain_timeout_ms);
+        LIST_FOREACH(leaving, &app->leaving, of_app)
+            longest = MAX(longest, leaving->config.drain_timeout_ms);
     }
     return longest;
 }
 
-/* The worker accepts what its sockets' queues still hold, so ours close after it was told. */
+static void
+close_ports(struct app_generation *generation)
+{
+    for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count; i++)
+        listeners_unref(&generation->app->supervisor->listeners, generation->ports[i]);
+    free(generation->ports);
+    generation->ports = NULL;
+}
+
+/* The workers accept what their sockets' queues still hold, so ours close after they were
+ * told. */
 static void
 stop_app(struct app *app)
 {
-    if (app->worker == NULL) {
-        app_enter(app, APP_STOPPED);
-    } else {
-        worker_link_stop(app, app->current->config.drain_timeout_ms);
-        app_enter(app, APP_STOPPING);
-    }
+    bool runs = app->current != NULL && app->current->load != LOAD_NONE;
+
+    if (app->state != APP_STOPPING)
+        app_enter(app, runs ? APP_STOPPING : APP_STOPPED);
     if (app->current != NULL)
-        listeners_close(&app->current->listeners);
+        close_ports(app->current);
+    if (app->next != NULL)
+        close_ports(app->next);
+}
+
+static void
+stop_worker(struct worker *worker, void *context)
+{
+    const uint32_t *longest_ms = context;
+    const struct app_generation *generation;
+    uint32_t drain_ms = 0;
+
+    LIST_FOREACH(generation, &worker->generations, of_worker)
+        drain_ms = MAX(drain_ms, generation->config.drain_timeout_ms);
+    worker_link_stop(worker, *longest_ms == 0 ? 0 : drain_ms);
 }
 
 static uint64_t
@@ -82,10 +112,8 @@ connections(const struct supervisor *supervisor)
 {
     uint64_t sum = 0;
 
-    for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app->worker != NULL && app->current != NULL)
-            sum += generation_connections(app->current);
-    }
+    for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next)
+        sum += app_connections(app);
     return sum;
 }
 
@@ -93,14 +121,18 @@ static void
 drain(struct supervisor *supervisor)
 {
     uint32_t drain_ms = longest_drain_ms(supervisor);
+    uint32_t told_ms = MAX(drain_ms, 1);
 
     event_write(supervisor, LOG_INFO, NULL, "supervisor_stop",
                 "stops: %" PRIu64 " connections have up to %u ms to end",
                 connections(supervisor), drain_ms);
     notify_send("STOPPING=1\nSTATUS=draining");
     evtimer_del(supervisor->prober_timer);
+    rollouts_cancel(supervisor);
+    workers_each(supervisor, stop_worker, &told_ms);
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next)
         stop_app(app);
+    spare_ports_close(supervisor);
     arm(supervisor->shutdown, (uint64_t)drain_ms + GRACE_MS);
     shutdown_continue(supervisor);
 }
@@ -108,11 +140,10 @@ drain(struct supervisor *supervisor)
 static void
 end_at_once(struct supervisor *supervisor)
 {
+    uint32_t nothing_ms = 0;
+
     log_warn(NULL, "stops at once: %" PRIu64 " connections are cut", connections(supervisor));
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app->worker != NULL)
-            worker_link_stop(app, 0);
-    }
+    workers_each(supervisor, stop_worker, &nothing_ms);
     arm(supervisor->shutdown, AT_ONCE_MS);
 }
 
@@ -133,15 +164,23 @@ shutdown_begin(struct supervisor *supervisor, bool at_once)
     }
 }
 
+static void
+count_worker(struct worker *worker, void *context)
+{
+    unsigned *count = context;
+
+    (*count)++;
+}
+
 void
 shutdown_continue(struct supervisor *supervisor)
 {
     struct shutdown *shutdown = supervisor->shutdown;
+    unsigned workers = 0;
 
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app->worker != NULL)
-            return;
-    }
+    workers_each(supervisor, count_worker, &workers);
+    if (workers > 0)
+        return;
     if (supervisor->prober == NULL) {
         event_base_loopbreak(supervisor->base);
         return;

@@ -1,11 +1,13 @@
 #include "proxy/supervisor/start.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,19 +16,20 @@
 #include "base/dirs.h"
 #include "base/log.h"
 #include "base/shared_file.h"
-#include "config/config.h"
+#include "config/set.h"
 #include "proxy/supervisor/admin.h"
+#include "proxy/supervisor/adopt.h"
 #include "proxy/supervisor/apps.h"
-#include "proxy/supervisor/boot.h"
-#include "proxy/supervisor/groups.h"
-#include "proxy/supervisor/leftovers.h"
+#include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/lock.h"
 #include "proxy/supervisor/places.h"
-#include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/reload.h"
+#include "proxy/supervisor/spare_ports.h"
+#include "proxy/supervisor/upgrade.h"
+#include "proxy/supervisor/workers.h"
 #include "store/store.h"
 
 enum {
-    LEFTOVER_PATIENCE_MS = 2000,
     STORE_CLOSE_MS = 5000,
     SEED_AGE_MS = 24 * 3600 * 1000,     /* what is older is no hint any more */
 };
@@ -112,49 +115,78 @@ sign(int dir_fd, const char *path)
         log_warn(NULL, "%s cannot be written: %s", path, strerror(-rc));
 }
 
+/* The runtime directory's last holder did not take its name off: it was killed. */
+static void
+note_crash(struct supervisor *supervisor)
+{
+    const struct process_id *last = &supervisor->last_holder;
+
+    if (last->pid <= 0 || last->pid == getpid())
+        return;
+    event_write(supervisor, LOG_WARN, NULL, "supervisor_ended",
+                "the last supervisor (pid %d) ended without stopping its children",
+                (int)last->pid);
+    store_write_crash(supervisor->store, clock_wall_ms(), "supervisor", NULL, (int)last->pid, -1,
+                      -1, 0);
+}
+
 static int
 open_directories(struct supervisor *supervisor)
 {
-    supervisor->runtime_fd = open_locked(supervisor->runtime_dir, 0750, "runtime",
-                                         "--runtime-dir");
+    if (supervisor->runtime_fd < 0)
+        supervisor->runtime_fd = open_locked(supervisor->runtime_dir, 0750, "runtime",
+                                             "--runtime-dir");
     if (supervisor->runtime_fd < 0)
         return -1;
-    if (same_directory(supervisor->runtime_fd, supervisor->state_dir))
+    if (supervisor->state_fd >= 0)
+        ;                           /* inherited, locked */
+    else if (same_directory(supervisor->runtime_fd, supervisor->state_dir))
         supervisor->state_fd = fcntl(supervisor->runtime_fd, F_DUPFD_CLOEXEC, 0);
     else
         supervisor->state_fd = open_locked(supervisor->state_dir, 0750, "state",
                                            "--state-dir");
     if (supervisor->state_fd < 0)
         return -1;
+    lock_last_holder(supervisor->runtime_fd, &supervisor->last_holder);
     sign(supervisor->runtime_fd, supervisor->runtime_dir);
     sign(supervisor->state_fd, supervisor->state_dir);
-    leftovers_end_children(supervisor->runtime_fd, LEFTOVER_PATIENCE_MS);
-    leftovers_unlink(supervisor->runtime_fd);
     return 0;
 }
 
-/* ---- what the children get ---- */
+/* ---- the store ---- */
+
+static void
+on_store_notify(evutil_socket_t fd, short what, void *context)
+{
+    struct supervisor *supervisor = context;
+
+    store_deliver(supervisor->store);
+}
 
 static int
-seal_settings(struct supervisor *supervisor)
+open_store(struct supervisor *supervisor)
 {
-    char *text;
-    int fd = -ENOMEM;
+    int rc = store_open(supervisor->state_dir, &supervisor->store);
 
-    /* What holds here holds in the children: options and environment included. */
-    supervisor->settings.log_level = log_get_level();
-    supervisor->settings.log_level_set = true;
-    supervisor->settings.log_format = log_get_format();
-    /* They have it from their first line on, before their settings arrive. */
-    setenv("FPROXY_LOG", log_level_name(log_get_level()), 1);
-    text = settings_print(&supervisor->settings);
-    if (text != NULL)
-        fd = sealed_text_create("settings", text, strlen(text));
-    free(text);
-    supervisor->settings_fd = fd;
-    if (fd < 0)
-        log_error(NULL, "no memory can be shared with children: %s", strerror(-fd));
-    return MIN(fd, 0);
+    if (rc < 0) {
+        log_error(NULL, "no store can be opened in %s: %s", supervisor->state_dir,
+                  strerror(-rc));
+        return -1;
+    }
+    supervisor->store_notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    supervisor->store_event = event_new(supervisor->base, supervisor->store_notify_fd,
+                                        EV_READ | EV_PERSIST, on_store_notify, supervisor);
+    if (supervisor->store_notify_fd < 0 || supervisor->store_event == NULL ||
+        event_add(supervisor->store_event, NULL) < 0) {
+        log_error(NULL, "no memory");
+        return -1;
+    }
+    store_set_notify(supervisor->store, supervisor->store_notify_fd);
+    known_read(&supervisor->known, supervisor->store);
+    store_close_open_rollouts(supervisor->store, clock_wall_ms(),
+                              "interrupted: the supervisor ended");
+    note_crash(supervisor);
+    return 0;
 }
 
 static void
@@ -174,201 +206,151 @@ read_seed(struct supervisor *supervisor)
     log_debug(NULL, "%zu endpoints and DNS answers are known from before", count);
 }
 
-/* ---- apps ---- */
+/* ---- configuration ---- */
 
-static void
-tell_config_errors(struct supervisor *supervisor, const struct config *config)
+/* What worked before, for the set; those without a text only lend their number. */
+static size_t
+known_texts(const struct store_config *rows, size_t count, struct config_known *texts)
 {
-    for (size_t i = 0; config != NULL && i < config->error_count; i++) {
-        const struct config_error *error = &config->errors[i];
-        char *text = config_error_text(error);
+    size_t at = 0;
 
-        if (text == NULL)
-            return;
-        log_error(NULL, "%s", text);
-        event_store(supervisor, LOG_ERROR, error->app, "config_error", text);
-        free(text);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].config != NULL)
+            texts[at++] = (struct config_known){ .name = rows[i].app, .text = rows[i].config,
+                                                 .source = rows[i].source };
     }
-    if (config != NULL && config->errors_dropped > 0)
-        log_error(NULL, "and %zu more errors", config->errors_dropped);
+    return at;
 }
 
 static int
-add_app(struct supervisor *supervisor, struct desired_app *desired)
+tell_known(struct supervisor *supervisor)
 {
-    struct app *app = app_add(supervisor, desired->name);
+    const struct known *known = &supervisor->known;
+    struct config_known *apps = calloc(known->config_count + 1, sizeof *apps);
+    struct config_known *groups = calloc(known->group_count + 1, sizeof *groups);
+    int rc = -ENOMEM;
 
-    if (app == NULL)
-        return -ENOMEM;
-    app->from_generation = desired->from_generation;
-    app->recorded = desired->recorded;
-    if (desired->runnable) {
-        app->current = generation_create(desired->generation, &desired->config, desired->text,
-                                         desired->source);
-        if (app->current == NULL)
-            return -ENOMEM;
-        desired->text = desired->source = NULL;
-        supervisor->port_count += app->current->config.port_count;
-    }
-    if (desired->held_back == NULL)
-        return 0;
-    rollout_hold_back(app, desired->held_back);
-    if (app->held_back)
-        event_write(supervisor, LOG_WARN, app->name, "held_back",
-                    "runs on its last good configuration, generation %u of %s",
-                    app->current->number, app->current->source);
-    return 0;
+    if (apps != NULL && groups != NULL)
+        rc = config_set_know(supervisor->set, apps,
+                             known_texts(known->configs, known->config_count, apps), groups,
+                             known_texts(known->groups, known->group_count, groups));
+    free(apps);
+    free(groups);
+    return rc;
+}
+
+/* Nothing can be read, and nothing is known of it: then there is nothing to run. */
+static bool
+is_hopeless(const struct supervisor *supervisor)
+{
+    return supervisor->path_error_at_start < 0 && known_is_empty(&supervisor->known,
+                                                                 supervisor->config_path);
 }
 
 static int
-add_apps(struct supervisor *supervisor, struct desired *desired)
+decide(struct supervisor *supervisor)
 {
-    for (size_t i = 0; i < desired->forgotten_count; i++) {
-        event_write(supervisor, LOG_INFO, desired->forgotten[i], "app_removed",
-                    "is no longer configured: it is forgotten");
-        store_forget_app(supervisor->store, desired->forgotten[i], clock_wall_ms());
-    }
-    for (size_t i = 0; i < desired->app_count; i++) {
-        if (add_app(supervisor, &desired->apps[i]) < 0) {
-            log_error(NULL, "no memory for %zu apps", desired->app_count);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Puts configuration and database together. */
-static int
-plan(struct supervisor *supervisor, struct config *config, int path_error)
-{
-    struct store_config *known = NULL;
-    struct desired *desired;
-    size_t known_count = 0;
-    int rc;
-
-    if (store_read_configs(supervisor->store, &known, &known_count) < 0)
-        known_count = 0;
-    rc = boot_plan(config, supervisor->config_path, path_error, known, known_count, &desired);
-    store_configs_free(known, known_count);
-    if (rc < 0) {
-        log_error(NULL, "the configuration cannot be worked out: %s", strerror(-rc));
+    if (tell_known(supervisor) < 0) {
+        log_error(NULL, "no memory");
         return -1;
     }
-    if (config == NULL && desired->app_count == 0) {
+    if (is_hopeless(supervisor)) {
         log_error(NULL,
                   "the configuration %s cannot be read: %s; name a directory or a file with "
                   "--config or FPROXY_CONFIG_PATH",
-                  supervisor->config_path, strerror(-path_error));
-        rc = -1;
+                  supervisor->config_path, strerror(-supervisor->path_error_at_start));
+        return -1;
     }
-    if (rc == 0 && config == NULL)
-        event_write(supervisor, LOG_ERROR, NULL, "config_unreadable",
-                    "the configuration %s cannot be read: %s; running on the last good "
-                    "configurations in %s/fproxy.db",
-                    supervisor->config_path, strerror(-path_error), supervisor->state_dir);
-    if (rc == 0)
-        rc = add_apps(supervisor, desired);
-    desired_free(desired);
-    return rc;
+    supervisor->settings = *config_set_settings(supervisor->set);
+    if (live_settings_log(supervisor) < 0 || live_settings_seal(supervisor) < 0)
+        return -1;
+    /* They have it from their first line on, before their settings arrive. */
+    setenv("FPROXY_LOG", log_level_name(log_get_level()), 1);
+    return 0;
 }
 
 /* ---- all of it ---- */
 
 static void
-tell_summary(const struct supervisor *supervisor, const struct config *config)
+tell_summary(struct supervisor *supervisor)
 {
     char state[256];
 
     log_info(NULL,
-             "fproxy %s, pid %d: configuration %s, %zu files, %u apps, %" PRIu64
-             " ports; state in %s/fproxy.db, admin socket %s/admin.sock, %" PRIu64
-             " descriptors",
-             FPROXY_VERSION, (int)getpid(), supervisor->config_path,
-             config != NULL ? config->file_count : 0, HASH_COUNT(supervisor->apps),
-             supervisor->port_count, supervisor->state_dir, supervisor->runtime_dir,
-             supervisor->descriptors_max);
-    if (supervisor->apps == NULL)
-        log_warn(NULL, "no app is configured: nothing is served; put a file into %s",
-                 supervisor->config_path);
+             "fproxy %s, pid %d: configuration %s; state in %s/fproxy.db, admin socket "
+             "%s/admin.sock, %" PRIu64 " descriptors",
+             FPROXY_VERSION, (int)getpid(), supervisor->config_path, supervisor->state_dir,
+             supervisor->runtime_dir, supervisor->descriptors_max);
     if (!store_state(supervisor->store, state, sizeof state))
         log_warn(NULL, "the database: %s", state);
 }
 
-/* Configuration and database together say what runs, and how. */
 static int
-decide(struct supervisor *supervisor, const struct supervisor_options *options,
-       struct places *places)
-{
-    groups_settle(supervisor, places);
-    supervisor->settings = places->settings;
-    if (places_set_log(options, places) < 0)
-        return -1;
-    tell_config_errors(supervisor, places->config);
-    return plan(supervisor, places->config, places->config_error);
-}
-
-static int
-start_with(struct supervisor *supervisor, const struct supervisor_options *options,
-           struct places *places)
+start_with(struct supervisor *supervisor)
 {
     int rc;
 
-    if (open_directories(supervisor) < 0)
+    if (open_directories(supervisor) < 0 || open_store(supervisor) < 0 ||
+        decide(supervisor) < 0)
         return -1;
-    rc = store_open(supervisor->state_dir, &supervisor->store);
-    if (rc < 0) {
-        log_error(NULL, "no store can be opened in %s: %s", supervisor->state_dir,
-                  strerror(-rc));
-        return -1;
-    }
-    if (decide(supervisor, options, places) < 0)
-        return -1;
+    adopt_children(supervisor, supervisor->upgraded);
+    upgrade_take_sockets(supervisor);
     read_seed(supervisor);
-    if (seal_settings(supervisor) < 0)
-        return -1;
     rc = admin_open(supervisor);
     if (rc < 0) {
         log_error(NULL, "%s/admin.sock cannot be opened: %s", supervisor->runtime_dir,
                   strerror(-rc));
         return -1;
     }
-    tell_summary(supervisor, places->config);
+    tell_summary(supervisor);
     return 0;
 }
 
 int
-start_supervisor(struct supervisor *supervisor, const struct supervisor_options *options)
+start_supervisor(struct supervisor *supervisor)
 {
     struct places places;
     int rc;
 
     supervisor->state_fd = supervisor->runtime_fd = -1;
-    supervisor->settings_fd = supervisor->seed_fd = -1;
+    supervisor->settings_fd = supervisor->seed_fd = supervisor->store_notify_fd = -1;
     take_standard_descriptors();
     raise_descriptor_limit(supervisor);
-    rc = places_find(options, &places);
+    rc = places_find(&supervisor->options, &places);
     if (rc < 0) {
         log_error(NULL, "no place for state or runtime files is known (%s): name them with "
                         "--state-dir and --runtime-dir", strerror(-rc));
         return -1;
     }
+    supervisor->set = places.set;
+    supervisor->path_error_at_start = places.config_error;
+    supervisor->settings = places.settings;
     memcpy(supervisor->config_path, places.config_path, PATH_BYTES);
     memcpy(supervisor->state_dir, places.state_dir, PATH_BYTES);
     memcpy(supervisor->runtime_dir, places.runtime_dir, PATH_BYTES);
-    rc = places_set_log(options, &places);
-    if (rc == 0)
-        rc = start_with(supervisor, options, &places);
-    config_free(places.config);
-    return rc;
+    if (live_settings_log(supervisor) < 0)
+        return -1;
+    upgrade_inherit(supervisor);
+    return start_with(supervisor);
 }
 
 void
 start_undo(struct supervisor *supervisor)
 {
     admin_close(supervisor);
+    reloads_free(supervisor);
+    upgrade_free(supervisor);
     apps_free(supervisor);
+    workers_free(supervisor);
+    spare_ports_close(supervisor);
+    config_set_destroy(supervisor->set);
+    if (supervisor->store_event != NULL)
+        event_free(supervisor->store_event);
     if (supervisor->store != NULL)
         store_close(supervisor->store, STORE_CLOSE_MS);
+    known_free(&supervisor->known);
+    if (supervisor->store_notify_fd >= 0)
+        close(supervisor->store_notify_fd);
     if (supervisor->settings_fd >= 0)
         close(supervisor->settings_fd);
     if (supervisor->seed_fd >= 0)

@@ -8,13 +8,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/source.h"
 #include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/change.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
-#include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/shutdown.h"
+#include "proxy/supervisor/spare_ports.h"
 #include "proxy/supervisor/start.h"
+#include "proxy/supervisor/upgrade.h"
+#include "proxy/supervisor/workers.h"
 
 enum {
     EXIT_CANNOT_START = 2,
@@ -33,27 +39,16 @@ supervisor_threads(const struct supervisor *supervisor, uint32_t configured)
     return (uint32_t)MAX(MIN(cores, THREADS_MOST), 1);
 }
 
-/* It serves, or it is known that it cannot at present. */
-static bool
-is_settled(const struct app *app)
-{
-    return app->state == APP_HELD || app->served || app->failure != 0 || app->restart.ends > 0;
-}
-
-void
-supervisor_announce(struct supervisor *supervisor)
+static void
+announce(struct supervisor *supervisor)
 {
     unsigned ready = 0, serving = 0, apps = 0;
 
     for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (!is_settled(app))
-            return;
         apps++;
         serving += app->state == APP_SERVING;
         ready += app_ready(app);
     }
-    if (supervisor->shutdown != NULL)
-        return;
     notify_send("%sSTATUS=%u of %u apps serve, %u are ready",
                 supervisor->announced ? "" : "READY=1\n", serving, apps, ready);
     if (!supervisor->announced)
@@ -61,20 +56,48 @@ supervisor_announce(struct supervisor *supervisor)
     supervisor->announced = true;
 }
 
+void
+supervisor_settled(struct supervisor *supervisor)
+{
+    if (supervisor->unsettled > 0 || !supervisor->first_change_applied ||
+        supervisor->applying || supervisor->starting_rollouts || supervisor->shutdown != NULL)
+        return;
+    spare_ports_close(supervisor);
+    live_settings_settle_workers(supervisor);
+    if (supervisor->unsettled > 0)
+        return;
+    announce(supervisor);
+    reload_settled(supervisor);
+    upgrade_continue(supervisor);
+}
+
 /* ---- signals ---- */
+
+struct search {
+    pid_t pid;
+    bool found;
+};
+
+static void
+compare_pid(struct worker *worker, void *context)
+{
+    struct search *search = context;
+
+    search->found = search->found || worker->child->pid == search->pid;
+}
 
 static bool
 is_child(void *context, pid_t pid)
 {
     struct supervisor *supervisor = context;
+    struct search search = { .pid = pid };
 
     if (supervisor->prober != NULL && supervisor->prober->pid == pid)
         return true;
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app->worker != NULL && app->worker->pid == pid)
-            return true;
-    }
-    return false;
+    if (upgrade_is_trial(supervisor, pid))
+        return true;
+    workers_each(supervisor, compare_pid, &search);
+    return search.found;
 }
 
 static void
@@ -100,7 +123,13 @@ on_signal(evutil_socket_t signal, short what, void *context)
         shutdown_begin(supervisor, true);
         break;
     case SIGHUP:
-        log_info(NULL, "SIGHUP: the configuration is read at start only");
+        log_info(NULL, "SIGHUP: the configuration is read again");
+        if (supervisor->source != NULL)
+            reload_begin(supervisor, NULL, NULL);
+        break;
+    case SIGUSR2:
+        log_info(NULL, "SIGUSR2: the installed binary is to take over");
+        upgrade_begin(supervisor, NULL, NULL);
         break;
     case SIGCHLD:
         reap(-1, EV_SIGNAL, supervisor);
@@ -111,7 +140,7 @@ on_signal(evutil_socket_t signal, short what, void *context)
 static int
 watch_signals(struct supervisor *supervisor)
 {
-    static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+    static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD };
     _Static_assert(ARRAY_SIZE(watched) == ARRAY_SIZE(supervisor->signals), "one event each");
 
     signal(SIGPIPE, SIG_IGN);
@@ -132,34 +161,49 @@ on_prober_timer(evutil_socket_t fd, short what, void *context)
     prober_link_start(context);
 }
 
-/* Apps that are valid now go first: they win over one that is held back when a port moved
- * from the one to the other. */
-static void
-begin_apps(struct supervisor *supervisor)
+/* The first change follows on the loop. */
+static int
+start_source(struct supervisor *supervisor)
 {
-    prober_link_start(supervisor);
-    for (int held_back = 0; held_back <= 1; held_back++) {
-        for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-            if (app->current != NULL && app->held_back == held_back)
-                rollout_begin(app);
-        }
-    }
-    supervisor_announce(supervisor);
+    const struct config_source_options options = {
+        .base = supervisor->base,
+        .path = supervisor->config_path,
+        .set = supervisor->set,
+        .on_change = change_apply,
+        .context = supervisor,
+    };
+    int rc = config_source_file.start(&options, &supervisor->source);
+
+    supervisor->set = NULL;
+    if (rc < 0)
+        log_error(NULL, "the configuration cannot be watched: %s", strerror(-rc));
+    return rc;
 }
 
 static int
-run(struct supervisor *supervisor, const struct supervisor_options *options)
+run(struct supervisor *supervisor)
 {
     supervisor->prober_timer = evtimer_new(supervisor->base, on_prober_timer, supervisor);
     if (supervisor->prober_timer == NULL || watch_signals(supervisor) < 0) {
         log_error(NULL, "no memory");
         return EXIT_CANNOT_START;
     }
-    if (start_supervisor(supervisor, options) < 0)
+    if (start_supervisor(supervisor) < 0 || start_source(supervisor) < 0)
         return EXIT_CANNOT_START;
-    begin_apps(supervisor);
+    prober_link_start(supervisor);
     event_base_dispatch(supervisor->base);
     return 0;
+}
+
+static void
+free_events(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {
+        if (supervisor->signals[i] != NULL)
+            event_free(supervisor->signals[i]);
+    }
+    if (supervisor->prober_timer != NULL)
+        event_free(supervisor->prober_timer);
 }
 
 int
@@ -172,20 +216,26 @@ supervisor_run(const struct supervisor_options *options)
     notify_init();
     if (supervisor == NULL)
         return status;
+    supervisor->options = *options;
     supervisor->started_at_ms = clock_monotonic_ms();
+    TAILQ_INIT(&supervisor->pending);
+    LIST_INIT(&supervisor->retired);
+    LIST_INIT(&supervisor->reloads);
     supervisor->base = event_base_new();
     if (supervisor->base != NULL)
-        status = run(supervisor, options);
+        status = run(supervisor);
+    if (status != 0) {
+        upgrade_go_back(supervisor);    /* the old binary goes on, if this one is an upgrade */
+        if (supervisor->apps != NULL)
+            return status;              /* children serve on: nothing of theirs is taken away */
+    }
+    if (supervisor->source != NULL)
+        config_source_file.stop(supervisor->source);
     start_undo(supervisor);
     if (status == 0)
         log_info(NULL, "stopped");
     shutdown_free(supervisor);
-    for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {
-        if (supervisor->signals[i] != NULL)
-            event_free(supervisor->signals[i]);
-    }
-    if (supervisor->prober_timer != NULL)
-        event_free(supervisor->prober_timer);
+    free_events(supervisor);
     if (supervisor->base != NULL)
         event_base_free(supervisor->base);
     free(supervisor);

@@ -1,34 +1,53 @@
 /*
  * supervisor - the process that owns the sockets, the desired state and the children.
  *
- *   config + store --boot.c--> desired apps --rollout.c--> [ bind | board | worker | accept ]
- *                                                 |               |
- *                                        prober_link.c      worker_link.c      (children.c)
+ *   source --change.c--> apps --rollout.c, serve.c--> [ ports | boards | workers | accept ]
+ *   store  --known.c--^                     |               |
+ *   children of the last one --adopt.c--^   prober_link.c   worker_link.c      (children.c)
  *
- * It moves no client byte. One thread, one libevent loop; only the store writes in a
- * thread of its own. What its parts share is here.
+ * It moves no client byte. One thread, one libevent loop; only the store writes, and the
+ * source reads, in threads of their own. What its parts share is here.
  */
 #ifndef FPROXY_SUPERVISOR_SUPERVISOR_H
 #define FPROXY_SUPERVISOR_SUPERVISOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/names.h"
 #include "config/settings.h"
+#include "proxy/supervisor/known.h"
+#include "proxy/supervisor/listeners.h"
+#include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/port_owner.h"
 #include "proxy/supervisor/restart.h"
+#include "proxy/supervisor/rollout.h"
 
 struct admin;
-struct app;
 struct child;
+struct config_set;
+struct config_source;
 struct event;
 struct event_base;
+struct reload;
+struct reported;
 struct shutdown;
 struct store;
+struct upgrade;
+struct worker;
+
+/* What the command line says; NULL: nothing. The environment and the configuration come
+ * after it. */
+struct supervisor_options {
+    const char *config_path, *state_dir, *runtime_dir, *log_level;
+    char **argv;                        /* as the program was started; borrowed */
+};
 
 struct supervisor {
     struct event_base *base;            /* owned */
+    struct supervisor_options options;
     struct settings settings;
     int settings_fd;                    /* owned: their text, sealed, for the children */
     int seed_fd;                        /* owned: what the database knew, for the prober; or -1 */
@@ -36,31 +55,60 @@ struct supervisor {
     char state_dir[PATH_BYTES], runtime_dir[PATH_BYTES];
     int state_fd, runtime_fd;           /* owned, locked */
     struct store *store;                /* owned */
+    struct event *store_event;          /* owned: the store has answers */
+    int store_notify_fd;                /* owned */
+    struct known known;                 /* until the first change has been applied */
+    struct config_set *set;             /* owned until the source has it */
+    struct config_source *source;       /* owned */
+    bool first_change_applied;
+    bool applying;                      /* a change: nothing is settled before all of it is */
+    int path_error;                     /* as it was told last */
+    int path_error_at_start;
+    struct process_id last_holder;      /* of the runtime directory; pid 0: it stopped properly */
+
     struct app *apps;                   /* owned, by name */
+    uint32_t unsettled;                 /* of them: on their way to something */
+    struct pending_apps pending;
+    bool groups_formed, groups_exist;   /* of those; see rollout_group.c */
+    bool starting_rollouts;
+    struct listeners listeners;
+    struct listen_port **spare_ports;   /* owned references */
+    size_t spare_port_count;
+    uint64_t closed_ports_at_ms;        /* CLOCK_MONOTONIC: a worker was told to close some */
     uint64_t descriptors_max;           /* soft limit */
     uint64_t port_count;                /* of all apps */
+    struct port_owner_pace owner_pace;
+
+    struct worker *workers;             /* owned, by name */
+    LIST_HEAD(, worker) retired;        /* owned */
+    struct worker *worker_ending;       /* is being looked after by workers.c */
+    bool workers_are_named;             /* some app has the key `worker` */
+    bool workers_unsettled;             /* some app may belong to another one than it has */
+
     struct child *prober;               /* NULL while none runs */
+    bool prober_there;                  /* it takes orders */
+    bool prober_outdated, prober_replaced;
+    struct reported *prober_report;     /* owned; while it is adopted */
+    size_t prober_report_count;
     struct restart prober_restart;
     struct event *prober_timer;         /* owned */
+
     struct admin *admin;                /* owned */
-    struct port_owner_pace owner_pace;
+    LIST_HEAD(, reload) reloads;        /* owned */
+    uint64_t reload_token;
+    struct upgrade *upgrade;            /* owned; NULL: none is under way */
+    bool upgraded;                      /* this process has become another binary */
     struct shutdown *shutdown;          /* owned; NULL: not stopping */
-    struct event *signals[4];           /* owned */
+    struct event *signals[5];           /* owned */
     uint64_t started_at_ms;             /* CLOCK_MONOTONIC */
     bool announced;                     /* the service manager knows that we are ready */
-};
-
-/* What the command line says; NULL: nothing. The environment and the configuration come
- * after it. */
-struct supervisor_options {
-    const char *config_path, *state_dir, *runtime_dir, *log_level;
 };
 
 /* Runs until it is told to stop. The exit status: 0; 2: it could not start. */
 int supervisor_run(const struct supervisor_options *options);
 
-/* Tells the service manager, once, when every app serves or cannot. */
-void supervisor_announce(struct supervisor *supervisor);
+/* Nothing may be on its way any more: looks, and tells who waits for that. */
+void supervisor_settled(struct supervisor *supervisor);
 
 /* Threads of a worker for which `configured` (0: as daemon.threads) is asked. */
 uint32_t supervisor_threads(const struct supervisor *supervisor, uint32_t configured);

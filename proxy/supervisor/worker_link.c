@@ -4,189 +4,199 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/leaving.h"
 #include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/supervisor.h"
 
-static int
-send_app(struct app *app, enum control_type type, const int *fds, size_t fd_count)
+static void
+fill(struct control_message *message, enum control_type type,
+     const struct app_generation *generation, const struct pages *pages)
 {
-    struct control_message message;
-
-    assert(app->worker != NULL);
-    control_app_message(&message, type, app->name, app->current->number);
-    message.body.app.board_number = app->current->pages->number;
-    message.body.app.count = (uint32_t)app->current->listeners.count;
-    return child_send(app->worker, &message, fds, fd_count);
+    control_app_message(message, type, generation->app->name, generation->number);
+    if (pages == NULL)
+        return;
+    message->body.app.board_number = pages->board->number;
+    message->body.app.traffic_number = pages->traffic_number;
 }
 
-/* The next descriptors, or the commit when all have arrived. */
 static int
-send_sockets(struct app *app)
+send_about(const struct app_generation *generation, enum control_type type, uint32_t count)
 {
-    const struct listeners *listeners = &app->current->listeners;
-    size_t left = listeners->count - app->sockets_sent;
-    size_t count = MIN(left, CONTROL_FDS_MAX);
     struct control_message message;
+
+    if (generation->worker->child == NULL)
+        return -EPIPE;
+    fill(&message, type, generation, generation->pages);
+    message.body.app.count = count;
+    return child_send(generation->worker->child, &message, NULL, 0);
+}
+
+/* ---- loading ---- */
+
+/* Its worker has this port already: from an older generation, or from another app. */
+static bool
+worker_has(const struct app_generation *generation, const struct listen_port *port)
+{
+    const struct app *holder = port->holder;
+
+    return holder != NULL && holder->current != NULL &&
+           holder->current != generation && holder->current->worker == generation->worker &&
+           holder->current->load >= LOAD_DONE &&
+           generation_has_port(holder->current, &port->address);
+}
+
+static uint32_t
+count_sockets(const struct app_generation *generation)
+{
+    uint32_t total = 0;
+
+    for (uint32_t i = 0; i < generation->config.port_count; i++) {
+        if (!worker_has(generation, generation->ports[i]))
+            total += generation->ports[i]->count;
+    }
+    return total;
+}
+
+/* The next CONTROL_FDS_MAX after those that were sent. */
+static uint32_t
+gather(const struct app_generation *generation, int *fds, uint16_t *ports)
+{
+    uint32_t at = 0, count = 0;
+
+    for (uint32_t i = 0; i < generation->config.port_count; i++) {
+        const struct listen_port *port = generation->ports[i];
+
+        if (worker_has(generation, port))
+            continue;
+        for (uint32_t k = 0; k < port->count; k++, at++) {
+            if (at < generation->sockets_sent || count == CONTROL_FDS_MAX)
+                continue;
+            fds[count] = port->fds[k];
+            ports[count++] = (uint16_t)i;
+        }
+    }
+    return count;
+}
+
+/* The next sockets, or the commit when all have arrived. */
+static int
+send_sockets(struct app_generation *generation)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS_MAX];
+    uint32_t count;
     int rc;
 
-    if (left == 0)
-        return send_app(app, CONTROL_APP_COMMIT, NULL, 0);
-    control_app_message(&message, CONTROL_APP_SOCKETS, app->name, app->current->number);
-    message.body.sockets.first = (uint32_t)app->sockets_sent;
-    message.body.sockets.total = (uint32_t)listeners->count;
-    for (size_t i = 0; i < count; i++)
-        message.body.sockets.port[i] =
-            (uint16_t)((app->sockets_sent + i) / listeners->per_port);
-    rc = child_send(app->worker, &message, listeners->fds + app->sockets_sent, count);
+    if (generation->sockets_sent == generation->sockets_total)
+        return send_about(generation, CONTROL_APP_COMMIT, generation->sockets_total);
+    control_app_message(&message, CONTROL_APP_SOCKETS, generation->app->name,
+                        generation->number);
+    message.body.sockets.first = generation->sockets_sent;
+    message.body.sockets.total = generation->sockets_total;
+    count = gather(generation, fds, message.body.sockets.port);
+    rc = child_send(generation->worker->child, &message, fds, count);
     if (rc == 0)
-        app->sockets_sent += count;
+        generation->sockets_sent += count;
     return rc;
 }
 
-static void
-on_sockets_ack(struct app *app, uint32_t arrived)
-{
-    if (app->state != APP_LOADING || arrived != app->sockets_sent)
-        return;
-    if (send_sockets(app) < 0)
-        rollout_worker_refused(app, "its sockets cannot be sent");
-}
-
-static void
-on_loaded(struct app *app, const struct control_app *answer)
-{
-    struct app_generation *generation = app->current;
-
-    if (answer->result < 0) {
-        rollout_worker_refused(app, answer->detail[0] != '\0' ? answer->detail
-                                                              : strerror(-answer->result));
-        return;
-    }
-    if (app->state == APP_LOADING) {
-        rollout_worker_loaded(app);
-        return;
-    }
-    if (generation->pages_old == NULL || answer->board_number != generation->pages->number)
-        return;
-    log_debug(app->name, "all threads use board %u", answer->board_number);
-    pages_destroy(app->supervisor->runtime_fd, generation->pages_old);
-    generation->pages_old = NULL;
-    prober_link_grow(app);          /* it may have asked for more meanwhile */
-}
-
-static void
-on_hello(struct app *app, const struct control_hello *hello)
-{
-    log_debug(app->name, "worker %d (%s) is there", hello->pid, hello->version);
-    if (strcmp(hello->version, FPROXY_VERSION) != 0)
-        log_warn(app->name, "the worker is version %s, the supervisor %s", hello->version,
-                 FPROXY_VERSION);
-}
-
-static void
-on_message(void *context, const struct control_message *message)
-{
-    struct app *app = context;
-    const struct control_app *answer = &message->body.app;
-
-    if (message->type == CONTROL_HELLO) {
-        on_hello(app, &message->body.hello);
-        return;
-    }
-    if (message->type == CONTROL_RECORD) {
-        store_write_record(app->supervisor->store, &message->body.record);
-        return;
-    }
-    if (message->type != CONTROL_APP_SOCKETS_ACK && message->type != CONTROL_APP_LOADED)
-        return;                     /* APP_GONE: its end tells the same */
-    if (strcmp(answer->app, app->name) != 0 || answer->generation != app->current->number)
-        return;                     /* a late answer about something older */
-    if (message->type == CONTROL_APP_SOCKETS_ACK)
-        on_sockets_ack(app, answer->count);
-    else
-        on_loaded(app, answer);
-}
-
-static void
-on_ended(void *context, const struct child_end *end)
-{
-    struct app *app = context;
-    int pid = (int)app->worker->pid;
-    uint64_t started_at_ms = app->worker->started_at_ms;
-
-    app->worker = NULL;
-    pages_destroy(app->supervisor->runtime_fd, app->current->pages_old);
-    app->current->pages_old = NULL;
-    rollout_worker_ended(app, end, pid, started_at_ms);
-}
-
-/* Everything it needs; sockets follow as they are acknowledged. */
+/* Text, board and traffic page as descriptors, all or none. 0 or -errno. */
 static int
-load(struct app *app)
+open_load(const struct app_generation *generation, int fds[3])
 {
-    const struct app_generation *generation = app->current;
-    const struct control_message settings = { .magic = CONTROL_MAGIC,
-                                              .type = CONTROL_SETTINGS };
-    int fds[3] = { generation_text_fd(app->current), generation->pages->board_reader_fd,
-                   generation->pages->traffic_fd };
-    int rc = MIN(fds[0], 0);
+    int runtime_fd = generation->app->supervisor->runtime_fd;
+    int rc = 0;
 
-    if (rc == 0)
-        rc = child_send(app->worker, &settings, &app->supervisor->settings_fd, 1);
-    if (rc == 0)
-        rc = send_app(app, CONTROL_APP_LOAD, fds, ARRAY_SIZE(fds));
-    if (rc == 0)
-        rc = send_sockets(app);
+    fds[0] = generation_text_fd(generation);
+    fds[1] = pages_open_board(runtime_fd, generation->pages, false);
+    fds[2] = pages_open_traffic(runtime_fd, generation->pages, true);
+    for (int i = 0; i < 3; i++)
+        rc = rc == 0 ? MIN(fds[i], 0) : rc;
+    for (int i = 0; rc < 0 && i < 3; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
     return rc;
 }
 
 int
-worker_link_start(struct app *app)
+worker_link_load(struct app_generation *generation)
 {
-    struct supervisor *supervisor = app->supervisor;
-    int rc;
+    struct control_message message;
+    int fds[3];
+    int rc = open_load(generation, fds);
 
-    assert(app->worker == NULL);
-    if (app->restart.ends > 0) {
-        rc = pages_renew_traffic(supervisor->runtime_fd, app->current, app->current->pages);
-        if (rc < 0)
-            return rc;
-        prober_link_traffic(app);
-    }
-    rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER, app->name,
-                     on_message, on_ended, app, &app->worker);
+    assert(generation->load == LOAD_NONE);
+    assert(generation->worker->there);
     if (rc < 0)
         return rc;
-    app->sockets_sent = 0;
-    if (load(app) < 0)
-        child_signal(app->worker, SIGKILL);     /* its end starts the next try */
-    return 0;
+    fill(&message, CONTROL_APP_LOAD, generation, generation->pages);
+    rc = child_send(generation->worker->child, &message, fds, ARRAY_SIZE(fds));
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        close(fds[i]);
+    if (rc < 0)
+        return rc;
+    generation->sockets_sent = 0;
+    generation->sockets_total = count_sockets(generation);
+    generation->load = LOAD_SENT;
+    return send_sockets(generation);
 }
+
+/* ---- orders ---- */
 
 int
-worker_link_accept(struct app *app)
+worker_link_accept(struct app_generation *generation, uint32_t drain_ms)
 {
-    return send_app(app, CONTROL_APP_ACCEPT, NULL, 0);
+    int rc = send_about(generation, CONTROL_APP_ACCEPT, drain_ms);
+
+    if (rc == 0)
+        generation->load = LOAD_ACCEPTING;
+    return rc;
 }
 
 void
-worker_link_send_board(struct app *app)
+worker_link_board(struct app_generation *generation)
 {
-    const struct app_generation *generation = app->current;
+    int runtime_fd = generation->app->supervisor->runtime_fd;
+    struct control_message message;
     int fds[2];
 
-    if (generation->pages_old == NULL)
+    if (generation->pages_old == NULL || generation->worker->child == NULL)
         return;
-    fds[0] = generation->pages->board_reader_fd;
-    fds[1] = generation->pages->traffic_fd;
-    send_app(app, CONTROL_APP_BOARD, fds, ARRAY_SIZE(fds));
+    fds[0] = pages_open_board(runtime_fd, generation->pages, false);
+    fds[1] = pages_open_traffic(runtime_fd, generation->pages, true);
+    fill(&message, CONTROL_APP_BOARD, generation, generation->pages);
+    if (fds[0] >= 0 && fds[1] >= 0)
+        child_send(generation->worker->child, &message, fds, ARRAY_SIZE(fds));
+    else
+        log_error(generation->app->name, "its larger board cannot be opened again: %s",
+                  strerror(fds[0] < 0 ? -fds[0] : -fds[1]));
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
 }
 
 void
-worker_link_stop(struct app *app, uint32_t deadline_ms)
+worker_link_drain(struct app_generation *generation, uint32_t limit_ms)
+{
+    send_about(generation, CONTROL_APP_DRAIN, limit_ms);
+}
+
+void
+worker_link_retire(struct app_generation *generation, uint32_t limit_ms)
+{
+    send_about(generation, CONTROL_APP_RETIRE, limit_ms);
+}
+
+void
+worker_link_stop(struct worker *worker, uint32_t deadline_ms)
 {
     const struct control_message message = {
         .magic = CONTROL_MAGIC,
@@ -194,6 +204,133 @@ worker_link_stop(struct app *app, uint32_t deadline_ms)
         .body.stop.deadline_ms = deadline_ms,
     };
 
-    if (child_send(app->worker, &message, NULL, 0) < 0)
-        child_signal(app->worker, SIGTERM);
+    worker->ending = true;
+    if (child_send(worker->child, &message, NULL, 0) < 0)
+        child_signal(worker->child, SIGTERM);
+}
+
+void
+worker_link_settings(struct worker *worker)
+{
+    const struct control_message message = { .magic = CONTROL_MAGIC,
+                                             .type = CONTROL_SETTINGS };
+
+    child_send(worker->child, &message, &worker->supervisor->settings_fd, 1);
+}
+
+void
+worker_link_greet(struct worker *worker)
+{
+    struct app_generation *generation, *next;
+
+    worker_link_settings(worker);
+    for (generation = LIST_FIRST(&worker->generations); generation != NULL;
+         generation = next) {
+        next = LIST_NEXT(generation, of_worker);
+        if (!generation->leaving)
+            serve_worker_there(generation->app);
+    }
+}
+
+/* ---- what it says ---- */
+
+static struct app_generation *
+find_live(const struct worker *worker, struct app *app, uint32_t number)
+{
+    struct app_generation *both[] = { app->next, app->current };
+
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+        if (both[i] != NULL && both[i]->worker == worker && both[i]->number == number)
+            return both[i];
+    }
+    return NULL;
+}
+
+static void
+on_sockets_ack(struct app_generation *generation, uint32_t arrived)
+{
+    if (generation->load != LOAD_SENT || arrived != generation->sockets_sent)
+        return;
+    if (send_sockets(generation) < 0)
+        serve_worker_refused(generation, "its sockets cannot be sent");
+}
+
+/* All threads of the worker use the larger board. */
+static void
+on_board_used(struct app_generation *generation, uint32_t board_number)
+{
+    struct supervisor *supervisor = generation->app->supervisor;
+
+    if (generation->pages_old == NULL || board_number != generation->pages->board->number)
+        return;
+    log_debug(generation->app->name, "all threads use board %u", board_number);
+    pages_destroy(supervisor->runtime_fd, generation->pages_old);
+    generation->pages_old = NULL;
+    prober_link_grow(generation->app);      /* it may have asked for more meanwhile */
+}
+
+static void
+on_loaded(struct app_generation *generation, const struct control_app *answer)
+{
+    if (answer->result < 0) {
+        serve_worker_refused(generation, answer->detail[0] != '\0' ? answer->detail
+                                                                   : strerror(-answer->result));
+        return;
+    }
+    if (generation->load != LOAD_SENT) {
+        on_board_used(generation, answer->board_number);
+        return;
+    }
+    generation->load = LOAD_DONE;
+    worker_link_board(generation);          /* it grew meanwhile */
+    serve_worker_loaded(generation);
+}
+
+static void
+on_about_app(struct worker *worker, const struct control_message *message)
+{
+    const struct control_app *answer = &message->body.app;
+    struct app *app = app_find(worker->supervisor, answer->app);
+    struct app_generation *generation;
+
+    if (app == NULL)
+        return;
+    if (message->type == CONTROL_APP_GONE) {
+        leaving_gone(app, worker, answer->generation, answer->traffic_number);
+        return;
+    }
+    generation = find_live(worker, app, answer->generation);
+    if (generation == NULL)
+        return;                     /* a late answer about something older */
+    switch (message->type) {
+    case CONTROL_APP_SOCKETS_ACK:
+        on_sockets_ack(generation, answer->count);
+        break;
+    case CONTROL_APP_LOADED:
+        on_loaded(generation, answer);
+        break;
+    case CONTROL_APP_ACCEPTING:
+        leaving_ports_closed(app, worker);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+worker_link_message(struct worker *worker, const struct control_message *message)
+{
+    switch (message->type) {
+    case CONTROL_RECORD:
+        store_write_record(worker->supervisor->store, &message->body.record);
+        break;
+    case CONTROL_APP_SOCKETS_ACK:
+    case CONTROL_APP_LOADED:
+    case CONTROL_APP_ACCEPTING:
+    case CONTROL_APP_GONE:
+        on_about_app(worker, message);
+        break;
+    default:
+        break;
+    }
 }

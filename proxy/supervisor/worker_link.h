@@ -1,26 +1,44 @@
 /*
- * worker_link - what the supervisor says to an app's worker, and hears from it.
+ * worker_link - what the supervisor says to a worker, and hears from it.
  *
- *   SETTINGS  APP_LOAD  APP_SOCKETS... (each acknowledged)  APP_COMMIT -> APP_LOADED
- *   APP_ACCEPT   APP_BOARD -> APP_LOADED   STOP -> APP_GONE, end
+ *   SETTINGS   APP_LOAD  APP_SOCKETS... (each acknowledged)  APP_COMMIT -> APP_LOADED
+ *   APP_ACCEPT -> APP_ACCEPTING   APP_BOARD -> APP_LOADED   APP_DRAIN, APP_RETIRE -> APP_GONE
+ *   PING -> PONG   STOP -> end
  *
- * What follows from it, rollout.c decides.
+ * What follows from it, serve.c, rollout.c and leaving.c decide.
  */
 #ifndef FPROXY_SUPERVISOR_WORKER_LINK_H
 #define FPROXY_SUPERVISOR_WORKER_LINK_H
 
-#include "proxy/supervisor/apps.h"
+#include <stdbool.h>
 
-/* Starts a worker and gives it the app's generation. 0 or -errno. */
-int worker_link_start(struct app *app);
+#include "base/control.h"
+#include "proxy/supervisor/generation.h"
+#include "proxy/supervisor/workers.h"
 
-/* From now on it accepts. 0 or -errno. */
-int worker_link_accept(struct app *app);
+/* The first words to one that is there. */
+void worker_link_greet(struct worker *worker);
+void worker_link_settings(struct worker *worker);
+
+/* Gives a generation (ports and pages acquired) to its worker, which is there. 0 or -errno. */
+int worker_link_load(struct app_generation *generation);
+
+/* Its worker takes clients with it from now on; of older ones of the app, connections to what
+ * is configured no more have `drain_ms` left. 0 or -errno. */
+int worker_link_accept(struct app_generation *generation, uint32_t drain_ms);
 
 /* Sends the pages that count now, when the worker still has older ones. */
-void worker_link_send_board(struct app *app);
+void worker_link_board(struct app_generation *generation);
 
-/* It drains for at most `deadline_ms`; 0: it ends at once. */
-void worker_link_stop(struct app *app, uint32_t deadline_ms);
+/* It takes nobody any more: its ports are closed (drain), or live on elsewhere (retire, 0:
+ * without limit). APP_GONE follows, or the worker's end. */
+void worker_link_drain(struct app_generation *generation, uint32_t limit_ms);
+void worker_link_retire(struct app_generation *generation, uint32_t limit_ms);
+
+/* All of it drains for at most `deadline_ms` and the process ends; 0: at once. */
+void worker_link_stop(struct worker *worker, uint32_t deadline_ms);
+
+/* A message of the worker after its report. */
+void worker_link_message(struct worker *worker, const struct control_message *message);
 
 #endif

@@ -1,0 +1,436 @@
+#include "proxy/supervisor/change.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "proxy/supervisor/journal.h"
+#include "proxy/supervisor/known.h"
+#include "proxy/supervisor/live_settings.h"
+#include "proxy/supervisor/reload.h"
+#include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/serve.h"
+#include "proxy/supervisor/supervisor.h"
+
+static const char rollback_action[] = "rollback";
+
+/* ---- apps ---- */
+
+/* An app that was not there until now, with what the database knows of it. */
+static struct app *
+add(struct supervisor *supervisor, const char *name)
+{
+    const struct known *known = &supervisor->known;
+    const struct store_config *good = known_good(known, name);
+    const struct store_rollout *rollout = known_rollout(known, name);
+    struct app *app = app_add(supervisor, name);
+
+    if (app == NULL) {
+        log_error(name, "no memory for this app");
+        return NULL;
+    }
+    app->good_generation = good != NULL ? good->generation : 0;
+    app->generation_last = known_highest(known, name);
+    if (rollout != NULL)
+        app->rollout = *rollout;
+    return app;
+}
+
+static struct app *
+find_or_add(struct supervisor *supervisor, const char *name)
+{
+    struct app *app = app_find(supervisor, name);
+
+    return app != NULL ? app : add(supervisor, name);
+}
+
+/* Takes copies of the texts. NULL when it cannot be used, which is told. */
+static struct app_generation *
+make_generation(struct app *app, uint32_t number, const char *text, const char *source)
+{
+    struct app_generation *generation = NULL;
+    char *text_copy = strdup(text), *source_copy = strdup(source != NULL ? source : "");
+    char why[DETAIL_BYTES] = "no memory";
+
+    if (text_copy != NULL && source_copy != NULL &&
+        generation_create(app, number, text_copy, source_copy, &generation, why) == 0)
+        return generation;
+    log_error(app->name, "generation %u cannot be used: %s", number, why);
+    free(text_copy);
+    free(source_copy);
+    return NULL;
+}
+
+static void
+drop_wanted(struct app *app)
+{
+    if (app->wanted == NULL)
+        return;
+    generation_destroy(app->wanted);
+    app->wanted = NULL;
+}
+
+static void
+stop_waiting(struct app *app)
+{
+    if (!app->pending)
+        return;
+    TAILQ_REMOVE(&app->supervisor->pending, app, of_pending);
+    app->pending = false;
+    app_settle(app);
+}
+
+/* What was on its way, or waits for it, is no longer what is wanted. */
+static void
+cancel(struct app *app)
+{
+    rollout_abort(app);
+    drop_wanted(app);
+    stop_waiting(app);
+}
+
+/* Nothing runs yet, but something is known to have worked: that first. True when it did. */
+static bool
+begin_good(struct app *app)
+{
+    const struct store_config *good = known_good(&app->supervisor->known, app->name);
+    struct app_generation *generation;
+
+    if (app->current != NULL || good == NULL)
+        return false;
+    generation = make_generation(app, good->generation, good->config, good->source);
+    if (generation == NULL)
+        return false;
+    generation->recorded = true;
+    app->current = generation;
+    if (app->state != APP_NEW)
+        app_enter(app, APP_NEW);
+    serve_begin(app);
+    return true;
+}
+
+/* ---- CONFIG_SET ---- */
+
+static uint32_t
+number_for(struct app *app, const char *text)
+{
+    const struct store_config *good = known_good(&app->supervisor->known, app->name);
+
+    if (app->refused.text != NULL && strcmp(app->refused.text, text) == 0)
+        return app->refused.number;
+    if (good != NULL && good->generation != 0 && strcmp(good->config, text) == 0)
+        return good->generation;
+    return ++app->generation_last;
+}
+
+static void
+unpin(struct app *app)
+{
+    if (app->refused.pinned)
+        store_forget_override(app->supervisor->store, app->name, "");
+    app_forget_refused(app);
+}
+
+/* The operator went back from this text, and it still is the configured one. */
+static bool
+is_pinned(struct app *app, const struct config_item *item)
+{
+    const char *hash_known = known_rolled_back(&app->supervisor->known, app->name);
+    char hash[65];
+
+    if (app->refused.pinned)
+        return strcmp(app->refused.text, item->text) == 0;
+    if (hash_known == NULL)
+        return false;
+    store_hash(item->text, hash);
+    if (strcmp(hash, hash_known) != 0) {
+        store_forget_override(app->supervisor->store, app->name, "");
+        return false;
+    }
+    app->refused = (struct refused){ .text = strdup(item->text),
+                                     .source = strdup(item->source), .pinned = true };
+    return true;
+}
+
+/* It stands in another file than before, or its file is in order again. */
+static void
+keep_running(struct app *app, const struct config_item *item, bool had_error)
+{
+    struct app_generation *current = app->current;
+
+    cancel(app);
+    unpin(app);
+    if (strcmp(current->source, item->source) != 0) {
+        char *source = strdup(item->source);
+
+        if (source != NULL) {
+            free(current->source);
+            current->source = source;
+            current->recorded = false;
+        }
+    }
+    if (app->served && (!current->recorded || app->good_generation != current->number))
+        journal_good(app);
+    if (!had_error)
+        return;
+    event_write(app->supervisor, LOG_INFO, app->name, "config_mended",
+                "its configuration is valid again, and is what it runs");
+    app->begun_at_ms = clock_monotonic_ms();
+    journal_open(app, current->number);
+    journal_close(app, "done", "");
+}
+
+static void
+want(struct app *app, const struct config_item *item)
+{
+    struct app_generation *generation =
+        make_generation(app, number_for(app, item->text), item->text, item->source);
+    const struct store_config *good = known_good(&app->supervisor->known, app->name);
+
+    if (generation == NULL)
+        return;
+    generation->recorded = good != NULL && good->generation == generation->number &&
+                           good->source != NULL && strcmp(good->source, item->source) == 0;
+    if (good != NULL && good->generation != generation->number)
+        begin_good(app);
+    unpin(app);
+    drop_wanted(app);
+    app->wanted = generation;
+    rollout_want(app);
+}
+
+static void
+apply_set(struct supervisor *supervisor, const struct config_item *item)
+{
+    struct app *app = find_or_add(supervisor, item->app);
+    bool had_error;
+
+    if (app == NULL)
+        return;
+    had_error = app->config_error != NULL;
+    app->seen = true;
+    app->removed = false;
+    app_set_error(app, NULL);
+    if (is_pinned(app, item)) {
+        if (app->current == NULL)
+            begin_good(app);
+        return;
+    }
+    if (app->next != NULL && strcmp(app->next->text, item->text) == 0)
+        return;                     /* it is on its way already */
+    if (app->current != NULL && strcmp(app->current->text, item->text) == 0) {
+        keep_running(app, item, had_error);
+        return;
+    }
+    cancel(app);
+    want(app, item);
+}
+
+/* ---- CONFIG_BROKEN, CONFIG_REMOVE ---- */
+
+static void
+apply_broken(struct supervisor *supervisor, const struct config_item *item)
+{
+    struct app *app = find_or_add(supervisor, item->app);
+
+    if (app == NULL)
+        return;
+    app->seen = true;
+    app->removed = false;
+    cancel(app);
+    app_set_error(app, item->reason);
+    journal_failed(app, ++app->generation_last, "", item->source != NULL ? item->source : "",
+                   item->reason);
+    if (app->current == NULL)
+        begin_good(app);
+    journal_held_back(app, item->reason);
+    if (app->current != NULL)
+        event_write(supervisor, LOG_WARN, app->name, "held_back",
+                    "goes on with its last good configuration, generation %u of %s",
+                    app->current->number, app->current->source);
+    else if (app->state != APP_HELD)
+        app_enter(app, APP_HELD);
+}
+
+static void
+remove_app(struct app *app)
+{
+    cancel(app);
+    unpin(app);
+    app_set_error(app, NULL);
+    app->removed = true;
+    if (app->state != APP_STOPPING)
+        rollout_want(app);
+}
+
+static void
+apply_remove(struct supervisor *supervisor, const struct config_item *item)
+{
+    struct app *app = app_find(supervisor, item->app);
+
+    if (app != NULL) {
+        remove_app(app);
+        return;
+    }
+    event_write(supervisor, LOG_INFO, item->app, "app_removed",
+                "is no longer configured: it is forgotten");
+    store_forget_app(supervisor->store, item->app, clock_wall_ms());
+}
+
+/* ---- all of it ---- */
+
+static void
+tell_errors(struct supervisor *supervisor, const struct config_change *change)
+{
+    for (size_t i = 0; i < change->error_count; i++) {
+        const struct config_error_item *error = &change->errors[i];
+
+        log_error(NULL, "%s", error->text);
+        event_store(supervisor, LOG_ERROR, error->app, "config_error", error->text);
+    }
+    if (change->path_error != 0 && change->path_error != supervisor->path_error)
+        event_write(supervisor, LOG_ERROR, NULL, "config_unreadable",
+                    "the configuration %s cannot be read: %s; everything stays as it is",
+                    supervisor->config_path, strerror(-change->path_error));
+    supervisor->path_error = change->path_error;
+}
+
+/* Adopted apps of which the first change, which holds everything, says nothing. */
+static void
+remove_unseen(struct supervisor *supervisor)
+{
+    struct app *app, *next;
+
+    HASH_ITER(hh, supervisor->apps, app, next) {
+        if (!app->seen)
+            remove_app(app);
+    }
+}
+
+static void
+count_ports(struct supervisor *supervisor)
+{
+    supervisor->port_count = 0;
+    supervisor->workers_are_named = false;
+    for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+        const struct app_generation *generation = app->wanted ? app->wanted : app->current;
+
+        if (generation == NULL)
+            continue;
+        supervisor->port_count += generation->config.port_count;
+        supervisor->workers_are_named |= generation->config.worker[0] != '\0';
+    }
+}
+
+static void
+apply_items(struct supervisor *supervisor, const struct config_change *change)
+{
+    static void (*const apply[])(struct supervisor *, const struct config_item *) = {
+        [CONFIG_SET] = apply_set,
+        [CONFIG_BROKEN] = apply_broken,
+        [CONFIG_REMOVE] = apply_remove,
+    };
+
+    for (size_t i = 0; i < change->item_count; i++)
+        apply[change->items[i].op](supervisor, &change->items[i]);
+}
+
+static void
+tell_change(const struct supervisor *supervisor, const struct config_change *change)
+{
+    if (supervisor->first_change_applied && change->item_count > 0)
+        log_info(NULL, "the configuration has changed: %zu of %zu apps, %zu are held back",
+                 change->item_count, change->app_count, change->broken_count);
+}
+
+void
+change_apply(void *context, struct config_change *change)
+{
+    struct supervisor *supervisor = context;
+
+    if (supervisor->shutdown != NULL) {
+        config_change_free(change);
+        return;
+    }
+    supervisor->applying = true;            /* nothing is settled before all of it is */
+    live_settings_apply(supervisor, change);
+    tell_errors(supervisor, change);
+    tell_change(supervisor, change);
+    apply_items(supervisor, change);
+    if (!supervisor->first_change_applied) {
+        remove_unseen(supervisor);
+        known_free(&supervisor->known);
+        supervisor->first_change_applied = true;
+    }
+    count_ports(supervisor);
+    reload_heard(supervisor, change);
+    supervisor->applying = false;
+    config_change_free(change);
+    rollouts_start(supervisor);
+    live_settings_settle_workers(supervisor);
+}
+
+/* ---- what was not used ---- */
+
+void
+change_retry_refused(struct supervisor *supervisor)
+{
+    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+        struct refused *refused = &app->refused;
+
+        if (app->removed && app->current != NULL && app->state != APP_STOPPING)
+            rollout_want(app);
+        if (refused->text == NULL || refused->pinned || app->rolling != NULL || app->pending)
+            continue;
+        app->wanted = make_generation(app, refused->number, refused->text, refused->source);
+        if (app->wanted != NULL)
+            rollout_want(app);
+    }
+}
+
+static int
+put_aside(struct app *app)
+{
+    struct refused *refused = &app->refused;
+
+    if (refused->text == NULL) {
+        refused->text = strdup(app->current->text);
+        refused->source = strdup(app->current->source);
+        refused->number = app->current->number;
+    }
+    if (refused->text == NULL || refused->source == NULL)
+        return -ENOMEM;
+    refused->pinned = true;
+    return 0;
+}
+
+int
+change_step_back(struct app *app, const struct store_config *config, char *why)
+{
+    struct app_generation *generation;
+    char hash[65];
+
+    if (app->rolling != NULL || app->pending || app->current == NULL) {
+        snprintf(why, DETAIL_BYTES, "something is being rolled out: wait for its end");
+        return -EBUSY;
+    }
+    generation = make_generation(app, config->generation, config->config, config->source);
+    if (generation == NULL || put_aside(app) < 0) {
+        snprintf(why, DETAIL_BYTES, "generation %u cannot be used", config->generation);
+        return -EINVAL;
+    }
+    store_hash(app->refused.text, hash);
+    store_write_override(app->supervisor->store, app->name, "", rollback_action, hash,
+                         clock_wall_ms());
+    event_write(app->supervisor, LOG_WARN, app->name, "rollback",
+                "goes back from generation %u to %u, as told; it stays there until its "
+                "configuration changes",
+                app->current->number, generation->number);
+    app->wanted = generation;
+    rollout_want(app);
+    rollouts_start(app->supervisor);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * change - what a change of the configuration means for the apps that run.
+ *
+ *   CONFIG_SET     the text that runs: nothing.   Another one: wanted.    A new app: begins
+ *   CONFIG_BROKEN  goes on as it is, or as the database knows it; `fproxy status` says why
+ *   CONFIG_REMOVE  removed
+ *
+ * Boot and live change are one path: the first change holds everything, and finds apps that
+ * were adopted (adopt.h) or are known from the database only. The loop's thread only.
+ */
+#ifndef FPROXY_SUPERVISOR_CHANGE_H
+#define FPROXY_SUPERVISOR_CHANGE_H
+
+#include "config/source.h"
+#include "proxy/supervisor/apps.h"
+
+/* A config_change_fn; the context is the supervisor. */
+void change_apply(void *context, struct config_change *change);
+
+/* What was refused is tried once more (a reload asks for that). */
+void change_retry_refused(struct supervisor *supervisor);
+
+/* The operator goes back to `config` (of generation `number`): what is configured is put
+ * aside until it changes. 0 or -errno with the reason in `why` (DETAIL_BYTES). */
+int change_step_back(struct app *app, const struct store_config *config, char *why);
+
+#endif

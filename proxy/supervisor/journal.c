@@ -1,0 +1,80 @@
+#include "proxy/supervisor/journal.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/text.h"
+
+void
+journal_open(struct app *app, uint32_t to_generation)
+{
+    uint64_t since_ms = clock_monotonic_ms() - app->begun_at_ms;
+
+    app->rollout = (struct store_rollout){
+        .from_generation = app->good_generation,
+        .to_generation = to_generation,
+        .started_at_ms = clock_wall_ms() - (int64_t)since_ms,
+    };
+    text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
+    store_write_rollout(app->supervisor->store, &app->rollout);
+}
+
+void
+journal_close(struct app *app, const char *outcome, const char *reason)
+{
+    bool open = app->rollout.outcome[0] == '\0' && app->rollout.started_at_ms != 0;
+
+    if (!open && app->config_error != NULL)
+        return;                     /* the failure that holds it back stays the last word */
+    if (!open && strcmp(app->rollout.outcome, outcome) == 0)
+        return;
+    if (!open)
+        journal_open(app, app->current != NULL ? app->current->number : 0);
+    text_copy(app->rollout.outcome, sizeof app->rollout.outcome, outcome);
+    text_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
+    app->rollout.finished_at_ms = clock_wall_ms();
+    store_write_rollout(app->supervisor->store, &app->rollout);
+}
+
+void
+journal_held_back(struct app *app, const char *reason)
+{
+    int64_t now_ms = clock_wall_ms();
+
+    app->rollout = (struct store_rollout){
+        .from_generation = app->good_generation,
+        .to_generation = app->current != NULL ? app->current->number : app->good_generation,
+        .outcome = "failed",
+        .started_at_ms = now_ms,
+        .finished_at_ms = now_ms,
+    };
+    text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
+    text_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
+    store_write_rollout(app->supervisor->store, &app->rollout);
+}
+
+void
+journal_good(struct app *app)
+{
+    struct app_generation *generation = app->current;
+
+    app->good_generation = generation->number;
+    if (generation->recorded)
+        return;
+    generation->recorded =
+        store_write_config(app->supervisor->store, app->name, generation->number, "good",
+                           generation->source, generation->text, generation->hash, "",
+                           clock_wall_ms()) == 0;
+}
+
+void
+journal_failed(struct app *app, uint32_t number, const char *text, const char *source,
+               const char *reason)
+{
+    char hash[65];
+
+    store_hash(text, hash);
+    store_write_config(app->supervisor->store, app->name, number, "failed", source, text, hash,
+                       reason, clock_wall_ms());
+}

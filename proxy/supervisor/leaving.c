@@ -1,0 +1,79 @@
+#include "proxy/supervisor/leaving.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/serve.h"
+#include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/workers.h"
+
+void
+leaving_begin(struct app_generation *generation)
+{
+    struct app *app = generation->app;
+
+    assert(generation != app->current);
+    assert(generation->worker != NULL);
+    assert(!generation->leaving);
+    generation->leaving = true;
+    LIST_INSERT_HEAD(&app->leaving, generation, of_app);
+}
+
+static void
+release_ports(struct app_generation *generation)
+{
+    struct supervisor *supervisor = generation->app->supervisor;
+
+    for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count; i++)
+        listeners_unref(&supervisor->listeners, generation->ports[i]);
+    free(generation->ports);
+    generation->ports = NULL;
+}
+
+static void
+end(struct app_generation *generation)
+{
+    struct app *app = generation->app;
+    struct worker *worker = generation->worker;
+
+    LIST_REMOVE(generation, of_app);
+    generation_destroy(generation);
+    worker_release(worker);
+    serve_left(app);
+}
+
+void
+leaving_gone(struct app *app, const struct worker *worker, uint32_t number,
+             uint32_t traffic_number)
+{
+    struct app_generation *generation;
+
+    LIST_FOREACH(generation, &app->leaving, of_app) {
+        if (generation->worker != worker || generation->number != number)
+            continue;
+        if (traffic_number != 0 && generation->pages != NULL &&
+            generation->pages->traffic_number != traffic_number)
+            continue;
+        log_debug(app->name, "generation %u has left worker %s", number, worker->name);
+        end(generation);
+        return;
+    }
+}
+
+void
+leaving_ports_closed(struct app *app, const struct worker *worker)
+{
+    struct app_generation *generation;
+
+    LIST_FOREACH(generation, &app->leaving, of_app) {
+        if (generation->worker == worker)
+            release_ports(generation);
+    }
+}
+
+void
+leaving_lost(struct app_generation *generation)
+{
+    end(generation);
+}

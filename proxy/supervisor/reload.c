@@ -1,0 +1,226 @@
+#include "proxy/supervisor/reload.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "config/source.h"
+#include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/change.h"
+#include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/text.h"
+
+struct changed {
+    char app[APP_NAME_BYTES];
+    enum config_op op;
+    bool existed;
+};
+
+struct reload {
+    struct supervisor *supervisor;
+    uint64_t token;
+    bool heard;
+    struct changed *changed;        /* owned: what the changes since then said */
+    size_t changed_count;
+    json_t *errors;                 /* owned */
+    reload_done_fn *done;
+    void *context;
+    struct event *patience;         /* owned */
+    LIST_ENTRY(reload) link;
+};
+
+static void
+reload_free(struct reload *reload)
+{
+    LIST_REMOVE(reload, link);
+    event_free(reload->patience);
+    json_decref(reload->errors);
+    free(reload->changed);
+    free(reload);
+}
+
+/* ---- the answer ---- */
+
+static const char *
+outcome_of(const struct app *app)
+{
+    if (app == NULL)
+        return "done";
+    return app->rollout.outcome[0] == '\0' ? "pending" : app->rollout.outcome;
+}
+
+static json_t *
+changed_json(const struct reload *reload, bool *all)
+{
+    static const char *const ops[] = { [CONFIG_SET] = "update", [CONFIG_BROKEN] = "held_back",
+                                       [CONFIG_REMOVE] = "delete" };
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < reload->changed_count; i++) {
+        const struct changed *changed = &reload->changed[i];
+        const struct app *app = app_find(reload->supervisor, changed->app);
+        const char *outcome = outcome_of(app);
+        bool create = changed->op == CONFIG_SET && !changed->existed;
+
+        if (strcmp(outcome, "done") != 0)
+            *all = false;
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s}", "app", changed->app, "op",
+                            create ? "create" : ops[changed->op], "outcome", outcome, "reason",
+                            app != NULL ? app->rollout.reason : ""));
+    }
+    return list;
+}
+
+static json_t *
+held_back_json(const struct supervisor *supervisor, bool *all)
+{
+    json_t *list = json_array();
+
+    for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+        const char *reason = app->config_error;
+
+        if (reason == NULL && app->refused.text != NULL)
+            reason = app->refused.pinned ? "an operator went back from what is configured"
+                                         : app->rollout.reason;
+        if (reason == NULL)
+            continue;
+        if (!app->refused.pinned)
+            *all = false;
+        json_array_append_new(list, json_pack("{s:s, s:s}", "app", app->name, "reason",
+                                              reason));
+    }
+    return list;
+}
+
+static json_t *
+result_json(const struct reload *reload)
+{
+    bool all = json_array_size(reload->errors) == 0;
+    json_t *changed = changed_json(reload, &all);
+    json_t *held_back = held_back_json(reload->supervisor, &all);
+
+    return json_pack("{s:b, s:o, s:o, s:O}", "applied", all, "changed", changed, "held_back",
+                     held_back, "errors", reload->errors);
+}
+
+static void
+finish(struct reload *reload)
+{
+    reload_done_fn *done = reload->done;
+    void *context = reload->context;
+    json_t *result = done == NULL ? NULL : result_json(reload);
+
+    reload_free(reload);
+    if (done != NULL)
+        done(context, result);
+}
+
+static void
+on_impatience(evutil_socket_t fd, short what, void *context)
+{
+    finish(context);
+}
+
+/* ---- its way ---- */
+
+int
+reload_begin(struct supervisor *supervisor, reload_done_fn *done, void *context)
+{
+    static const struct timeval patience = { .tv_sec = RELOAD_PATIENCE_MS / 1000 };
+    struct reload *reload = calloc(1, sizeof *reload);
+
+    if (reload == NULL)
+        return -ENOMEM;
+    reload->supervisor = supervisor;
+    reload->token = ++supervisor->reload_token;
+    reload->done = done;
+    reload->context = context;
+    reload->errors = json_array();
+    reload->patience = evtimer_new(supervisor->base, on_impatience, reload);
+    LIST_INSERT_HEAD(&supervisor->reloads, reload, link);
+    if (reload->patience == NULL || reload->errors == NULL) {
+        reload_free(reload);
+        return -ENOMEM;
+    }
+    evtimer_add(reload->patience, &patience);
+    config_source_file.look(supervisor->source, reload->token);
+    return 0;
+}
+
+void
+reload_forget(struct supervisor *supervisor, void *context)
+{
+    struct reload *reload;
+
+    LIST_FOREACH(reload, &supervisor->reloads, link) {
+        if (reload->context == context)
+            reload->done = NULL;
+    }
+}
+
+/* Called before what changed begins: an app with a generation existed before. */
+static void
+note_items(struct reload *reload, const struct config_change *change)
+{
+    struct changed *grown = reallocarray(reload->changed,
+                                         reload->changed_count + change->item_count + 1,
+                                         sizeof *grown);
+
+    if (grown == NULL)
+        return;
+    reload->changed = grown;
+    for (size_t i = 0; i < change->item_count; i++) {
+        struct changed *changed = &grown[reload->changed_count++];
+        const struct app *app = app_find(reload->supervisor, change->items[i].app);
+
+        text_copy(changed->app, sizeof changed->app, change->items[i].app);
+        changed->op = change->items[i].op;
+        changed->existed = app != NULL && app->current != NULL;
+    }
+    for (size_t i = 0; i < change->error_count; i++) {
+        if (change->errors[i].app[0] == '\0')       /* the others say it with their app */
+            json_array_append_new(reload->errors, json_string(change->errors[i].text));
+    }
+}
+
+void
+reload_heard(struct supervisor *supervisor, const struct config_change *change)
+{
+    struct reload *reload;
+    bool retry = false;
+
+    LIST_FOREACH(reload, &supervisor->reloads, link) {
+        if (reload->heard)
+            continue;
+        note_items(reload, change);
+        reload->heard = change->token >= reload->token;
+        retry = retry || reload->heard;
+    }
+    if (retry)
+        change_retry_refused(supervisor);
+}
+
+void
+reload_settled(struct supervisor *supervisor)
+{
+    struct reload *reload = LIST_FIRST(&supervisor->reloads);
+
+    while (reload != NULL) {
+        struct reload *next = LIST_NEXT(reload, link);
+
+        if (reload->heard)
+            finish(reload);
+        reload = next;
+    }
+}
+
+void
+reloads_free(struct supervisor *supervisor)
+{
+    while (!LIST_EMPTY(&supervisor->reloads))
+        reload_free(LIST_FIRST(&supervisor->reloads));
+}

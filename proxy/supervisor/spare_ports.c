@@ -1,0 +1,29 @@
+#include "proxy/supervisor/spare_ports.h"
+
+#include <stdlib.h>
+
+#include "proxy/supervisor/supervisor.h"
+
+void
+spare_ports_keep(struct supervisor *supervisor, struct listen_port *port)
+{
+    struct listen_port **grown = reallocarray(supervisor->spare_ports,
+                                              supervisor->spare_port_count + 1,
+                                              sizeof(struct listen_port *));
+
+    if (grown == NULL)
+        return;
+    port->refs++;
+    supervisor->spare_ports = grown;
+    grown[supervisor->spare_port_count++] = port;
+}
+
+void
+spare_ports_close(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->spare_port_count; i++)
+        listeners_unref(&supervisor->listeners, supervisor->spare_ports[i]);
+    free(supervisor->spare_ports);
+    supervisor->spare_ports = NULL;
+    supervisor->spare_port_count = 0;
+}

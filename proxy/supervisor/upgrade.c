@@ -1,0 +1,555 @@
+#include "proxy/supervisor/upgrade.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/shared_file.h"
+#include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/children.h"
+#include "proxy/supervisor/notify.h"
+#include "proxy/supervisor/prober_link.h"
+#include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/spare_ports.h"
+#include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/workers.h"
+#include "store/store.h"
+
+extern char **environ;
+
+#define LEGACY_VARIABLE "FPROXY_UPGRADE_FD"
+
+enum {
+    TRIAL_MS = 10000,
+    REPLY_MS = 100,             /* for who asked to be answered before the exec */
+    STORE_CLOSE_MS = 5000,
+    LEGACY_BYTES_MAX = 4 << 20,
+};
+
+static const char trial_word[] = "fproxy-upgrade";
+
+struct upgrade {
+    struct supervisor *supervisor;
+    char path[PATH_BYTES];      /* the installed binary */
+    pid_t pid;                  /* of the trial; 0: it has ended */
+    int output_fd;              /* owned: what the trial says */
+    struct event *output, *deadline;    /* owned */
+    char said[256];
+    size_t said_bytes;
+    upgrade_tried_fn *done;
+    void *context;
+};
+
+/* What an exec'd binary is given besides the directories' locks. */
+struct legacy {
+    int runtime_fd, state_fd;
+    int old_binary_fd;          /* to go back to */
+    char *text;                 /* owned: "FD ADDRESS" lines of listening sockets */
+};
+static struct legacy legacy = { -1, -1, -1, NULL };
+
+/* ---- the trial ---- */
+
+int
+upgrade_trial(void)
+{
+    char path[PATH_BYTES];
+
+    if (child_find_program(CONTROL_WORKER, path) < 0 ||
+        child_find_program(CONTROL_PROBER, path) < 0)
+        return 1;
+    printf("%s %d %s\n", trial_word, CONTROL_PROTOCOL, FPROXY_VERSION);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* Where the running binary was started from: another one may lie there now. */
+static int
+installed_path(char *path)
+{
+    static const char deleted[] = " (deleted)";
+    ssize_t bytes = readlink("/proc/self/exe", path, PATH_BYTES - 1);
+    size_t end;
+
+    if (bytes < 0)
+        return -errno;
+    path[bytes] = '\0';
+    end = strlen(deleted);
+    if ((size_t)bytes > end && strcmp(path + bytes - end, deleted) == 0)
+        path[(size_t)bytes - end] = '\0';
+    return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+static void
+trial_free(struct upgrade *upgrade)
+{
+    if (upgrade->pid > 0) {
+        kill(upgrade->pid, SIGKILL);
+        waitpid(upgrade->pid, NULL, 0);
+    }
+    if (upgrade->output != NULL)
+        event_free(upgrade->output);
+    if (upgrade->deadline != NULL)
+        event_free(upgrade->deadline);
+    if (upgrade->output_fd >= 0)
+        close(upgrade->output_fd);
+    upgrade->supervisor->upgrade = NULL;
+    free(upgrade);
+}
+
+static void
+give_up(struct upgrade *upgrade, const char *why)
+{
+    struct supervisor *supervisor = upgrade->supervisor;
+    upgrade_tried_fn *done = upgrade->done;
+    void *context = upgrade->context;
+    char text[APP_REASON_BYTES + PATH_BYTES];
+
+    snprintf(text, sizeof text, "%s cannot take over: %s; this one (%s) goes on", upgrade->path,
+             why, FPROXY_VERSION);
+    event_write(supervisor, LOG_ERROR, NULL, "upgrade_failed", "%s", text);
+    trial_free(upgrade);
+    if (done != NULL)
+        done(context, text);
+}
+
+/* ---- exec ---- */
+
+static void
+set_inherited(int fd, bool inherited)
+{
+    fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
+}
+
+static void
+write_legacy(FILE *out, const struct supervisor *supervisor, int old_binary_fd)
+{
+    fprintf(out, "%d %d %d\n", supervisor->runtime_fd, supervisor->state_fd, old_binary_fd);
+    for (const struct listen_port *port = supervisor->listeners.by_address; port != NULL;
+         port = port->hh.next) {
+        const unsigned char *bytes = (const unsigned char *)&port->address;
+
+        for (uint32_t i = 0; i < port->count; i++) {
+            fprintf(out, "%d ", port->fds[i]);
+            for (size_t k = 0; k < sizeof port->address; k++)
+                fprintf(out, "%02x", bytes[k]);
+            fputc('\n', out);
+        }
+    }
+}
+
+/* A sealed memfd with all of it, or -errno. */
+static int
+make_legacy(const struct supervisor *supervisor, int old_binary_fd)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    int fd = -ENOMEM;
+
+    if (out == NULL)
+        return -ENOMEM;
+    write_legacy(out, supervisor, old_binary_fd);
+    if (fclose(out) == 0)
+        fd = sealed_text_create("upgrade", text, bytes);
+    free(text);
+    return fd;
+}
+
+static void
+let_inherit(const struct supervisor *supervisor, int legacy_fd, int old_binary_fd, bool yes)
+{
+    set_inherited(legacy_fd, yes);
+    set_inherited(old_binary_fd, yes);
+    set_inherited(supervisor->runtime_fd, yes);
+    set_inherited(supervisor->state_fd, yes);
+    for (const struct listen_port *port = supervisor->listeners.by_address; port != NULL;
+         port = port->hh.next) {
+        for (uint32_t i = 0; i < port->count; i++)
+            set_inherited(port->fds[i], yes);
+    }
+}
+
+/* Returns only if it could not be. */
+static int
+become(struct supervisor *supervisor, const char *path)
+{
+    int old_binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int legacy_fd = make_legacy(supervisor, old_binary_fd);
+    char number[16];
+    int rc;
+
+    if (old_binary_fd < 0 || legacy_fd < 0)
+        return -ENOMEM;
+    snprintf(number, sizeof number, "%d", legacy_fd);
+    setenv(LEGACY_VARIABLE, number, 1);
+    notify_hand_on();
+    let_inherit(supervisor, legacy_fd, old_binary_fd, true);
+    execv(path, supervisor->options.argv);
+    rc = -errno;
+    let_inherit(supervisor, legacy_fd, old_binary_fd, false);
+    unsetenv(LEGACY_VARIABLE);
+    notify_init();
+    close(legacy_fd);
+    close(old_binary_fd);
+    return rc;
+}
+
+/* What was to be written is on the disk before; the store is opened again if nothing comes of
+ * it. */
+static void
+on_exec(evutil_socket_t fd, short what, void *context)
+{
+    struct upgrade *upgrade = context;
+    struct supervisor *supervisor = upgrade->supervisor;
+    int rc;
+
+    event_write(supervisor, LOG_INFO, NULL, "upgrade", "%s takes over", upgrade->path);
+    store_close(supervisor->store, STORE_CLOSE_MS);
+    rc = become(supervisor, upgrade->path);
+    supervisor->store = NULL;
+    if (store_open(supervisor->state_dir, &supervisor->store) < 0)
+        abort();                /* no memory: children serve on, another start adopts them */
+    store_set_notify(supervisor->store, supervisor->store_notify_fd);
+    upgrade->done = NULL;       /* who asked was told that it begins */
+    give_up(upgrade, strerror(-rc));
+}
+
+static void
+after(struct upgrade *upgrade, uint32_t wait_ms)
+{
+    const struct timeval wait = { .tv_sec = wait_ms / 1000,
+                                  .tv_usec = wait_ms % 1000 * 1000 };
+
+    evtimer_add(upgrade->deadline, &wait);
+}
+
+/* ---- the trial's end ---- */
+
+static void
+judge(struct upgrade *upgrade, int status)
+{
+    char why[APP_REASON_BYTES];
+    unsigned protocol;
+    char version[32];
+
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        if (WIFSIGNALED(status))
+            snprintf(why, sizeof why, "its trial ended with signal %d (%s)", WTERMSIG(status),
+                     strsignal(WTERMSIG(status)));
+        else
+            snprintf(why, sizeof why, "its trial ended with exit status %d",
+                     WEXITSTATUS(status));
+        give_up(upgrade, why);
+        return;
+    }
+    if (sscanf(upgrade->said, "fproxy-upgrade %u %31s", &protocol, version) != 2) {
+        give_up(upgrade, "it is no fproxy that can");
+        return;
+    }
+    log_info(NULL, "%s is version %s: it takes over", upgrade->path, version);
+    event_free(upgrade->deadline);
+    upgrade->deadline = evtimer_new(upgrade->supervisor->base, on_exec, upgrade);
+    if (upgrade->deadline == NULL) {
+        give_up(upgrade, "no memory");
+        return;
+    }
+    if (upgrade->done != NULL)
+        upgrade->done(upgrade->context, NULL);
+    after(upgrade, REPLY_MS);
+}
+
+/* The end of its output comes with its own. */
+static void
+on_output(evutil_socket_t fd, short what, void *context)
+{
+    struct upgrade *upgrade = context;
+    size_t room = sizeof upgrade->said - 1 - upgrade->said_bytes;
+    char rest[256];
+    ssize_t bytes = read(fd, room > 0 ? upgrade->said + upgrade->said_bytes : rest,
+                         room > 0 ? room : sizeof rest);
+    int status = 0;
+
+    if (bytes > 0) {
+        upgrade->said_bytes += room > 0 ? (size_t)bytes : 0;
+        return;
+    }
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    event_del(upgrade->output);
+    if (waitpid(upgrade->pid, &status, WNOHANG) == 0) {
+        kill(upgrade->pid, SIGKILL);        /* it said its last word, but goes on */
+        waitpid(upgrade->pid, &status, 0);
+        status = 0;
+    }
+    upgrade->pid = 0;
+    judge(upgrade, status);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    give_up(context, "its trial did not end in 10 s");
+}
+
+/* ---- its beginning ---- */
+
+static int
+spawn_trial(struct upgrade *upgrade, int output)
+{
+    char name[] = "fproxy", option[] = "--upgrade-trial";
+    char *argv[] = { name, option, NULL };
+    posix_spawn_file_actions_t actions;
+    int rc = posix_spawn_file_actions_init(&actions);
+
+    if (rc != 0)
+        return -rc;
+    rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(&actions, output, 1);
+    if (rc == 0)
+        rc = posix_spawn(&upgrade->pid, upgrade->path, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (rc != 0)
+        upgrade->pid = 0;
+    return -rc;
+}
+
+static int
+begin(struct upgrade *upgrade)
+{
+    struct event_base *base = upgrade->supervisor->base;
+    int ends[2];
+    int rc = installed_path(upgrade->path);
+
+    if (rc < 0)
+        return rc;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    upgrade->output_fd = ends[0];
+    rc = spawn_trial(upgrade, ends[1]);
+    close(ends[1]);
+    if (rc < 0)
+        return rc;
+    upgrade->output = event_new(base, ends[0], EV_READ | EV_PERSIST, on_output, upgrade);
+    upgrade->deadline = evtimer_new(base, on_deadline, upgrade);
+    if (upgrade->output == NULL || upgrade->deadline == NULL)
+        return -ENOMEM;
+    event_add(upgrade->output, NULL);
+    after(upgrade, TRIAL_MS);
+    return 0;
+}
+
+int
+upgrade_begin(struct supervisor *supervisor, upgrade_tried_fn *done, void *context)
+{
+    struct upgrade *upgrade;
+    int rc;
+
+    if (supervisor->upgrade != NULL || supervisor->shutdown != NULL)
+        return -EALREADY;
+    upgrade = calloc(1, sizeof *upgrade);
+    if (upgrade == NULL)
+        return -ENOMEM;
+    *upgrade = (struct upgrade){ .supervisor = supervisor, .output_fd = -1, .done = done,
+                                 .context = context };
+    supervisor->upgrade = upgrade;
+    rc = begin(upgrade);
+    if (rc < 0)
+        give_up(upgrade, strerror(-rc));
+    return 0;
+}
+
+void
+upgrade_forget(struct supervisor *supervisor, const void *context)
+{
+    if (supervisor->upgrade != NULL && supervisor->upgrade->context == context)
+        supervisor->upgrade->done = NULL;
+}
+
+bool
+upgrade_is_trial(const struct supervisor *supervisor, pid_t pid)
+{
+    return supervisor->upgrade != NULL && supervisor->upgrade->pid == pid;
+}
+
+void
+upgrade_free(struct supervisor *supervisor)
+{
+    if (supervisor->upgrade != NULL)
+        trial_free(supervisor->upgrade);
+}
+
+/* ---- in the new binary ---- */
+
+static bool
+is_directory(int fd, const char *path)
+{
+    struct stat a, b;
+
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+void
+upgrade_inherit(struct supervisor *supervisor)
+{
+    const char *number = getenv(LEGACY_VARIABLE);
+    int fd = number == NULL ? -1 : atoi(number);
+    size_t bytes;
+
+    unsetenv(LEGACY_VARIABLE);
+    if (fd < 3 || sealed_text_read(fd, LEGACY_BYTES_MAX, &legacy.text, &bytes) < 0)
+        return;
+    close(fd);
+    if (sscanf(legacy.text, "%d %d %d", &legacy.runtime_fd, &legacy.state_fd,
+               &legacy.old_binary_fd) != 3)
+        return;
+    supervisor->upgraded = true;
+    set_inherited(legacy.old_binary_fd, false);
+    set_inherited(legacy.runtime_fd, false);
+    set_inherited(legacy.state_fd, false);
+    if (is_directory(legacy.runtime_fd, supervisor->runtime_dir))
+        supervisor->runtime_fd = legacy.runtime_fd;
+    if (is_directory(legacy.state_fd, supervisor->state_dir))
+        supervisor->state_fd = legacy.state_fd;
+}
+
+static bool
+parse_address(const char *text, struct address *address)
+{
+    unsigned char *bytes = (unsigned char *)address;
+
+    for (size_t i = 0; i < sizeof *address; i++) {
+        if (sscanf(text + 2 * i, "%2hhx", &bytes[i]) != 1)
+            return false;
+    }
+    return true;
+}
+
+static void
+take_socket(struct supervisor *supervisor, int fd, const char *address_text)
+{
+    struct address address;
+    struct listen_port *port;
+
+    set_inherited(fd, false);
+    if (!parse_address(address_text, &address)) {
+        close(fd);
+        return;
+    }
+    port = listeners_find(&supervisor->listeners, &address);
+    if (port != NULL) {
+        listen_port_add(port, fd);      /* the worker's copy is there: this one is closed */
+        return;
+    }
+    port = listeners_adopt(&supervisor->listeners, &address);
+    if (port == NULL) {
+        close(fd);
+        return;
+    }
+    spare_ports_keep(supervisor, port);
+    listen_port_add(port, fd);
+    listeners_unref(&supervisor->listeners, port);      /* the spare reference is enough */
+}
+
+void
+upgrade_take_sockets(struct supervisor *supervisor)
+{
+    char *line, *rest = legacy.text;
+
+    if (legacy.text == NULL)
+        return;
+    strsep(&rest, "\n");                    /* the directories */
+    while ((line = strsep(&rest, "\n")) != NULL && line[0] != '\0') {
+        char *address = strchr(line, ' ');
+
+        if (address != NULL)
+            take_socket(supervisor, atoi(line), address + 1);
+    }
+    free(legacy.text);
+    legacy.text = NULL;
+}
+
+void
+upgrade_go_back(struct supervisor *supervisor)
+{
+    char path[32];
+
+    if (!supervisor->upgraded || legacy.old_binary_fd < 0 || getenv("FPROXY_WENT_BACK") != NULL)
+        return;
+    log_error(NULL, "this binary (%s) cannot start: the one before goes on", FPROXY_VERSION);
+    setenv("FPROXY_WENT_BACK", "1", 1);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", legacy.old_binary_fd);
+    notify_hand_on();
+    execv(path, supervisor->options.argv);
+    log_error(NULL, "it cannot be executed: %s", strerror(errno));
+}
+
+/* ---- replacing what is of the old binary ---- */
+
+static struct worker *
+next_outdated(struct supervisor *supervisor)
+{
+    for (struct worker *worker = supervisor->workers; worker != NULL; worker = worker->hh.next) {
+        if (worker->outdated)
+            return worker;
+    }
+    return NULL;
+}
+
+static void
+replace_worker(struct worker *worker)
+{
+    struct app_generation *generation, *next;
+
+    log_info(NULL, "worker %s (pid %d) is of another binary: a new one takes over",
+             worker->name, (int)worker->child->pid);
+    worker->outdated = false;
+    worker_retire(worker);
+    for (generation = LIST_FIRST(&worker->generations); generation != NULL;
+         generation = next) {
+        next = LIST_NEXT(generation, of_worker);
+        if (!generation->leaving && generation == generation->app->current)
+            rollout_hand_over(generation->app);
+    }
+}
+
+void
+upgrade_continue(struct supervisor *supervisor)
+{
+    struct worker *worker;
+
+    if (supervisor->shutdown != NULL || supervisor->unsettled > 0 ||
+        !supervisor->first_change_applied)
+        return;
+    worker = next_outdated(supervisor);
+    if (worker != NULL) {
+        replace_worker(worker);
+        return;
+    }
+    if (supervisor->prober_outdated && supervisor->prober != NULL) {
+        log_info(NULL, "the prober (pid %d) is of another binary: a new one takes over",
+                 (int)supervisor->prober->pid);
+        supervisor->prober_outdated = false;
+        supervisor->prober_replaced = true;
+        prober_link_stop(supervisor);
+        return;
+    }
+    if (supervisor->upgraded && !supervisor->prober_replaced) {
+        supervisor->upgraded = false;
+        unsetenv("FPROXY_WENT_BACK");
+        event_write(supervisor, LOG_INFO, NULL, "upgraded",
+                    "fproxy %s has taken over; connections that were open stay with the "
+                    "workers of before until they end", FPROXY_VERSION);
+    }
+}

@@ -102,7 +102,7 @@ evidence_init(struct prober *prober)
     event_assign(&prober->look, prober->base, -1, EV_PERSIST, on_look, prober);
 }
 
-/* The page must be that of the app's board: slots mean the same in both then. */
+/* The page must be one that was made for the app's board: slots mean the same in both then. */
 static int
 open_page(const struct prober_app *app, int fd, struct traffic **page)
 {
@@ -112,7 +112,6 @@ open_page(const struct prober_app *app, int fd, struct traffic **page)
     if (rc < 0)
         return rc;
     if (strcmp(traffic_app(*page), app->config.name) == 0 &&
-        traffic_number(*page) == board_number(board) &&
         traffic_slots(*page) == board_slots(board))
         return 0;
     traffic_close(*page);

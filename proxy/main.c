@@ -70,7 +70,7 @@ main(int argc, char **argv)
         .command_count = ARRAY_SIZE(commands),
         .no_command = run_supervisor,
     };
-    struct supervisor_options before = { 0 };
+    struct supervisor_options before = { .argv = argv };
 
     return cli_run(&program, argc, argv, &before);
 }

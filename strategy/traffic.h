@@ -7,7 +7,8 @@
  * Created by the supervisor, written by that worker alone. Counters belong to one thread
  * each (relaxed stores, no shared cache line); knowledge is shared by the worker's threads
  * (relaxed atomics, last one wins). The prober reads it as evidence, the supervisor for
- * `fproxy status` and the metrics. Slots are those of the board with the same number.
+ * `fproxy status` and the metrics. Slots are those of the board that it was made for; its number is
+ * its own.
  */
 #ifndef FPROXY_STRATEGY_TRAFFIC_H
 #define FPROXY_STRATEGY_TRAFFIC_H

@@ -359,6 +359,7 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
         return NULL;
     worker->child = child;
     worker->there = true;
+    worker->threads = child->threads > 0 ? child->threads : supervisor_threads(supervisor, 0);
     child->on_message = on_message;
     child->on_ended = on_ended;
     child->context = worker;

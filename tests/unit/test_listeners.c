@@ -13,6 +13,8 @@
 #include "proxy/supervisor/listeners.h"
 #include "proxy/supervisor/port_owner.h"
 
+static struct listeners listeners;      /* 128 KiB */
+
 /* A socket of somebody who is willing to share, on a port the kernel chose. */
 static int
 stranger(uint16_t *port)
@@ -72,41 +74,54 @@ half_of_the_descriptors_are_shared_by_the_ports(void **state)
 }
 
 static void
-each_port_gets_its_group_of_listening_sockets(void **state)
+a_port_gets_its_group_of_listening_sockets(void **state)
 {
-    const struct app_listen ports[] = { loopback(free_port()), loopback(free_port()) };
-    struct listeners listeners;
-    uint32_t failed;
+    const struct address port = loopback(free_port()).address;
+    struct listen_port *opened;
 
-    assert_int_equal(listeners_open(&listeners, ports, 2, 3, 0, &failed), 0);
-    assert_int_equal(listeners.count, 6);
-    assert_int_equal(listeners.per_port, 3);
-    for (size_t i = 0; i < listeners.count; i++) {
+    assert_int_equal(listeners_open(&listeners, &port, 3, false, &opened), 0);
+    assert_int_equal(opened->count, 3);
+    for (size_t i = 0; i < opened->count; i++) {
         struct sockaddr_in address;
         socklen_t bytes = sizeof address;
 
-        assert_int_equal(option(listeners.fds[i], SOL_SOCKET, SO_ACCEPTCONN), 1);
-        assert_int_equal(getsockname(listeners.fds[i], (struct sockaddr *)&address, &bytes), 0);
-        assert_int_equal(ntohs(address.sin_port), ports[i / 3].address.port);
+        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 1);
+        assert_int_equal(getsockname(opened->fds[i], (struct sockaddr *)&address, &bytes), 0);
+        assert_int_equal(ntohs(address.sin_port), port.port);
     }
-    listeners_close(&listeners);
-    assert_int_equal(listeners.count, 0);
+    assert_ptr_equal(listeners_find(&listeners, &port), opened);
+    listeners_unref(&listeners, opened);
+    assert_null(listeners_find(&listeners, &port));
+}
+
+static void
+it_is_closed_with_its_last_reference(void **state)
+{
+    const struct address port = loopback(free_port()).address;
+    struct listen_port *opened;
+
+    assert_int_equal(listeners_open(&listeners, &port, 1, false, &opened), 0);
+    opened->refs++;
+    listeners_unref(&listeners, opened);
+    assert_int_equal(option(opened->fds[0], SOL_SOCKET, SO_ACCEPTCONN), 1);
+    listeners_unref(&listeners, opened);
+    assert_int_equal(listeners.held[port.port], 0);
 }
 
 static void
 accepted_connections_inherit_their_options(void **state)
 {
-    const struct app_listen port = loopback(free_port());
+    const struct address port = loopback(free_port()).address;
     struct sockaddr_storage address;
-    socklen_t bytes = address_to_sockaddr(&port.address, &address);
-    struct listeners listeners;
-    uint32_t failed;
+    socklen_t bytes = address_to_sockaddr(&port, &address);
+    struct listen_port *opened;
     int client, accepted;
 
-    assert_int_equal(listeners_open(&listeners, &port, 1, 1, 4321, &failed), 0);
+    assert_int_equal(listeners_open(&listeners, &port, 1, false, &opened), 0);
+    listen_port_tune(opened, 4321);
     client = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(client, (struct sockaddr *)&address, bytes), 0);
-    accepted = accept4(listeners.fds[0], NULL, NULL, 0);
+    accepted = accept4(opened->fds[0], NULL, NULL, 0);
     assert_true(accepted >= 0);
     assert_int_equal(option(accepted, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(option(accepted, SOL_SOCKET, SO_KEEPALIVE), 1);
@@ -116,27 +131,56 @@ accepted_connections_inherit_their_options(void **state)
     assert_int_equal(option(accepted, IPPROTO_TCP, TCP_USER_TIMEOUT), 4321);
     close(accepted);
     close(client);
-    listeners_close(&listeners);
+    listeners_unref(&listeners, opened);
 }
 
 static void
 a_port_that_others_would_share_is_not_taken(void **state)
 {
-    struct listeners listeners;
-    struct app_listen ports[2] = { loopback(free_port()) };
+    struct listen_port *opened;
     uint16_t taken;
-    uint32_t failed;
     int fd = stranger(&taken);
+    const struct address one = loopback(taken).address;
+    const struct address every = { .port = taken };
 
-    ports[1] = loopback(taken);
-    assert_int_equal(listeners_open(&listeners, ports, 2, 2, 0, &failed), -EADDRINUSE);
-    assert_int_equal(failed, 1);
-    assert_int_equal(listeners.count, 0);
-    ports[1] = (struct app_listen){ .address.port = taken };    /* on every address */
-    assert_int_equal(listeners_open(&listeners, ports, 2, 2, 0, &failed), -EADDRINUSE);
+    assert_int_equal(listeners_open(&listeners, &one, 2, false, &opened), -EADDRINUSE);
+    assert_int_equal(listeners_open(&listeners, &every, 2, false, &opened), -EADDRINUSE);
+    assert_null(listeners.by_address);
     close(fd);
-    assert_int_equal(listeners_open(&listeners, ports, 2, 2, 0, &failed), 0);
-    listeners_close(&listeners);
+    assert_int_equal(listeners_open(&listeners, &every, 2, false, &opened), 0);
+    listeners_unref(&listeners, opened);
+}
+
+/* "5001" becomes "127.0.0.1:5001" while its clients come. */
+static void
+a_port_may_be_bound_beside_one_of_ours_that_overlaps(void **state)
+{
+    const struct address every = { .port = free_port() };
+    const struct address one = loopback(every.port).address;
+    const struct address other = { .port = free_port() };
+    struct listen_port *old, *new;
+
+    assert_int_equal(listeners_open(&listeners, &every, 2, false, &old), 0);
+    assert_ptr_equal(listeners_overlap(&listeners, &one), old);
+    assert_null(listeners_overlap(&listeners, &other));
+    assert_int_equal(listeners_open(&listeners, &one, 2, false, &new), -EADDRINUSE);
+    assert_int_equal(listeners_open(&listeners, &one, 2, true, &new), 0);
+    listeners_unref(&listeners, old);
+    assert_ptr_equal(listeners_overlap(&listeners, &every), new);
+    listeners_unref(&listeners, new);
+}
+
+/* Workers of one supervisor have copies of the same sockets, and all of them report theirs. */
+static void
+a_socket_that_comes_twice_is_kept_once(void **state)
+{
+    const struct address port = loopback(free_port()).address;
+    struct listen_port *opened;
+
+    assert_int_equal(listeners_open(&listeners, &port, 2, false, &opened), 0);
+    assert_int_equal(listen_port_add(opened, dup(opened->fds[1])), 0);
+    assert_int_equal(opened->count, 2);
+    listeners_unref(&listeners, opened);
 }
 
 static void
@@ -158,9 +202,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_of_the_descriptors_are_shared_by_the_ports),
-        cmocka_unit_test(each_port_gets_its_group_of_listening_sockets),
+        cmocka_unit_test(a_port_gets_its_group_of_listening_sockets),
+        cmocka_unit_test(it_is_closed_with_its_last_reference),
         cmocka_unit_test(accepted_connections_inherit_their_options),
         cmocka_unit_test(a_port_that_others_would_share_is_not_taken),
+        cmocka_unit_test(a_port_may_be_bound_beside_one_of_ours_that_overlaps),
+        cmocka_unit_test(a_socket_that_comes_twice_is_kept_once),
         cmocka_unit_test(whoever_listens_on_a_port_is_named),
     };
 

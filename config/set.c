@@ -93,6 +93,14 @@ config_set_look(struct config_set *set)
 }
 
 int
+config_set_look_at(struct config_set *set, const char *const *names, size_t count)
+{
+    if (set->path_error < 0)
+        return config_set_look(set);
+    return settle_look(set, set_files_look_at(set, names, count));
+}
+
+int
 config_set_look_young(struct config_set *set, uint64_t now_ms)
 {
     if (set->path_error < 0)

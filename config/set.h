@@ -36,6 +36,11 @@ const struct settings *config_set_settings(const struct config_set *set);
  * empty), or -ENOMEM. */
 int config_set_take(struct config_set *set, struct config_change **change);
 
+/* The same for these files of the directory only (names without the directory; they may be new
+ * or gone), when it is known that nothing else changed: a stat of thousands of files costs more
+ * than all the rest of a change. */
+int config_set_look_at(struct config_set *set, const char *const *names, size_t count);
+
 /* Reads once more what was too young and is not so any more; looks at nothing else. As
  * config_set_look(). */
 int config_set_look_young(struct config_set *set, uint64_t now_ms);

@@ -297,14 +297,25 @@ path_order(const void *a, const void *b)
 }
 
 static void
-forget_unseen(struct config_set *set)
+move_last_to_its_place(struct config_set *set)
+{
+    struct set_file *last = set->files[set->file_count - 1];
+    size_t at = set->file_count - 1;
+
+    for (; at > 0 && path_order(&last, &set->files[at - 1]) < 0; at--)
+        set->files[at] = set->files[at - 1];
+    set->files[at] = last;
+}
+
+static void
+forget_gone(struct config_set *set)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < set->file_count; i++) {
         struct set_file *file = set->files[i];
 
-        if (file->seen_at == set->looks) {
+        if (!file->gone) {
             set->files[kept++] = file;
             continue;
         }
@@ -313,6 +324,14 @@ forget_unseen(struct config_set *set)
         set->dirty = true;
     }
     set->file_count = kept;
+}
+
+static void
+forget_unseen(struct config_set *set)
+{
+    for (size_t i = 0; i < set->file_count; i++)
+        set->files[i]->gone = set->files[i]->seen_at != set->looks;
+    forget_gone(set);
 }
 
 static int
@@ -367,6 +386,49 @@ set_files_look(struct config_set *set)
     if (rc < 0)
         return rc; /* what was seen before stays: it may all come back */
     forget_unseen(set);
+    return read_due(set);
+}
+
+/* One name of the directory, which may be new, gone, or as it was. 0 or -ENOMEM. */
+static int
+look_at_name(struct config_set *set, int directory, const char *name)
+{
+    struct stat stat = { 0 };
+    struct set_file *file;
+
+    if (!file_is_ours(name))
+        return 0;
+    HASH_FIND_STR(set->files_by_name, name, file);
+    if (fstatat(directory, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+        if (file != NULL)
+            file->gone = true;
+        return 0;
+    }
+    if (file == NULL) {
+        file = add_file(set, set->path, name);
+        if (file == NULL)
+            return -ENOMEM;
+        move_last_to_its_place(set);
+    }
+    file->is_link = S_ISLNK(stat.st_mode);
+    inspect(set, file, directory, clock_monotonic_ms());
+    return 0;
+}
+
+int
+set_files_look_at(struct config_set *set, const char *const *names, size_t count)
+{
+    int directory = open(set->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = 0;
+
+    if (directory < 0)
+        return set_files_look(set);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = look_at_name(set, directory, names[i]);
+    close(directory);
+    if (rc < 0)
+        return rc;
+    forget_gone(set);
     return read_due(set);
 }
 

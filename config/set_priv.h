@@ -29,6 +29,7 @@ struct set_file {
     const char *name;           /* in `path`: within the directory, or all of it */
     bool is_link;               /* a symbolic link */
     bool due;                   /* to be read at this look */
+    bool gone;                  /* to be forgotten at this look */
     bool content_known;         /* `content` is of text with `text_hash` */
     uint64_t seen_at;           /* the look that found it last */
     uint64_t again_at_ms;       /* was too young when it was read; 0: it was not */
@@ -97,6 +98,8 @@ struct config_set {
 
 /* Finds what changed and reads it. 0; -errno of the path, or -ENOMEM. */
 int set_files_look(struct config_set *set);
+/* The same for these names of the directory only. */
+int set_files_look_at(struct config_set *set, const char *const *names, size_t count);
 /* Reads once more what was too young, if its time has come. */
 int set_files_look_young(struct config_set *set, uint64_t now_ms);
 /* Reads files again whose apps were read with other defaults. 0, 1 (some were), -ENOMEM. */

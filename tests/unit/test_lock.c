@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "proxy/supervisor/children.h"
 #include "proxy/supervisor/leftovers.h"
 #include "proxy/supervisor/lock.h"
 
@@ -141,11 +142,56 @@ only_our_files_are_cleaned_up(void **state)
     touch(fixture, "board-web.1");
     touch(fixture, "traffic-web.web.1");
     touch(fixture, "admin.sock");
-    touch(fixture, "worker-web.pid");
+    touch(fixture, "worker-web.1.pid");
+    touch(fixture, "worker-web.1.sock");
+    touch(fixture, "prober.2.sock");
     touch(fixture, "mine.txt");
-    leftovers_unlink(fixture->fd);
+    leftovers_unlink(fixture->fd, NULL, NULL);
     assert_int_equal(faccessat(fixture->fd, "mine.txt", F_OK, 0), 0);
     assert_int_equal(unlinkat(fixture->fd, "mine.txt", 0), 0);
+}
+
+static bool
+is_board(void *context, const char *file)
+{
+    return strcmp(file, context) == 0;
+}
+
+static void
+what_is_still_used_is_kept(void **state)
+{
+    static char kept[] = "board-web.1";
+    struct fixture *fixture = *state;
+
+    touch(fixture, "board-web.1");
+    touch(fixture, "board-web.2");
+    leftovers_unlink(fixture->fd, is_board, kept);
+    assert_int_equal(faccessat(fixture->fd, "board-web.1", F_OK, 0), 0);
+    assert_int_equal(faccessat(fixture->fd, "board-web.2", F_OK, 0), -1);
+    leftovers_unlink(fixture->fd, NULL, NULL);
+}
+
+static void
+a_childs_files_are_named_and_recognised(void **state)
+{
+    struct child_place place = { .role = CONTROL_WORKER, .name = "pool-1", .instance = 12 };
+    char file[CHILD_FILE_BYTES];
+
+    child_file_name(&place, "sock", file);
+    assert_string_equal(file, "worker-pool-1.12.sock");
+    memset(&place, 0, sizeof place);
+    assert_true(child_file_parse(file, "sock", &place));
+    assert_int_equal(place.role, CONTROL_WORKER);
+    assert_string_equal(place.name, "pool-1");
+    assert_int_equal(place.instance, 12);
+    assert_true(child_file_parse("prober.3.pid", "pid", &place));
+    assert_int_equal(place.role, CONTROL_PROBER);
+    assert_int_equal(place.instance, 3);
+    assert_false(child_file_parse("prober.3.pid", "sock", &place));
+    assert_false(child_file_parse("worker-web.pid", "pid", &place));
+    assert_false(child_file_parse("worker-web.01.pid", "pid", &place));
+    assert_false(child_file_parse("worker-web.1.pid.new", "pid", &place));
+    assert_false(child_file_parse("board-web.1", "pid", &place));
 }
 
 static void
@@ -156,9 +202,9 @@ a_process_that_runs_another_program_is_left_alone(void **state)
 
     /* As if our number had been a worker's: this program is none. */
     assert_int_equal(process_id_of(getpid(), &id), 0);
-    assert_int_equal(pid_file_write(fixture->fd, "worker-web.pid", &id), 0);
-    assert_int_equal(leftovers_end_children(fixture->fd, 0), 0);
-    leftovers_unlink(fixture->fd);
+    assert_int_equal(pid_file_write(fixture->fd, "worker-web.1.pid", &id), 0);
+    assert_int_equal(leftovers_end_children(fixture->fd, 0, NULL, NULL), 0);
+    leftovers_unlink(fixture->fd, NULL, NULL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -173,6 +219,8 @@ main(void)
         TEST(an_ended_process_is_not_found),
         TEST(what_is_no_file_of_a_process_is_refused),
         TEST(only_our_files_are_cleaned_up),
+        TEST(what_is_still_used_is_kept),
+        TEST(a_childs_files_are_named_and_recognised),
         TEST(a_process_that_runs_another_program_is_left_alone),
     };
 

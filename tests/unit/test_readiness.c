@@ -49,7 +49,7 @@ serving(uint32_t total, uint32_t available, uint32_t eligible, bool first_round,
                                            .eligible = eligible, .panic = panic,
                                            .first_round_done = first_round };
 
-    return readiness_word(APP_SERVING, &health, false, false);
+    return readiness_word(APP_SERVING, &health, false, false, false);
 }
 
 static void
@@ -69,13 +69,13 @@ a_state_has_its_word(void **state)
 {
     const struct control_health good = { .total = 1, .available = 1, .eligible = 1 };
 
-    assert_string_equal(readiness_word(APP_LOADING, &good, false, false), "starting");
-    assert_string_equal(readiness_word(APP_WAITING, &good, false, false), "starting");
-    assert_string_equal(readiness_word(APP_FAILED, &good, false, false), "unavailable");
-    assert_string_equal(readiness_word(APP_HELD, &good, false, false), "config_error");
-    assert_string_equal(readiness_word(APP_STOPPING, &good, true, true), "draining");
-    assert_string_equal(readiness_word(APP_STOPPED, &good, true, false), "stopped");
-    assert_string_equal(readiness_word(APP_RESTARTING, &good, false, false), "starting");
+    assert_string_equal(readiness_word(APP_LOADING, &good, false, false, false), "starting");
+    assert_string_equal(readiness_word(APP_WAITING, &good, false, false, false), "starting");
+    assert_string_equal(readiness_word(APP_FAILED, &good, false, false, false), "unavailable");
+    assert_string_equal(readiness_word(APP_HELD, &good, false, false, false), "config_error");
+    assert_string_equal(readiness_word(APP_STOPPING, &good, true, true, false), "draining");
+    assert_string_equal(readiness_word(APP_STOPPED, &good, true, false, false), "stopped");
+    assert_string_equal(readiness_word(APP_RESTARTING, &good, false, false, false), "starting");
 }
 
 static void
@@ -83,7 +83,7 @@ a_held_back_app_tells_so_while_it_serves(void **state)
 {
     const struct control_health good = { .total = 1, .available = 1, .eligible = 1 };
 
-    assert_string_equal(readiness_word(APP_SERVING, &good, true, false), "config_error");
+    assert_string_equal(readiness_word(APP_SERVING, &good, true, false, false), "config_error");
 }
 
 static void
@@ -91,9 +91,19 @@ a_crash_loop_is_told_until_it_serves_again(void **state)
 {
     const struct control_health good = { .total = 1, .available = 1, .eligible = 1 };
 
-    assert_string_equal(readiness_word(APP_RESTARTING, &good, false, true), "crash_loop");
-    assert_string_equal(readiness_word(APP_LOADING, &good, false, true), "crash_loop");
-    assert_string_equal(readiness_word(APP_SERVING, &good, false, true), "ready");
+    assert_string_equal(readiness_word(APP_RESTARTING, &good, false, true, false), "crash_loop");
+    assert_string_equal(readiness_word(APP_LOADING, &good, false, true, false), "crash_loop");
+    assert_string_equal(readiness_word(APP_SERVING, &good, false, true, false), "ready");
+}
+
+static void
+what_is_rolled_out_is_told_while_it_serves(void **state)
+{
+    const struct control_health good = { .total = 1, .available = 1, .eligible = 1 };
+
+    assert_string_equal(readiness_word(APP_SERVING, &good, false, false, true), "rolling_out");
+    assert_string_equal(readiness_word(APP_RESTARTING, &good, false, false, true), "starting");
+    assert_string_equal(readiness_word(APP_SERVING, &good, true, false, true), "config_error");
 }
 
 static void
@@ -117,6 +127,7 @@ main(void)
         cmocka_unit_test(a_state_has_its_word),
         cmocka_unit_test(a_held_back_app_tells_so_while_it_serves),
         cmocka_unit_test(a_crash_loop_is_told_until_it_serves_again),
+        cmocka_unit_test(what_is_rolled_out_is_told_while_it_serves),
         cmocka_unit_test(a_stopped_app_stays_stopped),
     };
 

@@ -24,7 +24,8 @@
 #include "proxy/supervisor/text.h"
 
 enum {
-    PING_SILENT_MAX = 2,            /* turns without an answer */
+    WORKER_SILENT_MAX = 2,          /* turns without an answer: its clients hang */
+    PROBER_SILENT_MAX = 5,          /* without it everything goes on as it is */
     PING_LATE_MS = 1000,            /* a turn so late says more of us than of the child */
     ABORT_MS = 500,                 /* for SIGABRT to do its work */
     INSTANCE_MAX = 10000,
@@ -262,16 +263,22 @@ arm_ping(struct child *child, uint32_t wait_ms)
     evtimer_add(child->ping_event, &wait);
 }
 
-/* Nothing was heard for two turns: it hangs. */
+static uint32_t
+silent_max(const struct child *child)
+{
+    return child->role == CONTROL_WORKER ? WORKER_SILENT_MAX : PROBER_SILENT_MAX;
+}
+
+/* Nothing was heard for too many turns: it hangs. */
 static void
 end_hung(struct child *child)
 {
     const char *app = child->role == CONTROL_WORKER ? child->name : NULL;
 
-    if (child->ping_silent == PING_SILENT_MAX) {
+    if (child->ping_silent == silent_max(child)) {
         log_error(app, "%s (pid %d) has not answered for %d s: it hangs, and is ended",
                   child_program(child->role), (int)child->pid,
-                  PING_SILENT_MAX * CHILD_PING_MS / 1000);
+                  (int)(silent_max(child) * CHILD_PING_MS / 1000));
         child_signal(child, SIGABRT);
     } else {
         child_signal(child, SIGKILL);
@@ -290,7 +297,7 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
         return;
     if (late_ms > PING_LATE_MS)
         child->ping_silent = 0;     /* it was us who stood still: its answer may lie there */
-    else if (child->ping_waits && ++child->ping_silent >= PING_SILENT_MAX) {
+    else if (child->ping_waits && ++child->ping_silent >= silent_max(child)) {
         end_hung(child);
         return;
     }

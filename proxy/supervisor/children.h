@@ -32,7 +32,7 @@ struct child_end {
 };
 
 enum {
-    CHILD_PING_MS = 3000,           /* one that has answered none of two is hung */
+    CHILD_PING_MS = 3000,           /* between two; a worker that answers none of two is hung */
     CHILD_FILE_BYTES = APP_NAME_BYTES + 32,
 };
 

@@ -220,6 +220,7 @@ supervisor_run(const struct supervisor_options *options)
     supervisor->started_at_ms = clock_monotonic_ms();
     TAILQ_INIT(&supervisor->pending);
     LIST_INIT(&supervisor->retired);
+    TAILQ_INIT(&supervisor->start_queue);
     LIST_INIT(&supervisor->reloads);
     supervisor->base = event_base_new();
     if (supervisor->base != NULL)

@@ -81,6 +81,8 @@ struct supervisor {
 
     struct worker *workers;             /* owned, by name */
     LIST_HEAD(, worker) retired;        /* owned */
+    TAILQ_HEAD(, worker) start_queue;   /* wait until fewer are starting */
+    uint32_t workers_starting;
     struct worker *worker_ending;       /* is being looked after by workers.c */
     bool workers_are_named;             /* some app has the key `worker` */
     bool workers_unsettled;             /* some app may belong to another one than it has */

@@ -19,7 +19,11 @@
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
+enum { STARTING_A_CORE = 2 };       /* workers at once */
+
 static void start(struct worker *worker);
+static void started(struct worker *worker);
+static void leave_queue(struct worker *worker);
 
 /* ---- which there are ---- */
 
@@ -137,6 +141,7 @@ destroy(struct worker *worker)
         LIST_REMOVE(worker, of_retired);
     else
         HASH_DEL(worker->supervisor->workers, worker);
+    leave_queue(worker);
     event_free(worker->timer);
     free(worker);
 }
@@ -293,6 +298,7 @@ on_ended(void *context, const struct child_end *end)
 
     worker->child = NULL;
     worker->there = worker->ending = false;
+    started(worker);
     if (!wanted) {
         delay_ms = restart_delay(&worker->restart, started_at_ms, clock_monotonic_ms());
         record_crash(worker, end, pid, delay_ms);
@@ -320,6 +326,7 @@ on_message(void *context, const struct control_message *message, const int *fds,
         close(fds[i]);              /* only a report brings some: adopt.c takes those */
     if (message->type == CONTROL_REPORT_END && !worker->there) {
         worker->there = true;
+        started(worker);
         log_debug(NULL, "worker %s (pid %d) is there", worker->name, (int)worker->child->pid);
         worker_link_greet(worker);
         if (LIST_EMPTY(&worker->generations))
@@ -330,24 +337,71 @@ on_message(void *context, const struct control_message *message, const int *fds,
 }
 
 static void
-start(struct worker *worker)
+spawn(struct worker *worker)
 {
     struct supervisor *supervisor = worker->supervisor;
     uint64_t now_ms = clock_monotonic_ms();
     char why[APP_REASON_BYTES];
-    int rc;
+    int rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER,
+                         worker->name, on_message, on_ended, worker, &worker->child);
 
-    assert(worker->child == NULL);
-    if (supervisor->shutdown != NULL)
+    if (rc == 0) {
+        worker->starting = true;
+        supervisor->workers_starting++;
         return;
-    rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER, worker->name,
-                     on_message, on_ended, worker, &worker->child);
-    if (rc == 0)
-        return;
+    }
     snprintf(why, sizeof why, "worker %s cannot be started: %s", worker->name, strerror(-rc));
     log_error(NULL, "%s", why);
     restart_later(worker, restart_delay(&worker->restart, now_ms, now_ms));
     lose_generations(worker, why);
+}
+
+static uint32_t
+starting_max(void)
+{
+    return (uint32_t)MAX(STARTING_A_CORE * sysconf(_SC_NPROCESSORS_ONLN), STARTING_A_CORE);
+}
+
+static void
+start(struct worker *worker)
+{
+    struct supervisor *supervisor = worker->supervisor;
+
+    assert(worker->child == NULL);
+    if (supervisor->shutdown != NULL || worker->queued)
+        return;
+    if (supervisor->workers_starting < starting_max()) {
+        spawn(worker);
+        return;
+    }
+    worker->queued = true;
+    TAILQ_INSERT_TAIL(&supervisor->start_queue, worker, of_queue);
+}
+
+static void
+leave_queue(struct worker *worker)
+{
+    if (!worker->queued)
+        return;
+    worker->queued = false;
+    TAILQ_REMOVE(&worker->supervisor->start_queue, worker, of_queue);
+}
+
+/* It is there, or has ended before: another one may start. */
+static void
+started(struct worker *worker)
+{
+    struct supervisor *supervisor = worker->supervisor;
+    struct worker *next = TAILQ_FIRST(&supervisor->start_queue);
+
+    if (!worker->starting)
+        return;
+    worker->starting = false;
+    supervisor->workers_starting--;
+    if (next == NULL)
+        return;
+    leave_queue(next);
+    start(next);
 }
 
 struct worker *

@@ -118,6 +118,61 @@ connections_are_carried_over(void **state)
     assert_int_equal(active_at(&b, 2, 200) + active_at(&b, 3, 201), 0);
 }
 
+static void
+idle_200_ms(struct app_config *config)
+{
+    config->idle_timeout_ms = config->half_close_timeout_ms = 200;
+}
+
+static void
+the_new_time_limits_hold_for_what_is_carried(void **state)
+{
+    struct rig_pair pair;
+    char byte;
+
+    (void)state;
+    a = with_socket(plain("x", 1));
+    b = plain("x", 2);
+    b.configure = idle_200_ms;
+    start(&a);
+    pair = rig_pair_connect(port, targets[0]);
+    assert_int_equal(rig_app_load(&rig, &b), 0);
+    rig_app_accept(&rig, &b, 0);
+    assert_int_equal(recv(pair.client, &byte, 1, 0), 0);
+    assert_int_equal(rig_app_totals(&b).closed[CLOSE_IDLE_TIMEOUT], 1);
+    rig_pair_close(&pair);
+}
+
+/* It was tried once; that it refuses is known to the next generation too. */
+static void
+what_is_known_of_an_endpoint_is_carried(void **state)
+{
+    uint16_t refused;
+    int refusing = rig_refusing_port(&refused);
+    struct rig_pair pair;
+
+    (void)state;
+    a = with_socket(plain("x", 1));
+    a.targets[1] = refused;
+    b = plain("x", 2);
+    b.targets[0] = refused;
+    b.targets[1] = target_ports[0];
+    start(&a);
+    for (int i = 0; i < 2; i++) {
+        pair = rig_pair_connect(port, targets[0]);
+        rig_pair_close(&pair);
+    }
+    assert_int_equal(rig_app_totals(&a).retries, 1);
+    assert_int_equal(rig_app_load(&rig, &b), 0);
+    rig_app_accept(&rig, &b, 0);
+    for (int i = 0; i < 4; i++) {
+        pair = rig_pair_connect(port, targets[0]);
+        rig_pair_close(&pair);
+    }
+    assert_int_equal(rig_app_totals(&b).retries, 1);
+    close(refusing);
+}
+
 /* When each of the clients was closed, in ms from now. */
 static void
 watch_ends(const struct rig_pair *pairs, uint64_t *ends_ms)
@@ -270,6 +325,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(connections_are_carried_over),
+        TEST(the_new_time_limits_hold_for_what_is_carried),
+        TEST(what_is_known_of_an_endpoint_is_carried),
         TEST(what_a_removed_target_has_ends_evenly),
         TEST(a_connection_that_is_connecting_is_carried_when_it_has_connected),
         TEST(an_older_generation_drains_on_while_newer_ones_follow),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "config/source.h"
 #include "proxy/supervisor/apps.h"
@@ -213,6 +214,7 @@ supervisor_run(const struct supervisor_options *options)
     int status = EXIT_CANNOT_START;
 
     log_init("supervisor");
+    crash_handler_install("supervisor");
     notify_init();
     if (supervisor == NULL)
         return status;

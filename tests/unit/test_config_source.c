@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "base/util.h"
 #include "config/set.h"
 #include "config/source.h"
+#include "config/watch.h"
 #include "tests/unit/config_dir.h"
 
 enum { WAIT_MS = 8000, SETTLED_MS = 200 };
@@ -29,14 +31,14 @@ enum { WAIT_MS = 8000, SETTLED_MS = 200 };
 #define FIRST "daemon -; defaults -"
 
 struct fixture {
-    char *dir, *conf;           /* the configuration lies in DIR/conf */
+    char *dir, *conf; /* the configuration lies in DIR/conf */
     struct event_base *base;
-    struct event *tick;         /* so that the loop looks at the clock */
+    struct event *tick; /* so that the loop looks at the clock */
     struct config_source *source;
-    char *said;                 /* by all changes since it was cleared, joined by "; " */
+    char *said; /* by all changes since it was cleared, joined by "; " */
     size_t changes;
     uint64_t sequence, token;
-    bool stop_within;           /* stop the source from its own callback */
+    bool stop_within; /* stop the source from its own callback */
 };
 
 static void
@@ -46,7 +48,7 @@ on_change(void *context, struct config_change *change)
     const char *text = told(change, fixture->dir);
     char *joined;
 
-    assert_true(change->sequence > fixture->sequence);
+    assert_int_equal(change->sequence, fixture->sequence + 1);
     assert_true(asprintf(&joined, "%s%s%s", fixture->said,
                          *fixture->said != '\0' && *text != '\0' ? "; " : "", text) >= 0);
     free(fixture->said);
@@ -341,6 +343,79 @@ changes_grow_together_while_the_loop_is_busy(void **state)
     await(fixture, "set a conf/a.conf");
 }
 
+/* Without a descriptor left, sweeps and look() do; and it is tried again. */
+static void
+what_the_system_refuses_is_tried_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watch *watch = watch_create(fixture->conf);
+    struct config_set *set = config_set_create(fixture->conf);
+    struct watch_seen seen = { 0 };
+    struct rlimit before, none;
+
+    assert_int_equal(config_set_look(set), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){ 0, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_false(watch_refresh(watch, set));
+    assert_int_equal(watch_fd(watch), -1);
+    assert_false(watch_is_complete(watch));
+    watch_drain(watch, &seen);
+    assert_false(seen.any);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(watch_refresh(watch, set));
+    assert_false(watch_refresh(watch, set)); /* nothing is new */
+    assert_true(watch_is_complete(watch));
+    put(fixture->conf, "a.conf", "");
+    watch_drain(watch, &seen);
+    assert_true(seen.any && !seen.all);
+    assert_int_equal(seen.name_count, 1);
+    assert_string_equal(seen.names[0], "a.conf");
+    watch_destroy(watch);
+    config_set_destroy(set);
+}
+
+static void
+neighbours_on_the_way_are_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watch *watch = watch_create(fixture->conf);
+    struct config_set *set = config_set_create(fixture->conf);
+    struct watch_seen seen = { 0 };
+
+    assert_true(watch_refresh(watch, set));
+    put(fixture->dir, "neighbour.conf", "");
+    put(fixture->conf, "a.conf.tmp", "");
+    watch_drain(watch, &seen);
+    assert_false(seen.any);
+    assert_int_equal(rename(fixture->conf, in(fixture->dir, "old")), 0);
+    watch_drain(watch, &seen);
+    assert_true(seen.any && seen.all);
+    watch_destroy(watch);
+    config_set_destroy(set);
+}
+
+static void
+more_names_than_are_kept_are_all_of_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watch *watch = watch_create(fixture->conf);
+    struct config_set *set = config_set_create(fixture->conf);
+    struct watch_seen seen = { 0 };
+    char name[32];
+
+    assert_true(watch_refresh(watch, set));
+    for (int i = 0; i <= WATCH_NAMES_MAX; i++) {
+        assert_false(seen.all);
+        snprintf(name, sizeof name, "%d.conf", i);
+        put(fixture->conf, name, "");
+        watch_drain(watch, &seen);
+    }
+    assert_true(seen.all);
+    watch_destroy(watch);
+    config_set_destroy(set);
+}
+
 static void
 it_may_be_stopped_from_its_own_callback(void **state)
 {
@@ -369,6 +444,9 @@ main(void)
         WITH_SOURCE(one_file_is_watched_too),
         WITH_SOURCE(a_file_that_never_settles_is_told_nevertheless),
         WITH_SOURCE(changes_grow_together_while_the_loop_is_busy),
+        WITH_SOURCE(what_the_system_refuses_is_tried_again),
+        WITH_SOURCE(neighbours_on_the_way_are_nothing),
+        WITH_SOURCE(more_names_than_are_kept_are_all_of_them),
         WITH_SOURCE(it_may_be_stopped_from_its_own_callback),
     };
 

@@ -41,6 +41,51 @@ struct fixture {
     bool stop_within; /* stop the source from its own callback */
 };
 
+/* A disk that hangs as long as it is told to. */
+static struct disk {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool hangs, is_waited_for;
+} disk = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false };
+
+int __real_config_set_look(struct config_set *set);
+int __wrap_config_set_look(struct config_set *set);
+
+int
+__wrap_config_set_look(struct config_set *set)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.is_waited_for = disk.hangs;
+    pthread_cond_broadcast(&disk.moved);
+    while (disk.hangs)
+        pthread_cond_wait(&disk.moved, &disk.lock);
+    disk.is_waited_for = false;
+    pthread_mutex_unlock(&disk.lock);
+    return __real_config_set_look(set);
+}
+
+static void
+disk_hangs(bool hangs)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.hangs = hangs;
+    pthread_cond_broadcast(&disk.moved);
+    pthread_mutex_unlock(&disk.lock);
+}
+
+static void
+await_hanging(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAIT_MS / 1000;
+    pthread_mutex_lock(&disk.lock);
+    while (!disk.is_waited_for)
+        assert_int_equal(pthread_cond_timedwait(&disk.moved, &disk.lock, &until), 0);
+    pthread_mutex_unlock(&disk.lock);
+}
+
 static void
 on_change(void *context, struct config_change *change)
 {
@@ -427,6 +472,27 @@ it_may_be_stopped_from_its_own_callback(void **state)
     assert_null(fixture->source);
 }
 
+/* The loop goes on, and ends, without it; the thread ends when the disk answers. */
+static void
+a_disk_that_hangs_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t begin_ms;
+
+    start(fixture, fixture->conf);
+    await(fixture, FIRST);
+    disk_hangs(true);
+    config_source_file.look(fixture->source, 1);
+    await_hanging();
+    begin_ms = clock_monotonic_ms();
+    config_source_file.stop(fixture->source);
+    fixture->source = NULL;
+    assert_true(clock_monotonic_ms() < begin_ms + WAIT_MS);
+    disk_hangs(false);
+    assert_int_equal(event_base_loop(fixture->base, EVLOOP_NONBLOCK), 0);
+    assert_int_equal(fixture->token, 0);
+}
+
 #define WITH_SOURCE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -447,6 +513,7 @@ main(void)
         WITH_SOURCE(what_the_system_refuses_is_tried_again),
         WITH_SOURCE(neighbours_on_the_way_are_nothing),
         WITH_SOURCE(more_names_than_are_kept_are_all_of_them),
+        WITH_SOURCE(a_disk_that_hangs_holds_up_nobody),
         WITH_SOURCE(it_may_be_stopped_from_its_own_callback),
     };
 

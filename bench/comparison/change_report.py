@@ -12,10 +12,11 @@ CHANGE_ROWS = {
     "left_over": "processes left over",
 }
 
-# (metric, limit, what holds by it): of a pool, and of a process an app
+# (metric, below what it has to stay; 0: what must not be): of a pool, of a process an app
 POOL_GOALS = [("start_s", 4), ("pss_mb", 100), ("reload_effective_ms", 50),
               ("watch_effective_ms", 300), ("reload_cpu_ms", 20), ("reload_failed", 0),
-              ("watch_failed", 0), ("not_ready", 0)]
+              ("watch_failed", 0), ("reload_never_effective", 0),
+              ("watch_never_effective", 0), ("not_ready", 0)]
 PROCESS_GOALS = [("pss_kb_app", 500), ("idle_5s_percent", 4), ("not_ready", 0)]
 
 

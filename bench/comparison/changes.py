@@ -136,10 +136,8 @@ def quiet_changes(fleet, targets, count, apart_s, idle_s):
 def measure(bench, way, apps, count, rate, pool=0, interval="60s", idle_s=5):
     """{metric: number} of one proxy with `apps` apps."""
     targets = Targets(bench)
-    ports = list(range(first := processes.free_block(apps), first + apps))
-    bench.started += 1
-    fleet = Fleet(way, bench.directory / f"{bench.started}-{way}", ports,
-                  targets.addresses[MARKS[0]], bench.fproxy, interval, pool)
+    fleet = Fleet(way, bench, processes.free_block(apps), targets.addresses[MARKS[0]],
+                  interval, pool)
     try:
         return measure_changes(bench, fleet, targets, count, rate, idle_s)
     finally:

@@ -61,13 +61,16 @@ START_SECONDS = 120
 class Fleet:
     """`way` of WAYS, with an app on each of `ports`, all of which go to `target`."""
 
-    def __init__(self, way, directory, ports, target, fproxy, interval="60s", pool=0):
+    def __init__(self, way, bench, ports, target, interval="60s", pool=0):
+        bench.started += 1
+        name = f"{bench.started}-{way}"
         self.way = way
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True)
+        self.directory = bench.directory / name
+        self.directory.mkdir()
+        self.runtime = bench.directory / "runtime" / name       # in memory
         self.ports = ports
         self.targets = {port: target for port in ports}
-        self.fproxy = fproxy
+        self.fproxy = bench.fproxy
         self.interval = interval
         self.pool = pool
         self.log = open(self.directory / "log", "w+", encoding="utf-8")
@@ -114,8 +117,11 @@ class Fleet:
     def _prepare_fproxy(self):
         (self.directory / "conf.d").mkdir()
         pool = f" worker_pool = {self.pool};" if self.pool else ""
-        self._write("conf.d/00-daemon.conf",
-                    FPROXY_DAEMON.format(interval=self.interval, pool=pool))
+        daemon = self._write("conf.d/00-daemon.conf",
+                             FPROXY_DAEMON.format(interval=self.interval, pool=pool))
+        if subprocess.run([self.fproxy, "check", daemon], stdout=self.log, stderr=self.log,
+                          check=False).returncode == 1:
+            self._failed("cannot be configured like this")
         for port in self.ports:
             self._write_fproxy_app(port)
 
@@ -126,7 +132,7 @@ class Fleet:
                       "-c", self.directory / "nginx.conf"],
             "fproxy": [self.fproxy, "--config", self.directory / "conf.d",
                        "--state-dir", self.directory / "state",
-                       "--runtime-dir", self.directory / "runtime"],
+                       "--runtime-dir", self.runtime],
         }[self.kind()]
 
     # ---- start ----
@@ -184,9 +190,8 @@ class Fleet:
                 return begun, None
             begun = time.monotonic()
             return begun, subprocess.Popen([self.fproxy, "reload", "--runtime-dir",
-                                            self.directory / "runtime"],
-                                           stdin=subprocess.DEVNULL, stdout=self.log,
-                                           stderr=self.log)
+                                            self.runtime], stdin=subprocess.DEVNULL,
+                                           stdout=self.log, stderr=self.log)
         getattr(self, "_prepare_" + self.kind())()
         begun = time.monotonic()
         self.process.send_signal(signal.SIGUSR2 if self.kind() == "haproxy" else signal.SIGHUP)

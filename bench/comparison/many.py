@@ -24,7 +24,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def status(fleet):
-    connection = UnixConnection(fleet.directory / "runtime" / "admin.sock")
+    connection = UnixConnection(fleet.runtime / "admin.sock")
     connection.request("GET", "/v1/status")
     answer = json.loads(connection.getresponse().read())
     connection.close()
@@ -63,11 +63,9 @@ def spread(prefix, sums, factor=1.0):
     return {f"{prefix}_{role(name)}": value * factor for name, value in sorted(sums.items())}
 
 
-def start(bench, targets, apps, pool, interval, way="fproxy-watch"):
-    first = processes.free_block(apps)
-    bench.started += 1
-    return Fleet(way, bench.directory / f"{bench.started}-many", list(range(first, first + apps)),
-                 targets.addresses[changes.MARKS[0]], bench.fproxy, interval, pool)
+def start(bench, targets, apps, pool, interval):
+    return Fleet("fproxy", bench, processes.free_block(apps),
+                 targets.addresses[changes.MARKS[0]], interval, pool)
 
 
 def footprint(fleet, apps, kernel_before):
@@ -113,8 +111,8 @@ def change(bench, apps, pool, count, rate):
     for way, prefix in (("fproxy", "reload"), ("fproxy-watch", "watch")):
         got = changes.measure(bench, way, apps, count, rate, pool)
         result |= {f"{prefix}_{key}": got[key] for key in
-                   ("effective_ms", "effective_worst_ms", "cpu_ms", "failed", "polls_failed",
-                    "pss_peak_mb", "left_over")}
+                   ("effective_ms", "effective_worst_ms", "never_effective", "cpu_ms", "failed",
+                    "polls_failed", "pss_peak_mb", "left_over")}
     return result
 
 

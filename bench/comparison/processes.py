@@ -140,8 +140,8 @@ def free_port(addresses):
 
 
 def free_block(count):
-    """The first of `count` ports in a row that are free on 127.0.0.1, below the range that
-    the kernel takes ports of outgoing connections from."""
+    """`count` ports in a row that are free on 127.0.0.1, below the range that the kernel
+    takes ports of outgoing connections from."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="utf-8") as range_:
         low = int(range_.read().split()[0])
     for first in range(low - count, 1024, -count):
@@ -150,7 +150,7 @@ def free_block(count):
                 with socket.socket() as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", port))
-            return first
+            return list(range(first, first + count))
         except OSError:
             continue
     raise SystemExit(f"no {count} free ports in a row below {low}")

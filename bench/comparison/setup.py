@@ -1,12 +1,13 @@
 """What both programs do before they measure: packages, tools, a network of their own."""
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 
-from . import proxies
+from . import processes, proxies
 
 INSIDE = "FPROXY_BENCH_INSIDE"
 NAMES = ("haproxy", "nginx", "fproxy")
@@ -78,3 +79,19 @@ def prepare_network(without):
             pathlib.Path("/proc/sys/net", name).write_text(value, encoding="utf-8")
         except OSError as error:
             print(f"{program()}: net/{name} stays as it is: {error}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def runtime_directory(path):
+    """What stands in /run elsewhere lies in memory here too, where that may be had."""
+    path.mkdir()
+    mounted = bool(os.environ.get(INSIDE))
+    if mounted:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "fproxy-bench", path],
+                       check=True)
+    try:
+        yield
+    finally:
+        processes.end_all()
+        if mounted:
+            subprocess.run(["umount", "--lazy", path], check=True)

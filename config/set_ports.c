@@ -157,30 +157,7 @@ is_wanted(struct contest *contest, struct set_entry *entry, const struct address
     return first_claim(contest->set->wanted, address) != NULL ? LOST : 0;
 }
 
-/* One pass over the valid apps: those that `judge` finds to have lost, lose. */
-static int
-pass(struct contest *contest, port_fn *judge, bool then_want)
-{
-    struct config_set *set = contest->set;
-    int rc = 0;
-
-    for (size_t i = 0; i < set->order_count && rc == 0; i++) {
-        struct set_entry *entry = set->order[i];
-
-        if (entry->now != NOW_VALID)
-            continue;
-        rc = each_port(contest, entry, entry->app->facts, judge);
-        if (rc == LOST) {
-            lose(contest, entry);
-            rc = 0;
-        } else if (rc == 0 && then_want) {
-            rc = each_port(contest, entry, entry->app->facts, want_port);
-        }
-    }
-    return rc;
-}
-
-/* Who stands in the way of `address` in the end; NULL: nobody. */
+/* Who stands in the way of `address`, as far as is known; NULL: nobody. */
 static const struct claim *
 find_rival(const struct config_set *set, const struct set_entry *entry,
            const struct address *address)
@@ -200,6 +177,62 @@ find_rival(const struct config_set *set, const struct set_entry *entry,
             return claim;
     }
     return NULL;
+}
+
+/* The first pass: against what is held. */
+static int
+judge_all(struct contest *contest)
+{
+    struct config_set *set = contest->set;
+    int rc = 0;
+
+    for (size_t i = 0; i < set->order_count && rc == 0; i++) {
+        struct set_entry *entry = set->order[i];
+
+        if (entry->now != NOW_VALID)
+            continue;
+        rc = each_port(contest, entry, entry->app->facts, judge_port);
+        if (rc == LOST) {
+            lose(contest, entry);
+            rc = 0;
+        }
+    }
+    return rc;
+}
+
+/* Of an app with errors that never was valid: what it asks for waits for it, unless another one
+ * has it; else it would depend on who is mended first who gets a port in the end. */
+static int
+reserve_port(struct contest *contest, struct set_entry *entry, const struct address *address,
+             const struct port_span *span)
+{
+    return find_rival(contest->set, entry, address) != NULL
+               ? 0
+               : want_port(contest, entry, address, span);
+}
+
+/* The second pass: against each other. */
+static int
+want_all(struct contest *contest)
+{
+    struct config_set *set = contest->set;
+    int rc = 0;
+
+    for (size_t i = 0; i < set->order_count && rc == 0; i++) {
+        struct set_entry *entry = set->order[i];
+
+        if (entry->now == NOW_VALID) {
+            rc = each_port(contest, entry, entry->app->facts, is_wanted);
+            if (rc == 0)
+                rc = each_port(contest, entry, entry->app->facts, want_port);
+            else if (rc == LOST)
+                lose(contest, entry);
+            rc = rc == LOST ? 0 : rc;
+        } else if (entry->app != NULL && !entry->lost && entry->held == NULL) {
+            rc = each_port(contest, entry, entry->app->facts, reserve_port);
+        }
+    }
+    return rc;
 }
 
 static struct port_holder
@@ -282,24 +315,13 @@ settle_lost(struct contest *contest, struct set_entry *entry)
     return set_entry_break(entry, reason);
 }
 
-/* Ports of one with errors of its own: they are told as well, so that who checks the files sees
- * everything at once. */
-static int
-settle_wrong(struct contest *contest, struct set_entry *entry)
-{
-    size_t told;
-    int rc = tell_ports(contest->set, entry, &told);
-
-    if (rc == 0 && told == 0)
-        rc = each_port(contest, entry, entry->app->facts, want_port);
-    return rc;
-}
-
-/* In the end, when all is decided for those that have no errors. */
+/* In the end. One with errors of its own is told of its ports too, so that who checks the files
+ * sees everything at once. */
 static int
 settle_broken(struct contest *contest)
 {
     struct config_set *set = contest->set;
+    size_t told;
     int rc = 0;
 
     for (size_t i = 0; i < set->order_count && rc == 0; i++)
@@ -309,7 +331,7 @@ settle_broken(struct contest *contest)
         struct set_entry *entry = set->order[i];
 
         if (entry->now == NOW_BROKEN && entry->app != NULL && !entry->lost)
-            rc = settle_wrong(contest, entry);
+            rc = tell_ports(set, entry, &told);
     }
     return rc;
 }
@@ -324,9 +346,9 @@ set_contest_ports(struct config_set *set)
         if (set->order[i]->held != NULL)
             rc = each_port(&contest, set->order[i], set->order[i]->held, hold_port);
     if (rc == 0)
-        rc = pass(&contest, judge_port, false);
+        rc = judge_all(&contest);
     if (rc == 0)
-        rc = pass(&contest, is_wanted, true);
+        rc = want_all(&contest);
     if (rc == 0)
         rc = settle_broken(&contest);
     claims_reset(set->held);

@@ -361,6 +361,23 @@ new_ports_go_in_the_order_of_files(void **state)
                     "on 80 (a.conf:1); set c c.conf; " FIRST);
 }
 
+/* Who gets a port in the end does not depend on who is mended first. */
+static void
+an_app_with_errors_has_its_place_in_the_order(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put(fixture->dir, "h.conf", ONE("h", "90"));
+    expect(fixture, "set h h.conf; " FIRST);
+    put(fixture->dir, "a.conf", ONE("a", "(80, 90, 0)"));
+    put(fixture->dir, "b.conf", ONE("b", "80"));
+    expect(fixture, "broken a a.conf:1: a: ports: 0 is out of range; allowed is 1 to 65535; "
+                    "broken b b.conf:1: b: ports: 80 is taken: app \"a\" listens on 80 "
+                    "(a.conf:1)"); /* and h keeps what it has */
+    put(fixture->dir, "a.conf", ONE("a", "80"));
+    expect(fixture, "set a a.conf");
+}
+
 static void
 wide_and_narrow_addresses_collide_when_they_move_too(void **state)
 {
@@ -765,6 +782,7 @@ main(void)
         WITH_SET(ports_move_and_are_swapped_in_one_change),
         WITH_SET(who_cannot_move_holds_up_who_wanted_its_place),
         WITH_SET(new_ports_go_in_the_order_of_files),
+        WITH_SET(an_app_with_errors_has_its_place_in_the_order),
         WITH_SET(wide_and_narrow_addresses_collide_when_they_move_too),
         WITH_SET(what_the_database_knows_counts_as_held),
         WITH_SET(a_known_app_that_is_as_it_was_is_said_at_first),

@@ -331,6 +331,15 @@ on_peer_message(void *context, const struct control_message *message, const int 
 }
 
 static void
+on_peer_drained(void *context)
+{
+    struct child *child = context;
+
+    if (child->on_drained != NULL)
+        child->on_drained(child->context);
+}
+
+static void
 on_peer_closed(void *context)
 {
     struct child *child = context;
@@ -359,7 +368,10 @@ watch(struct event_base *base, struct child *child, int control)
         event_add(child->exit_event, NULL) < 0)
         return -ENOMEM;
     child->peer = control_peer_create(base, control, on_peer_message, on_peer_closed, child);
-    return child->peer == NULL ? -ENOMEM : 0;
+    if (child->peer == NULL)
+        return -ENOMEM;
+    control_peer_on_drained(child->peer, on_peer_drained);
+    return 0;
 }
 
 static void
@@ -505,6 +517,12 @@ child_send(struct child *child, const struct control_message *message, const int
                   "a message cannot be sent to %s (pid %d): %s", child_program(child->role),
                   (int)child->pid, strerror(-rc));
     return rc;
+}
+
+bool
+child_takes(const struct child *child)
+{
+    return child->peer != NULL && control_peer_queued(child->peer) == 0;
 }
 
 void

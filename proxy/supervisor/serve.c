@@ -103,20 +103,21 @@ void
 serve_worker_there(struct app *app)
 {
     struct app_generation *generation = app->current;
-    int rc;
 
     if (generation != NULL && generation->load == LOAD_NONE && generation->pages != NULL &&
         generation->worker->there) {
         if (app->state != APP_LOADING)
             app_enter(app, APP_LOADING);
         app_arm(app, LOAD_MAX_MS);
-        rc = acquire_fresh_traffic(generation);
-        if (rc == 0)
-            rc = worker_link_load(generation);
-        if (rc < 0)
-            serve_worker_refused(generation, strerror(-rc));
+        worker_link_load(generation);
     }
     rollout_advance(app);
+}
+
+int
+serve_before_load(struct app_generation *generation)
+{
+    return generation == generation->app->current ? acquire_fresh_traffic(generation) : 0;
 }
 
 static void

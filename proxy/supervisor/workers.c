@@ -67,6 +67,7 @@ create(struct supervisor *supervisor, const char *name)
     text_copy(worker->name, sizeof worker->name, name);
     worker->supervisor = supervisor;
     LIST_INIT(&worker->generations);
+    TAILQ_INIT(&worker->to_load);
     worker->timer = evtimer_new(supervisor->base, on_timer, worker);
     if (worker->timer == NULL) {
         free(worker);
@@ -239,6 +240,7 @@ lose_generations(struct worker *worker, const char *why)
     for (generation = LIST_FIRST(&worker->generations); generation != NULL;
          generation = next) {
         next = LIST_NEXT(generation, of_worker);
+        worker_link_forget(generation);
         generation->load = LOAD_NONE;
         if (!generation->leaving)
             serve_worker_lost(generation, why);
@@ -337,6 +339,12 @@ on_message(void *context, const struct control_message *message, const int *fds,
 }
 
 static void
+on_drained(void *context)
+{
+    worker_link_drained(context);
+}
+
+static void
 spawn(struct worker *worker)
 {
     struct supervisor *supervisor = worker->supervisor;
@@ -346,6 +354,7 @@ spawn(struct worker *worker)
                          worker->name, on_message, on_ended, worker, &worker->child);
 
     if (rc == 0) {
+        worker->child->on_drained = on_drained;
         worker->starting = true;
         supervisor->workers_starting++;
         return;
@@ -356,12 +365,6 @@ spawn(struct worker *worker)
     lose_generations(worker, why);
 }
 
-static uint32_t
-starting_max(void)
-{
-    return (uint32_t)MAX(STARTING_A_CORE * sysconf(_SC_NPROCESSORS_ONLN), STARTING_A_CORE);
-}
-
 static void
 start(struct worker *worker)
 {
@@ -370,7 +373,7 @@ start(struct worker *worker)
     assert(worker->child == NULL);
     if (supervisor->shutdown != NULL || worker->queued)
         return;
-    if (supervisor->workers_starting < starting_max()) {
+    if (supervisor->workers_starting < STARTING_A_CORE * supervisor->cores) {
         spawn(worker);
         return;
     }
@@ -416,6 +419,7 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     worker->threads = child->threads > 0 ? child->threads : supervisor_threads(supervisor, 0);
     child->on_message = on_message;
     child->on_ended = on_ended;
+    child->on_drained = on_drained;
     child->context = worker;
     HASH_ADD_STR(supervisor->workers, name, worker);
     if (retired)

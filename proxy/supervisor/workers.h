@@ -43,6 +43,7 @@ struct worker {
     bool outdated;                      /* of another binary: another one is to take over */
     uint32_t threads;                   /* as it is started, or runs */
     LIST_HEAD(, app_generation) generations;    /* leaving ones too */
+    TAILQ_HEAD(, app_generation) to_load;       /* of them: to be sent when it takes them */
     struct restart restart;
     struct event *timer;                /* owned: its next start */
     UT_hash_handle hh;

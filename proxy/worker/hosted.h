@@ -24,7 +24,6 @@ struct hosted {
     struct worker_app app;
     enum hosted_state state;
     struct tenant *tenant;
-    int text_fd;                    /* owned: the sealed configuration text, for reports */
     struct board *board;            /* owned */
     struct traffic *traffic;        /* owned */
     struct board *next_board;       /* owned: threads are changing to it */

@@ -147,9 +147,9 @@ generation_text_fd(struct app_generation *generation)
 }
 
 void
-generation_leave_text_fd(struct app_generation *generation, int fd)
+generation_leave_text_fd(struct app_generation *generation, int fd, bool other_sends)
 {
-    if (generation->text_fd >= 0)
+    if (generation->text_fd >= 0 || !other_sends)
         close(fd);
     else
         generation->text_fd = fd;

@@ -84,7 +84,7 @@ struct pages_owner generation_pages_owner(const struct app_generation *generatio
 
 /* Its text, sealed: a descriptor of the caller's, or -errno. */
 int generation_text_fd(struct app_generation *generation);
-/* The caller has sent it, and leaves it for whoever sends it next. */
-void generation_leave_text_fd(struct app_generation *generation, int fd);
+/* The caller has sent it, and leaves it for the other one, if that is still to send it. */
+void generation_leave_text_fd(struct app_generation *generation, int fd, bool other_sends);
 
 #endif

@@ -137,7 +137,7 @@ send_load(struct app_generation *generation)
         return rc;
     fill(&message, CONTROL_APP_LOAD, generation, generation->pages);
     rc = child_send(generation->worker->child, &message, fds, ARRAY_SIZE(fds));
-    generation_leave_text_fd(generation, fds[0]);
+    generation_leave_text_fd(generation, fds[0], generation->for_prober);
     close(fds[1]);
     close(fds[2]);
     if (rc < 0)

@@ -27,7 +27,8 @@ static void leave_queue(struct worker *worker);
 
 /* ---- which there are ---- */
 
-/* The same app comes to the same worker whatever else is configured (FNV-1a). */
+/* The same app comes to the same worker whatever else is configured. FNV-1a, whose low bits alone
+ * would put all names that end alike together. */
 static uint32_t
 hash_name(const char *name)
 {
@@ -35,7 +36,8 @@ hash_name(const char *name)
 
     for (; *name != '\0'; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return hash;
+    hash = (hash ^ hash >> 16) * 0x7feb352du;
+    return hash ^ hash >> 15;
 }
 
 void

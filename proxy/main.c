@@ -56,7 +56,7 @@ run_check(int argc, char **argv, void *context)
 static const struct cli_command commands[] = {
     { "check", "[PATH]", "Tell every error of the configuration", run_check },
     { "plan", "[PATH]", "Tell what a changed configuration would do", command_plan },
-    { "reload", NULL, "Read the configuration at once, wait until it applies", command_reload },
+    { "reload", NULL, "Read the files now, wait until they apply", command_reload },
     { "rollback", "APP", "Take an app back to the generation before", command_rollback },
     { "status", "[APP]", "Show the apps of the running supervisor", command_status },
     { "stop", NULL, "Stop the supervisor, wait for its end", command_stop },

@@ -173,22 +173,52 @@ print_moves(const struct plan *plan)
     }
 }
 
+static bool
+exchanges_ports(const struct plan *plan, const char *app)
+{
+    for (size_t i = 0; i < plan->move_count; i++)
+        if (strcmp(plan->moves[i].from, app) == 0 || strcmp(plan->moves[i].to, app) == 0)
+            return true;
+    return false;
+}
+
+static void
+print_refusal(const struct plan *plan, const struct plan_refusal *refusal)
+{
+    char text[ADDRESS_TEXT_BYTES];
+
+    printf("%s: port %s %s", refusal->app, port_text(&refusal->port, text), refusal->reason);
+    if (refusal->certain)
+        printf(": the whole change of %s would be refused%s", refusal->app,
+               exchanges_ports(plan, refusal->app)
+                   ? ", and of the apps that it exchanges ports with"
+                   : "");
+    putchar('\n');
+}
+
+/* It was told as what holds an app back: of a whole file, or of the app. */
+static bool
+is_told(const struct plan *plan, const struct config_error_item *error)
+{
+    bool told = error->app[0] != '\0';
+
+    for (size_t i = 0; !told && i < plan->app_count; i++)
+        told = plan->apps[i].reason != NULL && strcmp(plan->apps[i].reason, error->text) == 0;
+    return told;
+}
+
 static void
 print_trouble(const struct plan_view *view)
 {
-    char text[ADDRESS_TEXT_BYTES];
     bool any = view->refusal_count > 0;
 
-    for (size_t i = 0; i < view->refusal_count; i++) {
-        const struct plan_refusal *refusal = &view->refusals[i];
-
-        printf("%sport %s of %s %s%s\n", i == 0 ? "\n" : "", port_text(&refusal->port, text),
-               refusal->app, refusal->reason,
-               refusal->certain ? ": this change of it would be refused" : "");
-    }
+    if (any)
+        putchar('\n');
+    for (size_t i = 0; i < view->refusal_count; i++)
+        print_refusal(view->plan, &view->refusals[i]);
     for (size_t i = 0; i < view->change->error_count; i++) {
-        if (view->change->errors[i].app[0] != '\0')
-            continue;                   /* it is told as the reason of its app */
+        if (is_told(view->plan, &view->change->errors[i]))
+            continue;
         printf("%s%s\n", any ? "" : "\n", view->change->errors[i].text);
         any = true;
     }

@@ -46,6 +46,36 @@ print_changed(const json_t *change)
            reason[0] != '\0' ? ": " : "", reason);
 }
 
+/* It was told already, with the same reason, as what changed. */
+static bool
+is_told(const json_t *changed, const json_t *held_back)
+{
+    const json_t *change;
+    size_t i;
+
+    json_array_foreach(changed, i, change) {
+        if (strcmp(answer_text(change, "app"), answer_text(held_back, "app")) == 0 &&
+            strcmp(answer_text(change, "op"), "held_back") != 0 &&
+            strcmp(answer_text(change, "reason"), answer_text(held_back, "reason")) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A whole file that is wrong is the reason of its apps. */
+static bool
+is_reason(const json_t *held_back, const char *error)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(held_back, i, item) {
+        if (error == NULL || strcmp(answer_text(item, "reason"), error) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool
 is_pending(const json_t *changed)
 {
@@ -70,16 +100,20 @@ print_result(const json_t *result)
 
     json_array_foreach(changed, i, item)
         print_changed(item);
-    json_array_foreach(held_back, i, item)
-        printf("%s: held back: %s\n", answer_text(item, "app"), answer_text(item, "reason"));
-    json_array_foreach(errors, i, item)
-        printf("%s\n", json_string_value(item));
+    json_array_foreach(held_back, i, item) {
+        if (!is_told(changed, item))
+            printf("%s: held back: %s\n", answer_text(item, "app"), answer_text(item, "reason"));
+    }
+    json_array_foreach(errors, i, item) {
+        if (!is_reason(held_back, json_string_value(item)))
+            printf("%s\n", json_string_value(item));
+    }
     if (json_array_size(changed) + json_array_size(held_back) + json_array_size(errors) == 0)
-        puts("nothing has changed");
+        puts("nothing has changed since the files were read last; see `fproxy status'");
     if (is_pending(changed))
         puts("what is pending goes on; see `fproxy status'");
     else if (!json_is_true(json_object_get(result, "applied")))
-        puts("what is held back stays as it was; `fproxy check' tells every error");
+        puts("the rest stays as it was: mend it, and it is tried again (or by another `fproxy reload')");
 }
 
 static int

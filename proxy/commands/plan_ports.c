@@ -45,6 +45,15 @@ is_left_by_us(const struct trial *trial, const char *owner)
     return !trial->serving && strncmp(owner, worker, sizeof worker - 1) == 0;
 }
 
+static bool
+find_owner(struct trial *trial, uint16_t port, char *owner, size_t bytes)
+{
+    if (trial->owners_searched == OWNERS_MAX)
+        return false;
+    trial->owners_searched++;
+    return port_owner_find(port, owner, bytes);
+}
+
 /* False: nothing stands in the way. */
 static bool
 explain(struct trial *trial, struct plan_refusal *refusal, int rc)
@@ -58,13 +67,12 @@ explain(struct trial *trial, struct plan_refusal *refusal, int rc)
                  rc == -EADDRNOTAVAIL ? "no interface has this address" : strerror(-rc));
         return true;
     }
-    if (trial->owners_searched < OWNERS_MAX &&
-        (trial->owners_searched++, port_owner_find(refusal->port.address.port, owner, sizeof owner))) {
-        snprintf(refusal->reason, sizeof refusal->reason, "is in use by %s", owner);
-        return !is_left_by_us(trial, owner);
+    if (!find_owner(trial, refusal->port.address.port, owner, sizeof owner)) {
+        snprintf(refusal->reason, sizeof refusal->reason, "is in use by another program");
+        return true;
     }
-    snprintf(refusal->reason, sizeof refusal->reason, "is in use by another program");
-    return true;
+    snprintf(refusal->reason, sizeof refusal->reason, "is in use by %s", owner);
+    return !is_left_by_us(trial, owner);
 }
 
 static int

@@ -113,7 +113,7 @@ print_result(const json_t *result)
     if (is_pending(changed))
         puts("what is pending goes on; see `fproxy status'");
     else if (!json_is_true(json_object_get(result, "applied")))
-        puts("the rest stays as it was: mend it, and it is tried again (or by another `fproxy reload')");
+        puts("the rest stays as it was: mend it, or `fproxy reload' tries it again");
 }
 
 static int

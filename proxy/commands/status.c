@@ -235,8 +235,8 @@ command_status(int argc, char **argv, void *context)
         .parser = parse_option,
         .args_doc = "[APP]",
         .doc = "Show the apps of the running supervisor, or one of them.\vTARGETS counts the "
-               "endpoints that are available, of all. Below the table stands why an app is not as it "
-               "is configured. Exit status: 0; 1 when APP is not ready; "
+               "endpoints that are available, of all. Below the table stands why an app is not "
+               "as it is configured. Exit status: 0; 1 when APP is not ready; "
                "2 when no supervisor answers.",
     };
     struct arguments arguments = { .options = context };

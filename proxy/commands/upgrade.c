@@ -149,7 +149,7 @@ is_less(const struct left *left, const struct left *last)
            left->prober != last->prober;
 }
 
-/* The last answer (the caller's) and what is left; NULL: nobody has answered any more. */
+/* The last answer (the caller's) and what is left; NULL: nobody answers any more. */
 static json_t *
 wait_for_end(const struct asked *asked, const json_t *before, const json_t *pids,
              struct left *left)
@@ -166,12 +166,12 @@ wait_for_end(const struct asked *asked, const json_t *before, const json_t *pids
 
         poll(NULL, 0, POLL_MS);
         rc = ask_quietly(asked, "GET", "/v1/status", ASK_TIMEOUT_MS, &status, &now);
+        json_decref(last);
+        last = now;
         if (rc < 0) {
             was_away = was_away || rc != -ETIMEDOUT;    /* that: it is busy closing */
             continue;
         }
-        json_decref(last);
-        last = now;
         look(before, pids, now, was_away, left);
         if (is_less(left, &was))
             deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
@@ -210,7 +210,10 @@ tell_end(const struct asked *asked, const json_t *before, json_t *pids, const js
     size_t workers = count_different(pids);
 
     if (now == NULL) {
-        ask_tell(asked, -ETIMEDOUT);
+        fprintf(stderr,
+                "%s: the new supervisor does not answer at %s; what was connected is served on. "
+                "Look at its log; if it has ended, start `fproxy', which takes over what runs\n",
+                asked->command, asked->socket_path);
         return CLI_NO;
     }
     if (!is_over(left)) {

@@ -125,7 +125,10 @@ promote(struct app *app, bool hand_over)
         journal_close(app, "done", ready ? "" : "not_ready");
     }
     tell(app, hand_over, ready);
-    if (!hand_over && !app->refused.pinned)
+    if (hand_over)
+        return;
+    app->refused.stepping_back = false;
+    if (!app->refused.pinned)
         app_forget_refused(app);
 }
 

@@ -33,7 +33,8 @@ enum load {
 
 struct app_generation {
     uint32_t number;
-    struct app_config config;       /* owned */
+    struct app_config config;       /* owned; without its targets: of them only the count is kept */
+    uint32_t slots;                 /* of its first board */
     char *text;                     /* owned: the canonical text */
     char hash[65];
     char *source;                   /* owned: the file */

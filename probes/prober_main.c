@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/control.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "probes/prober.h"
 
@@ -35,5 +36,6 @@ main(int argc, char **argv)
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     log_init("prober");
+    crash_handler_install("prober");
     return prober_run(CONTROL_FD, is_control(CONTROL_LISTEN_FD) ? CONTROL_LISTEN_FD : -1);
 }

@@ -238,8 +238,11 @@ listeners_unref(struct listeners *listeners, struct listen_port *port)
 }
 
 void
-listen_port_tune(const struct listen_port *port, uint32_t user_timeout_ms)
+listen_port_tune(struct listen_port *port, uint32_t user_timeout_ms)
 {
+    if (port->user_timeout_ms == user_timeout_ms)
+        return;
+    port->user_timeout_ms = user_timeout_ms;
     for (uint32_t i = 0; i < port->count; i++)
         set_int(port->fds[i], IPPROTO_TCP, TCP_USER_TIMEOUT,
                 (int)MIN(user_timeout_ms, INT32_MAX));

@@ -31,6 +31,7 @@ struct listen_port {
     int *fds;                   /* owned */
     uint32_t count;
     uint32_t refs;              /* generations that have it */
+    uint32_t user_timeout_ms;   /* as it was set last */
     const struct app *holder;   /* borrowed: whose clients come; NULL: nobody's yet */
     UT_hash_handle hh;
 };
@@ -71,6 +72,6 @@ int listen_port_add(struct listen_port *port, int fd);
 void listeners_unref(struct listeners *listeners, struct listen_port *port);
 
 /* What connections inherit that are accepted from now on. */
-void listen_port_tune(const struct listen_port *port, uint32_t user_timeout_ms);
+void listen_port_tune(struct listen_port *port, uint32_t user_timeout_ms);
 
 #endif

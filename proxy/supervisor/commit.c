@@ -195,6 +195,16 @@ drain_current(struct app *app)
     app->supervisor->closed_ports_at_ms = clock_monotonic_ms();
 }
 
+/* What an earlier hand-over left with the old worker had time without end; not any more. */
+static void
+drain_leaving(struct app *app)
+{
+    struct app_generation *leaving;
+
+    LIST_FOREACH(leaving, &app->leaving, of_app)
+        worker_link_drain(leaving, leaving->config.drain_timeout_ms);
+}
+
 void
 commit_removal(struct app *app)
 {
@@ -206,6 +216,7 @@ commit_removal(struct app *app)
         app->begun_at_ms = clock_monotonic_ms();
         journal_open(app, 0);
     }
+    drain_leaving(app);
     if (app->current != NULL)
         drain_current(app);
     app_enter(app, APP_STOPPING);

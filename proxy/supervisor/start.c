@@ -262,11 +262,7 @@ decide(struct supervisor *supervisor)
         return -1;
     }
     supervisor->settings = *config_set_settings(supervisor->set);
-    if (live_settings_log(supervisor) < 0 || live_settings_seal(supervisor) < 0)
-        return -1;
-    /* They have it from their first line on, before their settings arrive. */
-    setenv("FPROXY_LOG", log_level_name(log_get_level()), 1);
-    return 0;
+    return live_settings_log(supervisor) < 0 || live_settings_seal(supervisor) < 0 ? -1 : 0;
 }
 
 /* ---- all of it ---- */

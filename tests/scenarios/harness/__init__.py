@@ -1,10 +1,10 @@
 """What scenarios are made of: a daemon, targets, clients, and waiting with a deadline."""
-from .clients import (Load, ask, asks, connect, ending, outcome, read_all, reset)
-from .daemon import Daemon, app, quoted
+from .clients import (Load, Talk, ask, asks, connect, ending, outcome, read_all, reset)
+from .daemon import Daemon, app, apps_text, quoted
 from .dns import DnsServer
 from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_ports,
                       hang, is_alive, pss_bytes, until)
 from .network import own_network
-from .targets import EchoProcess, SmallQueue, Target, answer, echo
+from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -79,6 +79,65 @@ def reset(sock):
     sock.close()
 
 
+class Talk:
+    """A connection that talks with an echo all the while: `said` is what came back intact.
+    `ended` is None while it lasts; then "fin", "reset", "timeout" or "garbled"."""
+
+    def __init__(self, port, host="127.0.0.1", pause=0.02, greeting=0):
+        self.sock = connect(port, host)
+        self.greeting = b""
+        while len(self.greeting) < greeting:
+            part = self.sock.recv(greeting - len(self.greeting))
+            assert part, "it was not greeted"
+            self.greeting += part
+        self.said = 0
+        self.ended = None
+        self.ended_at = None
+        self._pause = pause
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        ended = None
+        while ended is None and not self._ends.is_set():
+            ended = self._exchange(b"%015d|" % self.said)
+            self._ends.wait(self._pause)
+        self.ended_at = time.monotonic()
+        self.ended = ended or "closed"
+        self.sock.close()
+
+    def _exchange(self, words):
+        try:
+            self.sock.sendall(words)
+            back = b""
+            while len(back) < len(words):
+                part = self.sock.recv(len(words) - len(back))
+                if not part:
+                    return "fin"
+                back += part
+        except TimeoutError:
+            return "timeout"
+        except OSError:
+            return "reset"
+        if back != words:
+            return "garbled"
+        self.said += 1
+        return None
+
+    def lasts(self):
+        """It goes on: something more comes back from now on."""
+        said = self.said
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.ended is None and self.said < said + 2 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self.ended is None and self.said >= said + 2
+
+    def close(self):
+        self._ends.set()
+        self._thread.join()
+
+
 class Load:
     """Clients that come one after the other, `rate` a second, whether earlier ones are done
     or not. Results are (begin, seconds it took, outcome), the times monotonic."""
@@ -103,6 +162,10 @@ class Load:
         begin = time.monotonic()
         said = outcome(self.port, timeout=self.timeout)
         self.results.append((begin, time.monotonic() - begin, said))
+
+    def failed(self, *answers):
+        """Those that got none of these answers until now."""
+        return [result for result in list(self.results) if result[2] not in answers]
 
     def done(self):
         """How many are done."""

@@ -1,8 +1,10 @@
 """The daemon: its directories, its life, and what can be asked of it."""
+import http.client
 import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import uuid
@@ -14,6 +16,7 @@ REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime erro
                     r"Assertion .* failed)")
 END_S = 10
 LOG_BYTES = 20000
+ACT_S = 30
 SETTLED = ("ready", "degraded", "panic", "unavailable", "config_error")
 
 
@@ -34,6 +37,11 @@ def app(name, ports, targets, more="", probe='interval = "250ms"; timeout = "250
             f'  probe = {{ {probe} }};\n  {more} }}')
 
 
+def apps_text(*apps, more=""):
+    """The text of a file with these apps (see app()) and whatever else it has to say."""
+    return f"{more}\napps = (\n{','.join(apps)}\n);\n"
+
+
 class Daemon:
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -52,7 +60,16 @@ class Daemon:
 
     def write_apps(self, *apps, more="", file="10-apps.conf"):
         """A file with these apps (see app()) and whatever else it has to say."""
-        self.write(file, f"{more}\napps = (\n{','.join(apps)}\n);\n")
+        self.write(file, apps_text(*apps, more=more))
+
+    def replace(self, name, text):
+        """Written beside it and renamed over it: nobody sees half of it."""
+        beside = self.directory / f"{name}.new"
+        beside.write_text(text)
+        beside.rename(self.config / name)
+
+    def replace_apps(self, *apps, more="", file="10-apps.conf"):
+        self.replace(file, apps_text(*apps, more=more))
 
     # ---- life ----
 
@@ -150,6 +167,45 @@ class Daemon:
                 os.kill(pid, signal.SIGKILL)
             print(self.log()[-LOG_BYTES:])      # pytest shows it when the scenario failed
 
+    # ---- what it is told to do ----
+
+    def _admin(self, method, path):
+        """(status, what it says) of the admin socket, whose path may be too long to connect."""
+        directory = os.open(self.runtime, os.O_PATH | os.O_DIRECTORY)
+        connection = http.client.HTTPConnection("fproxy")
+        try:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(ACT_S * SLOWNESS)
+            connection.sock.connect(f"/proc/self/fd/{directory}/admin.sock")
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+            os.close(directory)
+
+    def reload(self):
+        """Reads the files again, and waits for what comes of it: {"applied", "changed",
+        "held_back", "errors"}."""
+        status, result = self._admin("POST", "/v1/reload")
+        assert status == 200, result
+        return result
+
+    def apply(self):
+        """A reload of which nothing is held back."""
+        result = self.reload()
+        assert result["applied"], f"{result}\n{self.log()[-LOG_BYTES:]}"
+
+    def rollback(self, name):
+        """Back to the generation before: {"outcome", ...}, or {"error"}."""
+        return self._admin("POST", f"/v1/apps/{name}/rollback")[1]
+
+    def running(self, name):
+        """What runs of the app, in detail; None: nothing."""
+        status, answer = self._admin("GET", "/v1/running")
+        assert status == 200, answer
+        return next((app for app in answer["apps"] if app["name"] == name), None)
+
     # ---- what it tells ----
 
     def log(self):
@@ -175,6 +231,18 @@ class Daemon:
         assert answer.stdout, answer.stderr
         status = json.loads(answer.stdout)
         return next(app for app in status["apps"] if app["name"] == name) if name else status
+
+    def names(self):
+        """Those of all apps that it knows."""
+        return [app["name"] for app in self.status()["apps"]]
+
+    def until_rollout(self, name, outcome, within=10):
+        """Waits until the last rollout ended like this; the app's status."""
+        def ended():
+            status = self.status(name)
+            return status if (status["last_rollout"] or {}).get("outcome") == outcome else None
+
+        return until(ended, within, f"the last rollout of {name} is {outcome}")
 
     def inspect(self, name):
         """The app of `fproxy-probe inspect --json`."""

@@ -12,6 +12,14 @@ def echo(sock):
         sock.sendall(data)
 
 
+def greet(name):
+    """Says its name first, and is an echo then."""
+    def serve(sock):
+        sock.sendall(name.encode())
+        echo(sock)
+    return serve
+
+
 def answer(text):
     """Reads until FIN, then says `text`."""
     def serve(sock):

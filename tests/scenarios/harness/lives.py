@@ -53,6 +53,17 @@ def roles(daemon):
     return {pid: Path(words[0]).name for pid, words in daemon.children()}
 
 
+def listeners(port):
+    """The kernel's numbers of the sockets that listen on this port: others are other sockets."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == "0A":
+                found.add(fields[9])
+    return found
+
+
 class Conversation:
     """A long connection to an echo: bytes go and come back all the time, checked, until it is
     finished. `done` counts the exchanges, `trouble` says what went wrong."""

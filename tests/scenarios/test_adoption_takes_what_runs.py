@@ -150,4 +150,7 @@ def test_a_drain_that_goes_on_ends_in_time(daemon, started):
     stays.goes_on()
     until(lambda: len(list(daemon.runtime.glob("traffic-web.*"))) == 1,
           what="nothing of the old generation is left")
+    # It may have been killed before that was written.
+    until(lambda: daemon.sql("SELECT generation FROM last_good_config") ==
+          [(daemon.status("web")["generation"],)], what="what runs is known as good")
     assert sorted(roles(daemon).values()) == ["fproxy-prober", "fproxy-worker"]

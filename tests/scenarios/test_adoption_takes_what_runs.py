@@ -113,7 +113,7 @@ def test_in_the_middle_of_a_drain(daemon, started):
     stays, leaves = started(Conversation(port)), started(Conversation(leaving_port))
     daemon.write_apps(app("web", [port], [echo], long))
     assert reload(daemon)["applied"]
-    assert outcome(leaving_port) == "refused"
+    until(lambda: outcome(leaving_port) == "refused", what="that port is closed")
     number = generations(daemon)
 
     kill_supervisor(daemon)

@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from .http import request
 from .machine import BIN, SLOWNESS, until
 
 REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
@@ -84,6 +85,11 @@ class Daemon:
 
     def settled(self):
         assert self.process.poll() is None, f"it has ended:\n{self.log()}"
+        try:
+            if "starts" in request(self, "GET", "/readyz")[1]:
+                return False        # it has not read the configuration yet
+        except OSError:
+            return False
         status = self.try_status()
         return status is not None and all(app["state"] in SETTLED and app["last_rollout"] and
                                           app["last_rollout"]["outcome"]

@@ -45,6 +45,7 @@ class Daemon:
         self.config.mkdir(exist_ok=True)
         self.mark = f"FPROXY_SCENARIO={uuid.uuid4().hex}"
         self.process = None
+        self.bin = BIN                  # where it is started from
 
     # ---- configuration ----
 
@@ -71,7 +72,7 @@ class Daemon:
     def launch(self, arguments=(), prefix=(), **environment):
         """Starts the daemon and does not wait for anything."""
         assert self.process is None
-        command = [*prefix, BIN / "fproxy", "--config", self.config, *self.places(), *arguments]
+        command = [*prefix, self.bin / "fproxy", "--config", self.config, *self.places(), *arguments]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment(**environment))

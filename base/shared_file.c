@@ -33,10 +33,10 @@ shared_file_create(int dir_fd, const char *name, size_t bytes)
     assert(bytes > 0);
     assert(strchr(name, '/') == NULL);
 
-    /* A new inode: whoever still maps the old file keeps it as it is. */
-    if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-        return -errno;
+    /* A new inode: whoever still maps an old file keeps it as it is. */
     fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd < 0 && errno == EEXIST && unlinkat(dir_fd, name, 0) == 0)
+        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (fd < 0)
         return -errno;
     rc = allocate(fd, bytes);

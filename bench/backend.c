@@ -2,8 +2,9 @@
  * bench_backend - a target that costs little itself: it answers each 64-byte request with
  * as many bytes as the request names.
  *
- *   bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...]
+ *   bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...] [--mark CHARACTER]
  *
+ * Its answers consist of the mark, so that a client knows which of two it reached.
  * Prints "ready" once it listens. On SIGUSR1 it becomes a black hole: a socket filter drops
  * every packet that arrives for its listening sockets, so a SYN is neither answered nor
  * refused, as with a host that vanished.
@@ -197,10 +198,14 @@ main(int argc, char **argv)
     struct sigaction action = { .sa_handler = on_signal };
     unsigned count;
 
-    if (argc != 3 || strcmp(argv[1], "--listen") != 0) {
-        fprintf(stderr, "usage: bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...]\n");
+    if ((argc != 3 && argc != 5) || strcmp(argv[1], "--listen") != 0
+        || (argc == 5 && strcmp(argv[3], "--mark") != 0)) {
+        fprintf(stderr, "usage: bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...] "
+                        "[--mark CHARACTER]\n");
         return 2;
     }
+    if (argc == 5)
+        memset(chunk, argv[4][0], sizeof chunk);
     descriptors_raise();
     sigaction(SIGUSR1, &action, NULL);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);

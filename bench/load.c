@@ -5,13 +5,14 @@
  *   keep   requests on kept connections, closed loop (also bulk and stream: long answers)
  *   hold   opens all connections, one request on each, then holds them until stdin ends
  *   open   a new connection for each request, at a fixed rate whatever the answers do;
- *          times count from the moment a client was due
+ *          times count from the moment a client was due; SIGTERM: no more new ones
  *
  * Prints one line of JSON. Answers are thrown away in the kernel (MSG_TRUNC).
  */
 #include <argp.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ static struct client *clients;      /* opt.clients of them */
 static struct client *free_clients;
 static unsigned busy, held, started;
 static int epoll_fd;
+static volatile sig_atomic_t stop_wanted;
 static struct wire_request request = { .magic = WIRE_MAGIC };
 
 static void
@@ -254,13 +256,23 @@ run_closed(void)
 }
 
 static void
+on_term(int signal_number)
+{
+    stop_wanted = 1;
+}
+
+static void
 run_open(void)
 {
+    struct sigaction action = { .sa_handler = on_term };
     uint64_t total = (uint64_t)(opt.rate * (double)opt.duration_ns / 1e9), due_ns, now_ns;
     uint64_t first_ns = time_ns();
 
+    sigaction(SIGTERM, &action, NULL);
     measure_begin(first_ns);
     while (started < total || busy > 0) {
+        if (stop_wanted)
+            total = started;
         due_ns = first_ns + (uint64_t)(started * 1e9 / opt.rate);
         now_ns = time_ns();
         if (started < total && now_ns >= due_ns) {

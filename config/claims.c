@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORTS = 65536, BUCKETS = 65536 };
+enum { BUCKETS = 8192 };
 
-/* Lists are indices into `all`, plus one; 0 ends them. */
+/* Lists are indices into `all`, plus one; 0 ends them. Ports share the buckets. */
 struct claims {
     struct claim *all; /* owned */
     uint32_t count, room;
-    uint32_t wide[PORTS];     /* of a port: those of every address (of a family) */
-    uint32_t narrow[PORTS];   /* of a port: those of one address ... */
+    uint32_t wide[BUCKETS];   /* by port: those of every address (of a family) */
+    uint32_t narrow[BUCKETS]; /* by port: those of one address ... */
     uint32_t hashed[BUCKETS]; /* ... and the same ones by address and port: many apps may
                                * listen on one port, each at an address of its own */
 };
@@ -57,9 +57,9 @@ claims_reset(struct claims *claims)
         const struct address *address = &claims->all[i].address;
 
         if (is_wide(address)) {
-            claims->wide[address->port] = 0;
+            claims->wide[address->port % BUCKETS] = 0;
         } else {
-            claims->narrow[address->port] = 0;
+            claims->narrow[address->port % BUCKETS] = 0;
             claims->hashed[bucket(address)] = 0;
         }
     }
@@ -94,9 +94,9 @@ claims_add(struct claims *claims, const struct address *address, const struct po
     claim = &claims->all[claims->count++];
     *claim = (struct claim){ .address = *address, .owner = owner, .span = span };
     if (is_wide(address)) {
-        list = &claims->wide[address->port];
+        list = &claims->wide[address->port % BUCKETS];
     } else {
-        list = &claims->narrow[address->port];
+        list = &claims->narrow[address->port % BUCKETS];
         hashed = &claims->hashed[bucket(address)];
         claim->next_hashed = *hashed;
         *hashed = claims->count;
@@ -122,7 +122,7 @@ claims_walk(struct claims_walk *walk, const struct claims *claims,
 {
     *walk = (struct claims_walk){ .claims = claims,
                                   .address = address,
-                                  .at = claims->wide[address->port],
+                                  .at = claims->wide[address->port % BUCKETS],
                                   .list = CLAIMS_WIDE };
 }
 
@@ -133,7 +133,7 @@ next_list(struct claims_walk *walk)
     if (walk->list != CLAIMS_WIDE)
         return false;
     walk->list = is_wide(walk->address) ? CLAIMS_NARROW : CLAIMS_HASHED;
-    walk->at = walk->list == CLAIMS_NARROW ? walk->claims->narrow[walk->address->port]
+    walk->at = walk->list == CLAIMS_NARROW ? walk->claims->narrow[walk->address->port % BUCKETS]
                                            : walk->claims->hashed[bucket(walk->address)];
     return true;
 }

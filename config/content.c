@@ -111,9 +111,9 @@ check_port(struct claims *scratch, const struct address *address, const struct p
     before = claims_next(&walk);
     if (before == NULL)
         return claims_add(scratch, address, span, NULL);
-    ports_told_add(told, address, span->line,
-                   &(struct port_holder){ .line = before->span->line,
-                                          .address = before->address });
+    ports_told_add(
+        told, address, span->line,
+        &(struct port_holder){ .line = before->span->line, .address = before->address });
     return 0;
 }
 

@@ -69,10 +69,9 @@ void
 errors_add(void *context, unsigned line, const char *key, const char *message)
 {
     struct error_sink *sink = context;
-    struct config_error error = { .file = (char *)sink->file,
-                                  .line = line,
-                                  .key = (char *)key,
-                                  .message = (char *)message };
+    struct config_error error = {
+        .file = (char *)sink->file, .line = line, .key = (char *)key, .message = (char *)message
+    };
 
     snprintf(error.app, sizeof error.app, "%s", sink->app);
     if (error_list_copy(sink->list, &error) < 0)
@@ -86,22 +85,6 @@ error_list_fini(struct error_list *list)
         error_fini(&list->errors[i]);
     free(list->errors);
     *list = (struct error_list){ 0 };
-}
-
-/* What was told first stays first: qsort() alone does not promise it, and errors of one list
- * lie in the order in which they were told. */
-int
-error_order(const void *a, const void *b)
-{
-    const struct config_error *one = *(const struct config_error *const *)a;
-    const struct config_error *other = *(const struct config_error *const *)b;
-    int order = strcmp(one->file, other->file);
-
-    if (order != 0)
-        return order;
-    if (one->line != other->line)
-        return one->line < other->line ? -1 : 1;
-    return one < other ? -1 : one > other;
 }
 
 char *

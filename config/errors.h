@@ -29,7 +29,4 @@ int error_list_copy(struct error_list *list, const struct config_error *error);
 
 void error_list_fini(struct error_list *list);
 
-/* By file and line, for qsort() over pointers to errors that lie in order of being told. */
-int error_order(const void *a, const void *b);
-
 #endif

@@ -39,7 +39,7 @@ app_facts_create(const struct app_draft *draft, struct app_facts **out)
 static int
 append_text(struct app_facts **facts, const char *text)
 {
-    size_t bytes = sizeof **facts + (*facts)->span_count * sizeof (*facts)->spans[0];
+    size_t bytes = sizeof **facts + (*facts)->span_count * sizeof(*facts)->spans[0];
     struct app_facts *grown = realloc(*facts, bytes + strlen(text) + 1);
 
     if (grown == NULL)

@@ -39,7 +39,7 @@ config_set_destroy(struct config_set *set)
     if (set == NULL)
         return;
     HASH_ITER(hh, set->entries, entry, next)
-        set_entry_free(set, entry);
+    set_entry_free(set, entry);
     set_files_free(set);
     set_groups_free(set);
     error_list_fini(&set->errors);
@@ -58,31 +58,32 @@ set_settle(struct config_set *set)
 {
     int rc = 1;
 
+    set->settled = false;
     for (int i = 0; i < REFRESHES_MAX && rc == 1; i++) {
         error_list_fini(&set->errors);
         rc = set_groups_settle(set);
         if (rc == 0 && set->path_error == 0)
             rc = set_files_refresh(set);
     }
-    return rc < 0 ? rc : set_contest(set);
+    if (rc >= 0)
+        rc = set_contest(set);
+    set->settled = rc == 0;
+    return rc;
 }
 
 /* After files were looked at with the result `rc`. */
 static int
 settle_look(struct config_set *set, int rc)
 {
-    int settled;
-
     if (rc != set->path_error) {
         set->path_error = rc;
         set->dirty = true;
     }
-    if (!set->dirty)
+    if (!set->dirty && set->settled)
         return rc;
     set->revision++;
-    settled = set_settle(set);
-    if (settled < 0 && set->path_error == 0)
-        set->path_error = settled; /* without memory nothing is known */
+    if (set_settle(set) < 0)
+        return -ENOMEM;
     return set->path_error;
 }
 

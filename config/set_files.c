@@ -12,8 +12,6 @@
 #include "config/files.h"
 #include "config/set_priv.h"
 
-enum { YOUNG_MS = 1000 };
-
 static void
 file_free(struct set_file *file)
 {
@@ -89,141 +87,6 @@ set_files_find(const struct config_set *set, const char *path)
     return file != NULL && strcmp(file->path, path) == 0 ? file : NULL;
 }
 
-static struct file_identity
-identity_of(const struct stat *stat)
-{
-    return (struct file_identity){ .device = stat->st_dev,
-                                   .inode = stat->st_ino,
-                                   .bytes = stat->st_size,
-                                   .modified = stat->st_mtim,
-                                   .changed = stat->st_ctim };
-}
-
-static bool
-same_time(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool
-same_identity(const struct file_identity *a, const struct file_identity *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
-           same_time(&a->modified, &b->modified) && same_time(&a->changed, &b->changed);
-}
-
-/* Times of files are coarse: what is written right after it was read may look the same. */
-static bool
-is_young(const struct file_identity *identity)
-{
-    int64_t before_ms = clock_wall_ms() - YOUNG_MS;
-    int64_t changed_ms =
-        identity->changed.tv_sec * (int64_t)1000 + identity->changed.tv_nsec / 1000000;
-    int64_t modified_ms =
-        identity->modified.tv_sec * (int64_t)1000 + identity->modified.tv_nsec / 1000000;
-
-    return changed_ms > before_ms || modified_ms > before_ms;
-}
-
-static uint64_t
-hash_of(const char *text, size_t bytes)
-{
-    uint64_t hash = 14695981039346656037u;
-
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
-    return hash;
-}
-
-static void
-replace_content(struct config_set *set, struct set_file *file, struct content *content)
-{
-    content_fini(&file->content);
-    file->content = *content;
-    set->dirty = true;
-}
-
-static int
-take_text(struct config_set *set, struct set_file *file, const char *text, size_t bytes)
-{
-    uint64_t hash = hash_of(text, bytes);
-    struct content content;
-    int rc;
-
-    if (file->content_known && file->text_hash == hash &&
-        file->defaults_version == set->defaults_version)
-        return 0;
-    rc = content_read(&content, file->path, text, bytes, &set->defaults, set->wanted);
-    if (rc < 0) {
-        content_fini(&content);
-        return rc;
-    }
-    replace_content(set, file, &content);
-    free(file->unreadable);
-    file->unreadable = NULL;
-    file->content_known = true;
-    file->text_hash = hash;
-    file->defaults_version = set->defaults_version;
-    return 0;
-}
-
-static int
-take_trouble(struct config_set *set, struct set_file *file, const char *why)
-{
-    struct content content;
-    char *copy;
-    int rc;
-
-    file->identity = (struct file_identity){ 0 }; /* is tried again at every look */
-    file->again_at_ms = 0;
-    file->content_known = false;
-    file->defaults_version = set->defaults_version;
-    if (file->unreadable != NULL && strcmp(file->unreadable, why) == 0)
-        return 0;
-    copy = strdup(why);
-    rc = content_unreadable(&content, file->path, why);
-    if (rc < 0 || copy == NULL) {
-        content_fini(&content);
-        free(copy);
-        return -ENOMEM;
-    }
-    replace_content(set, file, &content);
-    free(file->unreadable);
-    file->unreadable = copy;
-    return 0;
-}
-
-/* A file that is young is read once more later; but once, for the clock of a file server may
- * be ahead of ours. */
-static void
-note_identity(struct set_file *file, const struct stat *stat)
-{
-    struct file_identity identity = identity_of(stat);
-    bool once_more = file->again_at_ms != 0 && same_identity(&identity, &file->identity);
-
-    file->identity = identity;
-    file->again_at_ms = is_young(&identity) && !once_more ? clock_monotonic_ms() + YOUNG_MS : 0;
-}
-
-static int
-read_file(struct config_set *set, struct set_file *file)
-{
-    char why[DETAIL_BYTES], *text;
-    struct stat stat;
-    size_t bytes;
-    int rc;
-
-    if (file->kept != NULL)
-        return take_text(set, file, file->kept, file->kept_bytes);
-    text = file_read(file->path, &bytes, &stat, why);
-    if (text == NULL)
-        return take_trouble(set, file, why);
-    note_identity(file, &stat);
-    rc = take_text(set, file, text, bytes);
-    free(text);
-    return rc;
-}
-
 /* A file that was found: is it due to be read? */
 static void
 inspect(struct config_set *set, struct set_file *file, int directory, uint64_t now_ms)
@@ -236,8 +99,8 @@ inspect(struct config_set *set, struct set_file *file, int directory, uint64_t n
         file->due = true;
         return;
     }
-    identity = identity_of(&stat);
-    if (!same_identity(&identity, &file->identity) ||
+    identity = set_file_identity(&stat);
+    if (!set_file_is(file, &identity) ||
         (file->again_at_ms != 0 && file->again_at_ms <= now_ms))
         file->due = true;
 }
@@ -371,7 +234,7 @@ read_due(struct config_set *set)
 
     for (size_t i = 0; i < set->file_count && rc == 0; i++)
         if (set->files[i]->due)
-            set->files[i]->due = (rc = read_file(set, set->files[i])) < 0;
+            set->files[i]->due = (rc = set_file_read(set, set->files[i])) < 0;
     plan_again(set);
     return rc;
 }
@@ -474,5 +337,5 @@ set_files_add(struct config_set *set, const char *path, char *text, size_t bytes
     file->kept_bytes = bytes;
     file->due = false;
     file->seen_at = set->looks;
-    return read_file(set, file);
+    return set_file_read(set, file);
 }

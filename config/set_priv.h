@@ -1,9 +1,11 @@
 /*
  * set_priv - what the parts of a configuration set share.
  *
- *   set_files.c    which files there are; reads those that changed
+ *   set_files.c    which files there are, and which ones changed
+ *   set_read.c     reads one
  *   set_groups.c   `daemon` and `defaults`: which ones hold
- *   set_contest.c  apps against each other: who has a name and a port
+ *   set_contest.c  apps against each other: who has a name
+ *   set_ports.c    ... and who has a port
  *   set_take.c     the difference to what was taken before
  *   set.c          the order of all that
  */
@@ -77,6 +79,7 @@ struct set_group {
 struct config_set {
     char *path;                 /* owned; without slashes at its end */
     int path_error;
+    bool settled;               /* what holds was decided, with all that was read */
     bool dirty;                 /* something was read since apps were compared last */
     uint64_t looks, revision, takes, again_at_ms;
     struct set_file *files_by_name; /* owned */
@@ -106,6 +109,11 @@ int set_files_look_young(struct config_set *set, uint64_t now_ms);
 int set_files_refresh(struct config_set *set);
 /* A text as the file `path`; it is taken over: on the heap, a NUL byte behind it. 0 or -ENOMEM. */
 int set_files_add(struct config_set *set, const char *path, char *text, size_t bytes);
+/* Who the file is, and whether it is another one than the one that was read. */
+struct file_identity set_file_identity(const struct stat *stat);
+bool set_file_is(const struct set_file *file, const struct file_identity *identity);
+/* Reads it, and replaces what was known of it. 0, whatever is wrong with it, or -ENOMEM. */
+int set_file_read(struct config_set *set, struct set_file *file);
 /* NULL: not found. */
 struct set_file *set_files_find(const struct config_set *set, const char *path);
 void set_files_free(struct config_set *set);
@@ -119,6 +127,10 @@ int set_contest(struct config_set *set);
 /* The entry of a name, made where there is none; NULL without memory. */
 struct set_entry *set_entry_get(struct config_set *set, const char *name);
 void set_entry_free(struct config_set *set, struct set_entry *entry);
+/* It is broken; `reason` is taken over. 0, or -ENOMEM when that is NULL. */
+int set_entry_break(struct set_entry *entry, char *reason);
+/* The part about ports, of the apps in set->order. 0 or -ENOMEM. */
+int set_contest_ports(struct config_set *set);
 
 /* Reads again what needs it and compares, after anything changed. 0 or -ENOMEM. */
 int set_settle(struct config_set *set);

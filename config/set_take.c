@@ -64,13 +64,14 @@ add_items(const struct config_set *set, struct config_change *change)
     int rc = 0;
 
     HASH_ITER(hh, set->entries, entry, next)
-        count += entry->now != NOW_ABSENT ? differs(entry) : entry->taken != TAKEN_NEVER;
+    count += entry->now != NOW_ABSENT ? differs(entry) : entry->taken != TAKEN_NEVER;
     if (count == 0)
         return 0;
     change->items = calloc(count, sizeof *change->items);
     if (change->items == NULL)
         return -ENOMEM;
-    HASH_ITER(hh, set->entries, entry, next) {
+    HASH_ITER(hh, set->entries, entry, next)
+    {
         if (entry->now == NOW_ABSENT && entry->taken != TAKEN_NEVER && rc == 0)
             rc = add_item(change, entry);
     }
@@ -93,33 +94,76 @@ add_group(const struct config_set *set, const struct set_group *group,
     return copy(&item->text, group->text) && copy(&item->source, group->source) ? 0 : -ENOMEM;
 }
 
+/* What was told first stays first where file and line are the same. */
+struct told_error {
+    const struct config_error *error;
+    size_t at;
+};
+
+static int
+told_order(const void *a, const void *b)
+{
+    const struct told_error *one = a, *other = b;
+    int order = strcmp(one->error->file, other->error->file);
+
+    if (order != 0)
+        return order;
+    if (one->error->line != other->error->line)
+        return one->error->line < other->error->line ? -1 : 1;
+    return one->at < other->at ? -1 : 1;
+}
+
+static void
+append_errors(struct told_error *all, size_t *count, const struct error_list *list)
+{
+    for (size_t i = 0; i < list->count; i++, (*count)++)
+        all[*count] = (struct told_error){ &list->errors[i], *count };
+}
+
+/* All lists there are; NULL for `all`: counts only. */
+static void
+collect_errors(const struct config_set *set, struct told_error *all, size_t *count)
+{
+    const struct error_list none = { 0 };
+
+    *count = 0;
+    for (size_t i = 0; i < set->file_count + GROUPS + 1; i++) {
+        const struct error_list *list = &none;
+        size_t group = i - set->file_count;
+
+        if (i < set->file_count)
+            list = &set->files[i]->content.errors;
+        else if (group == GROUPS)
+            list = &set->errors;
+        else if (set->groups[group].file != NULL)
+            list = &set->groups[group].file->content.groups[group]->errors;
+        if (all != NULL)
+            append_errors(all, count, list);
+        else
+            *count += list->count;
+    }
+}
+
 const struct config_error **
 set_errors(const struct config_set *set, size_t *count)
 {
-    const struct config_error **all;
-    size_t total = set->errors.count;
+    const struct config_error **errors;
+    struct told_error *all;
 
-    for (size_t i = 0; i < set->file_count; i++)
-        total += set->files[i]->content.errors.count;
-    for (int i = 0; i < GROUPS; i++)
-        if (set->groups[i].file != NULL)
-            total += set->groups[i].file->content.groups[i]->errors.count;
-    all = calloc(total + 1, sizeof *all);
-    if (all == NULL)
+    collect_errors(set, NULL, count);
+    errors = calloc(*count + 1, sizeof(*errors));
+    all = calloc(*count + 1, sizeof *all);
+    if (errors == NULL || all == NULL) {
+        free(errors);
+        free(all);
         return NULL;
-    *count = 0;
-#define APPEND(list)                                                                           \
-    for (size_t k = 0; k < (list)->count; k++)                                                 \
-    all[(*count)++] = &(list)->errors[k]
-    for (size_t i = 0; i < set->file_count; i++)
-        APPEND(&set->files[i]->content.errors);
-    for (int i = 0; i < GROUPS; i++)
-        if (set->groups[i].file != NULL)
-            APPEND(&set->groups[i].file->content.groups[i]->errors);
-    APPEND(&set->errors);
-#undef APPEND
-    qsort(all, *count, sizeof *all, error_order);
-    return all;
+    }
+    collect_errors(set, all, count);
+    qsort(all, *count, sizeof *all, told_order);
+    for (size_t i = 0; i < *count; i++)
+        errors[i] = all[i].error;
+    free(all);
+    return errors;
 }
 
 static int
@@ -131,8 +175,8 @@ text_order(const void *a, const void *b)
 static bool
 was_told(const struct config_set *set, const char *text)
 {
-    return set->told_count > 0 && bsearch(&text, set->told, set->told_count, sizeof *set->told,
-                                          text_order) != NULL;
+    return set->told_count > 0 &&
+           bsearch(&text, set->told, set->told_count, sizeof *set->told, text_order) != NULL;
 }
 
 static int
@@ -161,9 +205,8 @@ add_errors(const struct config_set *set, struct config_change *change, char **to
 
     if (set->path_error < 0) {
         told[*told_count] = set_path_error_text(set);
-        rc = told[*told_count] == NULL
-                 ? -ENOMEM
-                 : add_error(set, change, "", told[(*told_count)++]);
+        rc = told[*told_count] == NULL ? -ENOMEM
+                                       : add_error(set, change, "", told[(*told_count)++]);
     }
     all = set_errors(set, &count);
     if (all == NULL)
@@ -224,7 +267,8 @@ commit(struct config_set *set, char **told, size_t told_count)
 {
     struct set_entry *entry, *next;
 
-    HASH_ITER(hh, set->entries, entry, next) {
+    HASH_ITER(hh, set->entries, entry, next)
+    {
         if (entry->now == NOW_ABSENT)
             set_entry_free(set, entry);
         else
@@ -267,11 +311,15 @@ make(const struct config_set *set, struct config_change *change, char **told,
 int
 config_set_take(struct config_set *set, struct config_change **out)
 {
-    struct config_change *change = calloc(1, sizeof *change);
-    char **told = calloc(CONFIG_ERRORS_MAX + 1, sizeof *told);
+    struct config_change *change;
     size_t told_count = 0;
+    char **told;
     int rc = -ENOMEM;
 
+    if (!set->settled && set_settle(set) < 0)
+        return -ENOMEM; /* it is not known what holds: nothing is said */
+    change = calloc(1, sizeof *change);
+    told = calloc(CONFIG_ERRORS_MAX + 1, sizeof *told);
     if (change != NULL && told != NULL)
         rc = make(set, change, told, &told_count);
     if (rc == 0) {

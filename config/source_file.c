@@ -22,25 +22,25 @@
 #include "config/watch.h"
 
 enum {
-    SETTLE_MS = 200,       /* of quiet, before it is looked ... */
-    SETTLE_MAX_MS = 1000,  /* ... but no longer than this after the first event */
-    TICK_MS = 20,          /* while it settles: events are taken together */
-    SWEEP_MS = 10000,      /* for what inotify does not tell */
-    RETRY_MS = 1000,       /* when there was no memory for a change */
+    SETTLE_MS = 200,      /* of quiet, before it is looked ... */
+    SETTLE_MAX_MS = 1000, /* ... but no longer than this after the first event */
+    TICK_MS = 20,         /* while it settles: events are taken together */
+    SWEEP_MS = 10000,     /* for what inotify does not tell */
+    RETRY_MS = 1000,      /* when there was no memory for a change */
     STOP_GRACE_MS = 2000,
-    RELOOKS_MAX = 3,       /* when new watches are found again and again */
+    RELOOKS_MAX = 3, /* when new watches are found again and again */
 };
 
 struct config_source {
     config_change_fn *on_change;
     void *context;
-    struct event *event;            /* owned by the loop's thread */
+    struct event *event; /* owned by the loop's thread */
     pthread_t thread;
-    int wake_fd, tell_fd;           /* eventfds: to the thread, to the loop */
+    int wake_fd, tell_fd; /* eventfds: to the thread, to the loop */
 
     pthread_mutex_t lock;
-    struct config_change *waiting;  /* for the loop; NULL: there is room */
-    bool wants_room;                /* the thread has more to tell */
+    struct config_change *waiting; /* for the loop; NULL: there is room */
+    bool wants_room;               /* the thread has more to tell */
     bool asked, stopping, ended, abandoned;
     uint64_t asked_token;
 
@@ -50,9 +50,9 @@ struct config_source {
     struct watch_seen seen;
     uint64_t first_event_ms, last_event_ms; /* 0: none */
     uint64_t sweep_at_ms, take_at_ms;       /* the latter 0: nothing to take */
-    uint64_t token;                 /* to be answered; 0: none */
-    uint64_t watched_revision;      /* of the set, at the last refresh of the watches */
-    bool told;                      /* something, ever */
+    uint64_t token;                         /* to be answered; 0: none */
+    uint64_t watched_revision;              /* of the set, at the last refresh of the watches */
+    uint64_t sequence;                      /* of what was told last; 0: nothing */
     size_t file_count, app_count, broken_count; /* as told last */
     int path_error;
 };
@@ -148,9 +148,8 @@ take_events(struct config_source *source, uint64_t now_ms)
 static bool
 has_settled(const struct config_source *source, uint64_t now_ms)
 {
-    return source->first_event_ms != 0 &&
-           (now_ms >= source->last_event_ms + SETTLE_MS ||
-            now_ms >= source->first_event_ms + SETTLE_MAX_MS);
+    return source->first_event_ms != 0 && (now_ms >= source->last_event_ms + SETTLE_MS ||
+                                           now_ms >= source->first_event_ms + SETTLE_MAX_MS);
 }
 
 /* False when it shall end. */
@@ -190,10 +189,9 @@ look_if_due(struct config_source *source, bool asked)
 static bool
 is_news(const struct config_source *source, const struct config_change *change)
 {
-    return !source->told || change->token != 0 || change->item_count > 0 ||
+    return source->sequence == 0 || change->token != 0 || change->item_count > 0 ||
            change->error_count > 0 || change->daemon.changed || change->defaults.changed ||
-           change->file_count != source->file_count ||
-           change->app_count != source->app_count ||
+           change->file_count != source->file_count || change->app_count != source->app_count ||
            change->broken_count != source->broken_count ||
            change->path_error != source->path_error;
 }
@@ -201,7 +199,7 @@ is_news(const struct config_source *source, const struct config_change *change)
 static void
 note_told(struct config_source *source, const struct config_change *change)
 {
-    source->told = true;
+    source->sequence = change->sequence;
     source->token = 0;
     source->file_count = change->file_count;
     source->app_count = change->app_count;
@@ -237,6 +235,7 @@ tell(struct config_source *source)
     }
     source->take_at_ms = 0;
     change->token = source->token;
+    change->sequence = source->sequence + 1; /* those that say nothing are not counted */
     if (!is_news(source, change)) {
         config_change_free(change);
         return;

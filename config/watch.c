@@ -28,9 +28,9 @@ enum {
 
 struct watched_dir {
     LIST_ENTRY(watched_dir) link;
-    int descriptor;     /* of inotify */
-    bool kept;          /* found again by this refresh */
-    bool every;         /* all names matter */
+    int descriptor; /* of inotify */
+    bool kept;      /* found again by this refresh */
+    bool every;     /* all names matter */
     size_t name_count;
     char *names[STEP_NAMES_MAX]; /* owned */
 };
@@ -111,10 +111,11 @@ refuse(struct watch *watch, int error, const char *limit)
     if (watch->told)
         return;
     watch->told = true;
-    log_warn(NULL,
-             "configuration: %s cannot be watched: %s; raise %s (sysctl). Until then changes are "
-             "found within 10 s, and at once by `fproxy reload'",
-             watch->path, strerror(error), limit);
+    log_warn(
+        NULL,
+        "configuration: %s cannot be watched: %s; raise %s (sysctl). Until then changes are "
+        "found within 10 s, and at once by `fproxy reload'",
+        watch->path, strerror(error), limit);
 }
 
 static struct watched_dir *
@@ -122,7 +123,8 @@ find(struct watch *watch, int descriptor)
 {
     struct watched_dir *dir;
 
-    LIST_FOREACH(dir, &watch->dirs, link) {
+    LIST_FOREACH(dir, &watch->dirs, link)
+    {
         if (dir->descriptor == descriptor)
             return dir;
     }
@@ -255,7 +257,7 @@ follow(struct watch *watch, const char *path)
 static bool
 is_local(const char *path)
 {
-    static const unsigned long local[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,
+    static const unsigned long local[] = { EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
                                            BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
                                            RAMFS_MAGIC,       OVERLAYFS_SUPER_MAGIC,
                                            F2FS_SUPER_MAGIC,  0x2fc12fc1 /* ZFS */ };
@@ -302,7 +304,8 @@ watch_refresh(struct watch *watch, const struct config_set *set)
 
     watch->refused = watch->grew = false;
     open_inotify(watch);
-    LIST_FOREACH(dir, &watch->dirs, link) {
+    LIST_FOREACH(dir, &watch->dirs, link)
+    {
         dir->kept = dir->every = false;
         forget_names(dir);
     }

@@ -116,29 +116,31 @@ board_file_parse(const char *name, char *app, uint32_t *number)
 int
 board_format(int fd, const char *app, uint32_t number, uint32_t generation, uint32_t slots)
 {
-    struct page_head page = {
+    size_t bytes = available_offset() + available_set_bytes(0);     /* up to the first endpoint */
+    struct board_head *head;
+    int rc;
+
+    if (!page_name_valid(app))
+        return -EINVAL;
+    head = aligned_alloc(CACHE_LINE_BYTES, bytes);
+    if (head == NULL)
+        return -ENOMEM;
+    memset(head, 0, bytes);
+    head->page = (struct page_head){
         .magic = BOARD_MAGIC,
         .layout = BOARD_LAYOUT,
         .bytes = board_bytes(slots),
         .number = number,
         .slots = slots,
     };
-    struct board_head *head;
-    void *memory;
-    int rc;
-
-    if (!page_name_valid(app))
-        return -EINVAL;
-    page_name_copy(page.app, app);
-    rc = page_format(fd, &page, &memory);
-    if (rc < 0)
-        return rc;
-    head = memory;
+    page_name_copy(head->page.app, app);
     atomic_store_explicit(&head->generation, generation, memory_order_release);
-    available_set_init((struct available_set *)((char *)memory + available_offset()), slots);
-    shared_file_unmap(memory, page.bytes);
-    return 0;
+    available_set_init((struct available_set *)((char *)head + available_offset()), slots);
+    rc = page_format(fd, &head->page, bytes);
+    free(head);
+    return rc;
 }
+_Static_assert(offsetof(struct board_head, page) == 0, "a board begins with it");
 
 /* Sets what points into the mapping; false when its parts do not fit each other. */
 static bool

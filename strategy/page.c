@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/shared_file.h"
 
@@ -57,21 +58,21 @@ page_number_parse(const char *text, uint32_t *number)
 }
 
 int
-page_format(int fd, const struct page_head *head, void **memory)
+page_format(int fd, const struct page_head *begin, size_t bytes)
 {
-    size_t bytes;
+    struct stat status;
+    ssize_t written;
 
-    if (head->slots < 1 || head->slots > PAGE_SLOTS_MAX)
+    if (begin->slots < 1 || begin->slots > PAGE_SLOTS_MAX)
         return -EINVAL;
-    *memory = shared_file_map(fd, true, &bytes);
-    if (*memory == NULL)
+    if (fstat(fd, &status) < 0)
         return -errno;
-    if (bytes != head->bytes) {
-        shared_file_unmap(*memory, bytes);
+    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != begin->bytes)
         return -EINVAL;
-    }
-    memcpy(*memory, head, sizeof *head);
-    return 0;
+    written = pwrite(fd, begin, bytes, 0);
+    if (written < 0)
+        return -errno;
+    return (size_t)written == bytes ? 0 : -EIO;
 }
 
 static bool

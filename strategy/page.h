@@ -33,9 +33,10 @@ void page_name_copy(char *to, const char *name);
 /* Reads ".<number>" as printed (no sign, no leading zero); false when it is none. */
 bool page_number_parse(const char *text, uint32_t *number);
 
-/* Creator. Maps a new file of exactly `head->bytes` and copies the head into it. 0 and
- * `*memory`, or -errno (-EINVAL: wrong size or slots). */
-int page_format(int fd, const struct page_head *head, void **memory);
+/* Creator. Writes how a new file of exactly `head->bytes` begins: `bytes` at `begin`, which is
+ * the head and what follows it. Not through a mapping, which costs more than all the rest
+ * of a file's making. 0 or -errno (-EINVAL: wrong size or slots). */
+int page_format(int fd, const struct page_head *begin, size_t bytes);
 
 /* Maps a file whose head fits; at least `bytes_min` long. 0, `*memory` and `*bytes`, or
  * -EPROTO when it is none of `magic` and `layout`, or -errno. */

@@ -108,30 +108,21 @@ int
 traffic_format(int fd, const char *worker, const char *app, uint32_t number, uint32_t threads,
                uint32_t slots)
 {
-    struct page_head page = {
-        .magic = TRAFFIC_MAGIC,
-        .layout = TRAFFIC_LAYOUT,
-        .bytes = traffic_bytes(threads, slots),
-        .number = number,
-        .slots = slots,
+    struct traffic_head head = {
+        .page = { .magic = TRAFFIC_MAGIC, .layout = TRAFFIC_LAYOUT, .number = number,
+                  .slots = slots },
+        .threads = threads,
     };
-    struct traffic_head *head;
-    void *memory;
-    int rc;
 
     if (threads < 1 || threads > APP_THREADS_MAX || !page_name_valid(worker) ||
         !page_name_valid(app))
         return -EINVAL;
-    page_name_copy(page.app, app);
-    rc = page_format(fd, &page, &memory);
-    if (rc < 0)
-        return rc;
-    head = memory;
-    head->threads = threads;
-    page_name_copy(head->worker, worker);
-    shared_file_unmap(memory, page.bytes);
-    return 0;
+    head.page.bytes = traffic_bytes(threads, slots);
+    page_name_copy(head.page.app, app);
+    page_name_copy(head.worker, worker);
+    return page_format(fd, &head.page, sizeof head);
 }
+_Static_assert(offsetof(struct traffic_head, page) == 0, "a page begins with it");
 
 /* Sets what points into the mapping; false when its parts do not fit each other. */
 static bool

@@ -12,9 +12,9 @@ _running = []
 
 
 def pin(cpu):
-    """What a child does before exec: it stays on one core, where there are two."""
+    """What a child does before exec: it stays on one core, where there are two. None: any."""
     cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
+    if cpu is None or len(cpus) < 2:
         return lambda: None
     return lambda: os.sched_setaffinity(0, {cpus[cpu]})
 
@@ -49,13 +49,13 @@ def family(pid):
     return found
 
 
-def end(process):
+def end(process, patience_s=3):
     """Ends a process and its descendants: asked first, then made to."""
     pids = [pid for pid, _ in family(process.pid)] if process.poll() is None else []
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(3)
+            process.wait(patience_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -76,15 +76,51 @@ def end_all():
 atexit.register(end_all)
 
 
+def pss_of(pid):
+    """0 when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as rollup:
+            return sum(int(line.split()[1]) * 1024 for line in rollup
+                       if line.startswith("Pss:"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def pss_bytes(process):
     """Memory of a process and its descendants, shared pages counted by share."""
-    total = 0
+    return sum(pss_of(pid) for pid, _ in family(process.pid))
+
+
+def cpu_seconds(process):
+    """Processor time that a process and its descendants have used, with those that ended
+    and were waited for. In steps of a clock tick."""
+    ticks = 0
     for pid, _ in family(process.pid):
-        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as rollup:
-            for line in rollup:
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
-    return total
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+                ticks += sum(int(word) for word in stat.read().rsplit(")", 1)[1].split()[11:15])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def run_seconds(pid):
+    """The same of the threads that a process has now, to the nanosecond."""
+    total = 0
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat", encoding="utf-8") as stat:
+                total += int(stat.read().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return total / 1e9
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def free_port(addresses):
@@ -101,6 +137,23 @@ def free_port(addresses):
         except OSError:
             continue
     raise SystemExit("compare: no free port found")
+
+
+def free_block(count):
+    """`count` ports in a row that are free on 127.0.0.1, below the range that the kernel
+    takes ports of outgoing connections from."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="utf-8") as range_:
+        low = int(range_.read().split()[0])
+    for first in range(low - count, 1024, -count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port))
+            return list(range(first, first + count))
+        except OSError:
+            continue
+    raise SystemExit(f"no {count} free ports in a row below {low}")
 
 
 def wait_until(what, condition, seconds=15):

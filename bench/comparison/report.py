@@ -97,6 +97,11 @@ def table(workload, results):
             hidden = name == "direct" and metric == "cpu_us"
             row.append("-" if hidden or not values else show(median(values)))
         rows.append(row + list(against_goal(workload, metric, results)))
+    return lay_out(rows)
+
+
+def lay_out(rows):
+    """Columns: the first and the last two to the left, numbers to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

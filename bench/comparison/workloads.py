@@ -25,9 +25,9 @@ class Bench:
         self.seconds = seconds
         self.started = 0
 
-    def backend(self, addresses):
-        process = processes.start([self.tools / "bench_backend", "--listen", ",".join(addresses)],
-                                  processes.PEER_CPU, stdout=subprocess.PIPE)
+    def backend(self, addresses, mark="-"):
+        process = processes.start([self.tools / "bench_backend", "--listen", ",".join(addresses),
+                                   "--mark", mark], processes.PEER_CPU, stdout=subprocess.PIPE)
         if process.stdout.readline() != b"ready\n":
             raise SystemExit("compare: a backend does not start")
         return process

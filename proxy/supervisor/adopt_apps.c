@@ -66,6 +66,7 @@ take_ports(struct app_generation *generation, struct reported *reported)
         generation->ports[i] = port;
         if (port == NULL)
             return -ENOMEM;
+        port->user_timeout_ms = generation->config.user_timeout_ms;
     }
     for (uint32_t i = 0; i < reported->socket_count; i++) {
         if (reported->ports[i] >= generation->config.port_count)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
@@ -98,6 +99,10 @@ app_enter(struct app *app, enum app_state next)
 
     log_debug(app->name, "%s -> %s", app_state_name(app->state), app_state_name(next));
     app_disarm(app);                /* it was meant for the state that ends */
+    if (app->state == APP_LOADING && next != APP_LOADING)
+        rollouts_loaded(app->supervisor);
+    if (app->state != APP_LOADING && next == APP_LOADING)
+        app->supervisor->loading++;
     app->state = next;
     app_settle(app);
 }

@@ -57,6 +57,7 @@ struct app {
     TAILQ_ENTRY(app) of_pending;
     struct store_rollout rollout;       /* the last one; its outcome is "" while it is open */
     uint64_t begun_at_ms;               /* CLOCK_MONOTONIC: of the present try */
+    uint64_t waiting_since_ms;          /* CLOCK_MONOTONIC: of its worker having loaded it */
     struct control_health health, next_health;  /* as the prober told last */
     uint32_t pages_last;                /* the highest number of its files */
     uint32_t grow_to;                   /* endpoints that have to fit; 0: the board does */

@@ -242,8 +242,8 @@ apply_broken(struct supervisor *supervisor, const struct config_item *item)
     app->removed = false;
     cancel(app);
     app_set_error(app, item->reason);
-    journal_failed(app, ++app->generation_last, "", item->source != NULL ? item->source : "",
-                   item->reason);
+    /* What is no configuration gets no number. */
+    journal_failed(app, 0, "", item->source != NULL ? item->source : "", item->reason);
     if (app->current == NULL)
         begin_good(app);
     journal_held_back(app, item->reason);
@@ -341,7 +341,10 @@ apply_items(struct supervisor *supervisor, const struct config_change *change)
 static void
 tell_change(const struct supervisor *supervisor, const struct config_change *change)
 {
-    if (supervisor->first_change_applied && change->item_count > 0)
+    if (!supervisor->first_change_applied && change->item_count == 0 && change->path_error == 0)
+        log_warn(NULL, "no app is configured: nothing is served; put a file into %s",
+                 supervisor->config_path);
+    else if (supervisor->first_change_applied && change->item_count > 0)
         log_info(NULL, "the configuration has changed: %zu of %zu apps, %zu are held back",
                  change->item_count, change->app_count, change->broken_count);
 }

@@ -24,7 +24,8 @@
 #include "proxy/supervisor/text.h"
 
 enum {
-    PING_SILENT_MAX = 2,            /* turns without an answer */
+    WORKER_SILENT_MAX = 2,          /* turns without an answer: its clients hang */
+    PROBER_SILENT_MAX = 5,          /* without it everything goes on as it is */
     PING_LATE_MS = 1000,            /* a turn so late says more of us than of the child */
     ABORT_MS = 500,                 /* for SIGABRT to do its work */
     INSTANCE_MAX = 10000,
@@ -262,16 +263,22 @@ arm_ping(struct child *child, uint32_t wait_ms)
     evtimer_add(child->ping_event, &wait);
 }
 
-/* Nothing was heard for two turns: it hangs. */
+static uint32_t
+silent_max(const struct child *child)
+{
+    return child->role == CONTROL_WORKER ? WORKER_SILENT_MAX : PROBER_SILENT_MAX;
+}
+
+/* Nothing was heard for too many turns: it hangs. */
 static void
 end_hung(struct child *child)
 {
     const char *app = child->role == CONTROL_WORKER ? child->name : NULL;
 
-    if (child->ping_silent == PING_SILENT_MAX) {
+    if (child->ping_silent == silent_max(child)) {
         log_error(app, "%s (pid %d) has not answered for %d s: it hangs, and is ended",
                   child_program(child->role), (int)child->pid,
-                  PING_SILENT_MAX * CHILD_PING_MS / 1000);
+                  (int)(silent_max(child) * CHILD_PING_MS / 1000));
         child_signal(child, SIGABRT);
     } else {
         child_signal(child, SIGKILL);
@@ -290,7 +297,7 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
         return;
     if (late_ms > PING_LATE_MS)
         child->ping_silent = 0;     /* it was us who stood still: its answer may lie there */
-    else if (child->ping_waits && ++child->ping_silent >= PING_SILENT_MAX) {
+    else if (child->ping_waits && ++child->ping_silent >= silent_max(child)) {
         end_hung(child);
         return;
     }
@@ -324,6 +331,15 @@ on_peer_message(void *context, const struct control_message *message, const int 
 }
 
 static void
+on_peer_drained(void *context)
+{
+    struct child *child = context;
+
+    if (child->on_drained != NULL)
+        child->on_drained(child->context);
+}
+
+static void
 on_peer_closed(void *context)
 {
     struct child *child = context;
@@ -352,7 +368,10 @@ watch(struct event_base *base, struct child *child, int control)
         event_add(child->exit_event, NULL) < 0)
         return -ENOMEM;
     child->peer = control_peer_create(base, control, on_peer_message, on_peer_closed, child);
-    return child->peer == NULL ? -ENOMEM : 0;
+    if (child->peer == NULL)
+        return -ENOMEM;
+    control_peer_on_drained(child->peer, on_peer_drained);
+    return 0;
 }
 
 static void
@@ -498,6 +517,12 @@ child_send(struct child *child, const struct control_message *message, const int
                   "a message cannot be sent to %s (pid %d): %s", child_program(child->role),
                   (int)child->pid, strerror(-rc));
     return rc;
+}
+
+bool
+child_takes(const struct child *child)
+{
+    return child->peer != NULL && control_peer_queued(child->peer) == 0;
 }
 
 void

@@ -32,7 +32,7 @@ struct child_end {
 };
 
 enum {
-    CHILD_PING_MS = 3000,           /* one that has answered none of two is hung */
+    CHILD_PING_MS = 3000,           /* between two; a worker that answers none of two is hung */
     CHILD_FILE_BYTES = APP_NAME_BYTES + 32,
 };
 
@@ -41,6 +41,8 @@ typedef void child_message_fn(void *context, const struct control_message *messa
                               const int *fds, size_t fd_count);
 /* The child is gone and freed when this returns. */
 typedef void child_ended_fn(void *context, const struct child_end *end);
+/* What was queued for it has been taken: it may be sent more. */
+typedef void child_drained_fn(void *context);
 
 struct child {
     enum control_role role;
@@ -63,6 +65,7 @@ struct child {
     struct child_end end;
     child_message_fn *on_message;
     child_ended_fn *on_ended;
+    child_drained_fn *on_drained;   /* NULL: nobody wants to know */
     void *context;
 };
 
@@ -85,6 +88,10 @@ int child_adopt(struct event_base *base, int runtime_fd, const struct child_plac
 /* Sends a message; trouble is logged. 0 or -errno. */
 int child_send(struct child *child, const struct control_message *message, const int *fds,
                size_t fd_count);
+
+/* It takes what is sent at once: nothing waits for it. What is queued holds copies of its
+ * descriptors, so what is sent by the thousands waits for this instead. */
+bool child_takes(const struct child *child);
 
 /* Sends a signal to exactly this process. */
 void child_signal(struct child *child, int signal);

@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/shared_file.h"
 #include "base/util.h"
 #include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/worker_link.h"
 #include "proxy/supervisor/workers.h"
 #include "store/store.h"
 
@@ -59,6 +62,7 @@ generation_create(struct app *app, uint32_t number, char *text, char *source,
         free(generation);
         return rc;
     }
+    generation->text_fd = -1;
     generation->app = app;
     generation->number = number;
     generation->text = text;
@@ -90,7 +94,10 @@ void
 generation_destroy(struct app_generation *generation)
 {
     generation_assign(generation, NULL);
+    prober_link_forget(generation);
     generation_release(generation);
+    if (generation->text_fd >= 0)
+        close(generation->text_fd);
     app_config_fini(&generation->config);
     free(generation->text);
     free(generation->source);
@@ -100,6 +107,7 @@ generation_destroy(struct app_generation *generation)
 void
 generation_assign(struct app_generation *generation, struct worker *worker)
 {
+    worker_link_forget(generation);
     if (generation->worker != NULL)
         LIST_REMOVE(generation, of_worker);
     generation->worker = worker;
@@ -130,7 +138,19 @@ generation_pages_owner(const struct app_generation *generation)
 }
 
 int
-generation_text_fd(const struct app_generation *generation)
+generation_text_fd(struct app_generation *generation)
 {
-    return sealed_text_create("app", generation->text, strlen(generation->text));
+    int fd = generation->text_fd;
+
+    generation->text_fd = -1;
+    return fd >= 0 ? fd : sealed_text_create("app", generation->text, strlen(generation->text));
+}
+
+void
+generation_leave_text_fd(struct app_generation *generation, int fd, bool other_sends)
+{
+    if (generation->text_fd >= 0 || !other_sends)
+        close(fd);
+    else
+        generation->text_fd = fd;
 }

@@ -44,7 +44,10 @@ struct app_generation {
     struct worker *worker;          /* borrowed; NULL: none yet */
     LIST_ENTRY(app_generation) of_worker;   /* while `worker` is set */
     enum load load;
+    TAILQ_ENTRY(app_generation) to_worker, to_prober;   /* while they are to be sent */
+    bool for_worker, for_prober;
     uint32_t sockets_sent, sockets_total;   /* with this load */
+    int text_fd;                    /* owned: left by who sent it first, for the other; -1 */
     bool recorded;                  /* the database holds it as good */
     bool loaded_before;             /* a worker has written to its traffic page */
     bool leaving;                   /* it has no clients to come; in app->leaving */
@@ -79,7 +82,9 @@ uint32_t generation_slots_grown(const struct app_config *config, uint32_t slots,
 /* For pages.h. */
 struct pages_owner generation_pages_owner(const struct app_generation *generation);
 
-/* Its text, sealed: a new descriptor of the caller's, or -errno. */
-int generation_text_fd(const struct app_generation *generation);
+/* Its text, sealed: a descriptor of the caller's, or -errno. */
+int generation_text_fd(struct app_generation *generation);
+/* The caller has sent it, and leaves it for the other one, if that is still to send it. */
+void generation_leave_text_fd(struct app_generation *generation, int fd, bool other_sends);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
@@ -32,7 +33,7 @@ journal_close(struct app *app, const char *outcome, const char *reason)
     if (!open)
         journal_open(app, app->current != NULL ? app->current->number : 0);
     text_copy(app->rollout.outcome, sizeof app->rollout.outcome, outcome);
-    text_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
+    utf8_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
     app->rollout.finished_at_ms = clock_wall_ms();
     store_write_rollout(app->supervisor->store, &app->rollout);
 }
@@ -50,7 +51,7 @@ journal_held_back(struct app *app, const char *reason)
         .finished_at_ms = now_ms,
     };
     text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
-    text_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
+    utf8_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
     store_write_rollout(app->supervisor->store, &app->rollout);
 }
 

@@ -31,6 +31,7 @@ struct listen_port {
     int *fds;                   /* owned */
     uint32_t count;
     uint32_t refs;              /* generations that have it */
+    uint32_t user_timeout_ms;   /* as it was set last */
     const struct app *holder;   /* borrowed: whose clients come; NULL: nobody's yet */
     UT_hash_handle hh;
 };
@@ -54,6 +55,10 @@ struct listen_port *listeners_find(const struct listeners *listeners,
 struct listen_port *listeners_overlap(const struct listeners *listeners,
                                       const struct address *address);
 
+/* Could a port be bound that is not ours? Binds and closes it again, without listening. 0 or
+ * -errno (-EADDRINUSE: somebody has it). */
+int listeners_try(const struct address *address);
+
 /* Binds and listens on a port that is not ours, with `sockets` sockets and one reference.
  * 0 and `*port`, or -errno (-EADDRINUSE: somebody has it). `beside`: a port of ours overlaps
  * it and will be given up; whether others have it was found out when that one was bound. */
@@ -71,6 +76,6 @@ int listen_port_add(struct listen_port *port, int fd);
 void listeners_unref(struct listeners *listeners, struct listen_port *port);
 
 /* What connections inherit that are accepted from now on. */
-void listen_port_tune(const struct listen_port *port, uint32_t user_timeout_ms);
+void listen_port_tune(struct listen_port *port, uint32_t user_timeout_ms);
 
 #endif

@@ -51,24 +51,62 @@ send_board(const struct app_generation *generation, const struct pages *pages)
     close_all(fds, ARRAY_SIZE(fds));
 }
 
-void
-prober_link_load(struct app_generation *generation)
+static void
+send_load(struct app_generation *generation)
 {
-    struct supervisor *supervisor = generation->app->supervisor;
-    int runtime_fd = supervisor->runtime_fd;
-    int fds[3];
+    int runtime_fd = generation->app->supervisor->runtime_fd;
+    const int fds[] = { generation_text_fd(generation),
+                        pages_open_board(runtime_fd, generation->pages, true),
+                        pages_open_traffic(runtime_fd, generation->pages, false) };
 
-    if (supervisor->prober == NULL || !supervisor->prober_there)
-        return;                     /* it gets all apps when it is there */
-    fds[0] = generation_text_fd(generation);
-    fds[1] = pages_open_board(runtime_fd, generation->pages, true);
-    fds[2] = pages_open_traffic(runtime_fd, generation->pages, false);
     if (fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0)
         send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
     else
         log_error(generation->app->name, "cannot be given to the prober: %s",
                   strerror(-MIN(fds[0], MIN(fds[1], fds[2]))));
-    close_all(fds, ARRAY_SIZE(fds));
+    if (fds[0] >= 0)
+        generation_leave_text_fd(generation, fds[0], generation->load == LOAD_NONE);
+    close_all(fds + 1, 2);
+}
+
+void
+prober_link_forget(struct app_generation *generation)
+{
+    if (!generation->for_prober)
+        return;
+    generation->for_prober = false;
+    TAILQ_REMOVE(&generation->app->supervisor->to_prober, generation, to_prober);
+}
+
+/* As many as it takes now: what would be queued holds its descriptors. */
+static void
+send_waiting(struct supervisor *supervisor)
+{
+    struct app_generation *generation;
+
+    while (supervisor->prober_there && child_takes(supervisor->prober) &&
+           (generation = TAILQ_FIRST(&supervisor->to_prober)) != NULL) {
+        prober_link_forget(generation);
+        send_load(generation);
+    }
+}
+
+static void
+on_drained(void *context)
+{
+    send_waiting(context);
+}
+
+void
+prober_link_load(struct app_generation *generation)
+{
+    struct supervisor *supervisor = generation->app->supervisor;
+
+    if (supervisor->prober == NULL || !supervisor->prober_there || generation->for_prober)
+        return;                     /* it gets all apps when it is there */
+    generation->for_prober = true;
+    TAILQ_INSERT_TAIL(&supervisor->to_prober, generation, to_prober);
+    send_waiting(supervisor);
 }
 
 void
@@ -85,7 +123,9 @@ prober_link_unload_number(struct supervisor *supervisor, const char *app, uint32
 void
 prober_link_unload(struct app_generation *generation)
 {
-    if (generation->pages != NULL)
+    if (generation->for_prober)
+        prober_link_forget(generation);     /* it never had it */
+    else if (generation->pages != NULL)
         prober_link_unload_number(generation->app->supervisor, generation->app->name,
                                   generation->number);
 }
@@ -129,7 +169,8 @@ void
 prober_link_traffic(struct app_generation *generation)
 {
     /* One that fills a larger board reads that one's page, which no worker had yet. */
-    if (generation->app->supervisor->prober != NULL && generation->pages_next == NULL)
+    if (generation->app->supervisor->prober_there && generation->pages_next == NULL &&
+        !generation->for_prober)
         send_board(generation, generation->pages);
 }
 
@@ -284,6 +325,8 @@ on_ended(void *context, const struct child_end *end)
 
     supervisor->prober = NULL;
     supervisor->prober_there = false;
+    while (!TAILQ_EMPTY(&supervisor->to_prober))
+        prober_link_forget(TAILQ_FIRST(&supervisor->to_prober));
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         app->grow_to = 0;           /* the next one asks again */
         if (app->current == NULL)
@@ -346,8 +389,10 @@ prober_link_start(struct supervisor *supervisor)
         return;
     rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_PROBER, "prober",
                      on_message, on_ended, supervisor, &supervisor->prober);
-    if (rc == 0)
+    if (rc == 0) {
+        supervisor->prober->on_drained = on_drained;
         return;
+    }
     log_error(NULL, "no prober can be started: %s", strerror(-rc));
     restart_later(supervisor, restart_delay(&supervisor->prober_restart, now_ms, now_ms));
 }
@@ -359,6 +404,7 @@ prober_link_adopt(struct supervisor *supervisor, struct child *prober)
     supervisor->prober_there = true;
     prober->on_message = on_message;
     prober->on_ended = on_ended;
+    prober->on_drained = on_drained;
     prober->context = supervisor;
 }
 

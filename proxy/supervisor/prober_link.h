@@ -26,6 +26,8 @@ void prober_link_settings(struct supervisor *supervisor);
 
 /* Gives it a generation that has pages; does nothing while no prober runs. */
 void prober_link_load(struct app_generation *generation);
+/* It is not to be given to it any more. */
+void prober_link_forget(struct app_generation *generation);
 void prober_link_unload(struct app_generation *generation);
 /* One that it has told of, and nobody wants. */
 void prober_link_unload_number(struct supervisor *supervisor, const char *app, uint32_t number);

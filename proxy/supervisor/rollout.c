@@ -245,7 +245,7 @@ may_load(const struct app *app)
 {
     const struct app_generation *next = app->next, *current = app->current;
 
-    return next->load == LOAD_NONE && next->worker->there &&
+    return next->load == LOAD_NONE && !next->for_worker && next->worker->there &&
            (current == NULL || current->worker != next->worker || current->load >= LOAD_DONE);
 }
 
@@ -271,17 +271,13 @@ void
 rollout_advance(struct app *app)
 {
     struct rollout *rollout = app->rolling;
-    int rc;
 
     if (rollout == NULL)
         return;
-    if (app->next != NULL && may_load(app)) {
-        rc = worker_link_load(app->next);
-        if (rc < 0) {
-            rollout_fail(app, "failed", strerror(-rc));
-            return;
-        }
-    }
+    if (app->next != NULL && may_load(app))
+        worker_link_load(app->next);
+    if (app->rolling != rollout)
+        return;                     /* it could not be sent */
     app->rolling_ready = app->next == NULL || is_ready(app, rollout);
     for (size_t i = 0; i < rollout->count; i++) {
         if (!rollout->members[i]->rolling_ready)
@@ -496,7 +492,8 @@ rollouts_start(struct supervisor *supervisor)
         return;
     supervisor->groups_formed = false;
     supervisor->starting_rollouts = true;       /* what begins may end at once, and come here */
-    while (rollout_group_next(supervisor, &members, &count))
+    while (supervisor->loading < ROLLOUTS_LOADING_MAX &&
+           rollout_group_next(supervisor, &members, &count))
         start_group(supervisor, members, count);
     supervisor->starting_rollouts = false;
     supervisor_settled(supervisor);
@@ -514,6 +511,16 @@ rollouts_cancel(struct supervisor *supervisor)
         app->pending = false;
         app_settle(app);
     }
+}
+
+void
+rollouts_loaded(struct supervisor *supervisor)
+{
+    static const struct timeval now;
+
+    assert(supervisor->loading > 0);
+    if (--supervisor->loading == ROLLOUTS_LOADING_MAX / 2 && !TAILQ_EMPTY(&supervisor->pending))
+        evtimer_add(supervisor->resume_rollouts, &now);
 }
 
 /* ---- to another worker ---- */

@@ -23,8 +23,12 @@ TAILQ_HEAD(pending_apps, app);
 /* `wanted` or `removed` is new: it is considered by the next rollouts_start(). */
 void rollout_want(struct app *app);
 
-/* Starts whatever is pending and can be. */
+/* Starts whatever is pending and can be, but not more at once than ROLLOUTS_LOADING_MAX: with
+ * thousands of apps the first ones serve while others are still begun. */
+enum { ROLLOUTS_LOADING_MAX = 256 };
 void rollouts_start(struct supervisor *supervisor);
+/* One less is being loaded. */
+void rollouts_loaded(struct supervisor *supervisor);
 
 /* Something that the app's rollout may wait for has happened; does nothing without one. */
 void rollout_advance(struct app *app);

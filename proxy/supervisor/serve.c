@@ -93,7 +93,7 @@ serve_begin(struct app *app)
     app_arm(app, LOAD_MAX_MS);
     if (generation->worker->there)
         serve_worker_there(app);
-    else if (generation->worker->child == NULL)
+    else if (generation->worker->child == NULL && !generation->worker->queued)
         serve_worker_lost(generation, "no worker can be started");
 }
 
@@ -103,20 +103,21 @@ void
 serve_worker_there(struct app *app)
 {
     struct app_generation *generation = app->current;
-    int rc;
 
     if (generation != NULL && generation->load == LOAD_NONE && generation->pages != NULL &&
         generation->worker->there) {
         if (app->state != APP_LOADING)
             app_enter(app, APP_LOADING);
         app_arm(app, LOAD_MAX_MS);
-        rc = acquire_fresh_traffic(generation);
-        if (rc == 0)
-            rc = worker_link_load(generation);
-        if (rc < 0)
-            serve_worker_refused(generation, strerror(-rc));
+        worker_link_load(generation);
     }
     rollout_advance(app);
+}
+
+int
+serve_before_load(struct app_generation *generation)
+{
+    return generation == generation->app->current ? acquire_fresh_traffic(generation) : 0;
 }
 
 static void
@@ -157,7 +158,7 @@ static void
 consider_accepting(struct app *app)
 {
     const struct app_config *config = &app->current->config;
-    uint64_t waited_ms = clock_monotonic_ms() - app->begun_at_ms;
+    uint64_t waited_ms = clock_monotonic_ms() - app->waiting_since_ms;
 
     assert(app->state == APP_WAITING);
     if (app->served || readiness_may_accept(&app->health, config->ready_min_available,
@@ -198,6 +199,7 @@ serve_worker_loaded(struct app_generation *generation)
 
     if (generation == app->current && app->state == APP_LOADING) {
         app_enter(app, APP_WAITING);
+        app->waiting_since_ms = clock_monotonic_ms();
         consider_accepting(app);
     }
     rollout_advance(app);

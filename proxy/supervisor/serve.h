@@ -23,6 +23,8 @@ void serve_timer(struct app *app);
 
 /* Its worker takes orders (again). */
 void serve_worker_there(struct app *app);
+/* It is about to be sent to its worker: what it needs for that. 0 or -errno. */
+int serve_before_load(struct app_generation *generation);
 /* A generation (current or next) has been loaded, or cannot be; or its worker has ended. */
 void serve_worker_loaded(struct app_generation *generation);
 void serve_worker_refused(struct app_generation *generation, const char *why);

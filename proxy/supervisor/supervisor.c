@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "config/source.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/change.h"
@@ -30,13 +32,11 @@ enum {
 uint32_t
 supervisor_threads(const struct supervisor *supervisor, uint32_t configured)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
     if (configured > 0)
         return configured;
     if (supervisor->settings.threads > 0)
         return supervisor->settings.threads;
-    return (uint32_t)MAX(MIN(cores, THREADS_MOST), 1);
+    return MAX(MIN(supervisor->cores, THREADS_MOST), 1);
 }
 
 static void
@@ -51,9 +51,11 @@ announce(struct supervisor *supervisor)
     }
     notify_send("%sSTATUS=%u of %u apps serve, %u are ready",
                 supervisor->announced ? "" : "READY=1\n", serving, apps, ready);
-    if (!supervisor->announced)
-        log_info(NULL, "%u of %u apps serve, %u are ready", serving, apps, ready);
+    if (supervisor->announced)
+        return;
+    log_info(NULL, "%u of %u apps serve, %u are ready", serving, apps, ready);
     supervisor->announced = true;
+    memory_trim();              /* what reading thousands of files has left */
 }
 
 void
@@ -161,6 +163,12 @@ on_prober_timer(evutil_socket_t fd, short what, void *context)
     prober_link_start(context);
 }
 
+static void
+on_resume(evutil_socket_t fd, short what, void *context)
+{
+    rollouts_start(context);
+}
+
 /* The first change follows on the loop. */
 static int
 start_source(struct supervisor *supervisor)
@@ -184,7 +192,8 @@ static int
 run(struct supervisor *supervisor)
 {
     supervisor->prober_timer = evtimer_new(supervisor->base, on_prober_timer, supervisor);
-    if (supervisor->prober_timer == NULL || watch_signals(supervisor) < 0) {
+    supervisor->resume_rollouts = evtimer_new(supervisor->base, on_resume, supervisor);
+    if (supervisor->prober_timer == NULL || supervisor->resume_rollouts == NULL || watch_signals(supervisor) < 0) {
         log_error(NULL, "no memory");
         return EXIT_CANNOT_START;
     }
@@ -204,6 +213,8 @@ free_events(struct supervisor *supervisor)
     }
     if (supervisor->prober_timer != NULL)
         event_free(supervisor->prober_timer);
+    if (supervisor->resume_rollouts != NULL)
+        event_free(supervisor->resume_rollouts);
 }
 
 int
@@ -212,14 +223,19 @@ supervisor_run(const struct supervisor_options *options)
     struct supervisor *supervisor = calloc(1, sizeof *supervisor);
     int status = EXIT_CANNOT_START;
 
+    memory_settle();
     log_init("supervisor");
+    crash_handler_install("supervisor");
     notify_init();
     if (supervisor == NULL)
         return status;
     supervisor->options = *options;
     supervisor->started_at_ms = clock_monotonic_ms();
+    supervisor->cores = (uint32_t)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
     TAILQ_INIT(&supervisor->pending);
     LIST_INIT(&supervisor->retired);
+    TAILQ_INIT(&supervisor->start_queue);
+    TAILQ_INIT(&supervisor->to_prober);
     LIST_INIT(&supervisor->reloads);
     supervisor->base = event_base_new();
     if (supervisor->base != NULL)

@@ -68,6 +68,8 @@ struct supervisor {
 
     struct app *apps;                   /* owned, by name */
     uint32_t unsettled;                 /* of them: on their way to something */
+    uint32_t loading;                   /* ... in APP_LOADING */
+    struct event *resume_rollouts;      /* owned: there is room for more of them */
     struct pending_apps pending;
     bool groups_formed, groups_exist;   /* of those; see rollout_group.c */
     bool starting_rollouts;
@@ -76,17 +78,21 @@ struct supervisor {
     size_t spare_port_count;
     uint64_t closed_ports_at_ms;        /* CLOCK_MONOTONIC: a worker was told to close some */
     uint64_t descriptors_max;           /* soft limit */
+    uint32_t cores;
     uint64_t port_count;                /* of all apps */
     struct port_owner_pace owner_pace;
 
     struct worker *workers;             /* owned, by name */
     LIST_HEAD(, worker) retired;        /* owned */
+    TAILQ_HEAD(, worker) start_queue;   /* wait until fewer are starting */
+    uint32_t workers_starting;
     struct worker *worker_ending;       /* is being looked after by workers.c */
     bool workers_are_named;             /* some app has the key `worker` */
     bool workers_unsettled;             /* some app may belong to another one than it has */
 
     struct child *prober;               /* NULL while none runs */
     bool prober_there;                  /* it takes orders */
+    TAILQ_HEAD(, app_generation) to_prober;     /* to be sent when it takes them */
     bool prober_outdated, prober_replaced;
     struct reported *prober_report;     /* owned; while it is adopted */
     size_t prober_report_count;

@@ -108,7 +108,7 @@ send_sockets(struct app_generation *generation)
 
 /* Text, board and traffic page as descriptors, all or none. 0 or -errno. */
 static int
-open_load(const struct app_generation *generation, int fds[3])
+open_load(struct app_generation *generation, int fds[3])
 {
     int runtime_fd = generation->app->supervisor->runtime_fd;
     int rc = 0;
@@ -125,27 +125,67 @@ open_load(const struct app_generation *generation, int fds[3])
     return rc;
 }
 
-int
-worker_link_load(struct app_generation *generation)
+static int
+send_load(struct app_generation *generation)
 {
     struct control_message message;
     int fds[3];
     int rc = open_load(generation, fds);
 
     assert(generation->load == LOAD_NONE);
-    assert(generation->worker->there);
     if (rc < 0)
         return rc;
     fill(&message, CONTROL_APP_LOAD, generation, generation->pages);
     rc = child_send(generation->worker->child, &message, fds, ARRAY_SIZE(fds));
-    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-        close(fds[i]);
+    generation_leave_text_fd(generation, fds[0], generation->for_prober);
+    close(fds[1]);
+    close(fds[2]);
     if (rc < 0)
         return rc;
     generation->sockets_sent = 0;
     generation->sockets_total = count_sockets(generation);
     generation->load = LOAD_SENT;
     return send_sockets(generation);
+}
+
+void
+worker_link_forget(struct app_generation *generation)
+{
+    if (!generation->for_worker)
+        return;
+    generation->for_worker = false;
+    TAILQ_REMOVE(&generation->worker->to_load, generation, to_worker);
+}
+
+void
+worker_link_drained(struct worker *worker)
+{
+    struct app_generation *generation;
+
+    while (worker->there && child_takes(worker->child) &&
+           (generation = TAILQ_FIRST(&worker->to_load)) != NULL) {
+        int rc;
+
+        worker_link_forget(generation);
+        rc = serve_before_load(generation);
+        if (rc == 0)
+            rc = send_load(generation);
+        if (rc < 0)
+            serve_worker_refused(generation, strerror(-rc));
+    }
+}
+
+void
+worker_link_load(struct app_generation *generation)
+{
+    struct worker *worker = generation->worker;
+
+    assert(generation->load == LOAD_NONE);
+    if (!generation->for_worker) {
+        generation->for_worker = true;
+        TAILQ_INSERT_TAIL(&worker->to_load, generation, to_worker);
+    }
+    worker_link_drained(worker);
 }
 
 /* ---- orders ---- */

@@ -20,8 +20,12 @@
 void worker_link_greet(struct worker *worker);
 void worker_link_settings(struct worker *worker);
 
-/* Gives a generation (ports and pages acquired) to its worker, which is there. 0 or -errno. */
-int worker_link_load(struct app_generation *generation);
+/* Gives a generation (ports and pages acquired) to its worker, which is there, as soon as that
+ * takes it; what fails is told to serve.c. */
+void worker_link_load(struct app_generation *generation);
+void worker_link_forget(struct app_generation *generation);
+/* The worker takes more. */
+void worker_link_drained(struct worker *worker);
 
 /* Its worker takes clients with it from now on; of older ones of the app, connections to what
  * is configured no more have `drain_ms` left. 0 or -errno. */

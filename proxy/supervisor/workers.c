@@ -19,11 +19,16 @@
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
+enum { STARTING_A_CORE = 2 };       /* workers at once */
+
 static void start(struct worker *worker);
+static void started(struct worker *worker);
+static void leave_queue(struct worker *worker);
 
 /* ---- which there are ---- */
 
-/* The same app comes to the same worker whatever else is configured (FNV-1a). */
+/* The same app comes to the same worker whatever else is configured. FNV-1a, whose low bits alone
+ * would put all names that end alike together. */
 static uint32_t
 hash_name(const char *name)
 {
@@ -31,7 +36,8 @@ hash_name(const char *name)
 
     for (; *name != '\0'; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return hash;
+    hash = (hash ^ hash >> 16) * 0x7feb352du;
+    return hash ^ hash >> 15;
 }
 
 void
@@ -63,6 +69,7 @@ create(struct supervisor *supervisor, const char *name)
     text_copy(worker->name, sizeof worker->name, name);
     worker->supervisor = supervisor;
     LIST_INIT(&worker->generations);
+    TAILQ_INIT(&worker->to_load);
     worker->timer = evtimer_new(supervisor->base, on_timer, worker);
     if (worker->timer == NULL) {
         free(worker);
@@ -137,6 +144,7 @@ destroy(struct worker *worker)
         LIST_REMOVE(worker, of_retired);
     else
         HASH_DEL(worker->supervisor->workers, worker);
+    leave_queue(worker);
     event_free(worker->timer);
     free(worker);
 }
@@ -234,6 +242,7 @@ lose_generations(struct worker *worker, const char *why)
     for (generation = LIST_FIRST(&worker->generations); generation != NULL;
          generation = next) {
         next = LIST_NEXT(generation, of_worker);
+        worker_link_forget(generation);
         generation->load = LOAD_NONE;
         if (!generation->leaving)
             serve_worker_lost(generation, why);
@@ -293,6 +302,7 @@ on_ended(void *context, const struct child_end *end)
 
     worker->child = NULL;
     worker->there = worker->ending = false;
+    started(worker);
     if (!wanted) {
         delay_ms = restart_delay(&worker->restart, started_at_ms, clock_monotonic_ms());
         record_crash(worker, end, pid, delay_ms);
@@ -320,6 +330,7 @@ on_message(void *context, const struct control_message *message, const int *fds,
         close(fds[i]);              /* only a report brings some: adopt.c takes those */
     if (message->type == CONTROL_REPORT_END && !worker->there) {
         worker->there = true;
+        started(worker);
         log_debug(NULL, "worker %s (pid %d) is there", worker->name, (int)worker->child->pid);
         worker_link_greet(worker);
         if (LIST_EMPTY(&worker->generations))
@@ -330,24 +341,72 @@ on_message(void *context, const struct control_message *message, const int *fds,
 }
 
 static void
-start(struct worker *worker)
+on_drained(void *context)
+{
+    worker_link_drained(context);
+}
+
+static void
+spawn(struct worker *worker)
 {
     struct supervisor *supervisor = worker->supervisor;
     uint64_t now_ms = clock_monotonic_ms();
     char why[APP_REASON_BYTES];
-    int rc;
+    int rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER,
+                         worker->name, on_message, on_ended, worker, &worker->child);
 
-    assert(worker->child == NULL);
-    if (supervisor->shutdown != NULL)
+    if (rc == 0) {
+        worker->child->on_drained = on_drained;
+        worker->starting = true;
+        supervisor->workers_starting++;
         return;
-    rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER, worker->name,
-                     on_message, on_ended, worker, &worker->child);
-    if (rc == 0)
-        return;
+    }
     snprintf(why, sizeof why, "worker %s cannot be started: %s", worker->name, strerror(-rc));
     log_error(NULL, "%s", why);
     restart_later(worker, restart_delay(&worker->restart, now_ms, now_ms));
     lose_generations(worker, why);
+}
+
+static void
+start(struct worker *worker)
+{
+    struct supervisor *supervisor = worker->supervisor;
+
+    assert(worker->child == NULL);
+    if (supervisor->shutdown != NULL || worker->queued)
+        return;
+    if (supervisor->workers_starting < STARTING_A_CORE * supervisor->cores) {
+        spawn(worker);
+        return;
+    }
+    worker->queued = true;
+    TAILQ_INSERT_TAIL(&supervisor->start_queue, worker, of_queue);
+}
+
+static void
+leave_queue(struct worker *worker)
+{
+    if (!worker->queued)
+        return;
+    worker->queued = false;
+    TAILQ_REMOVE(&worker->supervisor->start_queue, worker, of_queue);
+}
+
+/* It is there, or has ended before: another one may start. */
+static void
+started(struct worker *worker)
+{
+    struct supervisor *supervisor = worker->supervisor;
+    struct worker *next = TAILQ_FIRST(&supervisor->start_queue);
+
+    if (!worker->starting)
+        return;
+    worker->starting = false;
+    supervisor->workers_starting--;
+    if (next == NULL)
+        return;
+    leave_queue(next);
+    start(next);
 }
 
 struct worker *
@@ -362,6 +421,7 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     worker->threads = child->threads > 0 ? child->threads : supervisor_threads(supervisor, 0);
     child->on_message = on_message;
     child->on_ended = on_ended;
+    child->on_drained = on_drained;
     child->context = worker;
     HASH_ADD_STR(supervisor->workers, name, worker);
     if (retired)

@@ -5,6 +5,9 @@
  *   it ends -> its generations are loaded by its successor, at once or after a while (restart.h)
  *   another one is to take over -> it retires: keeps its connections, ends with the last
  *
+ * Not many start at once: a thousand of them would take the processors away from those that
+ * serve and from the prober, whose findings all of them wait for.
+ *
  * A worker hosts a set of generations: those of one app mostly; of several where they name the
  * same `worker`, or share a pool. What the messages mean is worker_link.c's. The loop's
  * thread only.
@@ -34,9 +37,13 @@ struct worker {
     bool there;                         /* it has said what it holds: it takes orders */
     bool retired;                       /* another one of this name takes its place */
     bool ending;                        /* told to stop */
+    bool starting;                      /* counted in supervisor->workers_starting */
+    bool queued;                        /* in supervisor->start_queue */
+    TAILQ_ENTRY(worker) of_queue;
     bool outdated;                      /* of another binary: another one is to take over */
     uint32_t threads;                   /* as it is started, or runs */
     LIST_HEAD(, app_generation) generations;    /* leaving ones too */
+    TAILQ_HEAD(, app_generation) to_load;       /* of them: to be sent when it takes them */
     struct restart restart;
     struct event *timer;                /* owned: its next start */
     UT_hash_handle hh;

@@ -79,8 +79,7 @@ hosted_create(const char *name, uint32_t generation, const int *fds, struct host
     snprintf(new->app.name, sizeof new->app.name, "%s", name);
     new->app.generation = generation;
     SLIST_INIT(&new->sockets);
-    new->text_fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
-    rc = new->text_fd < 0 ? -errno : read_config(fds[0], &new->app.config, why);
+    rc = read_config(fds[0], &new->app.config, why);
     if (rc == 0) {
         rc = open_shared(fds + 1, &new->board, &new->traffic);
         if (rc != 0)
@@ -114,8 +113,6 @@ hosted_destroy(struct hosted *hosted)
     traffic_close(hosted->traffic);
     board_close(hosted->next_board);
     traffic_close(hosted->next_traffic);
-    if (hosted->text_fd >= 0)
-        close(hosted->text_fd);
     handover_destroy(hosted->app.handover);
     free(hosted->ports);
     free(hosted->app.strategy_state);

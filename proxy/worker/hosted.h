@@ -12,27 +12,18 @@
 
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "base/control.h"
 #include "proxy/worker/port.h"
+#include "proxy/worker/tenant.h"
 #include "proxy/worker/thread.h"
 
 enum hosted_state { HOSTED_LOADING, HOSTED_LOADED, HOSTED_ACCEPTING, HOSTED_DRAINING };
-
-/* An app by its name, while any generation of it is here. */
-struct tenant {
-    char name[APP_NAME_BYTES];
-    LIST_HEAD(, hosted) generations;
-    struct hosted *accepting;           /* NULL: none does */
-    UT_hash_handle hh;
-};
 
 struct hosted {
     struct worker_app app;
     enum hosted_state state;
     struct tenant *tenant;
-    int text_fd;                    /* owned: the sealed configuration text, for reports */
     struct board *board;            /* owned */
     struct traffic *traffic;        /* owned */
     struct board *next_board;       /* owned: threads are changing to it */

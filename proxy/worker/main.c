@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/control.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "proxy/worker/worker.h"
 
@@ -49,5 +50,6 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     log_init("worker");
+    crash_handler_install("worker");
     return worker_run(argv[1], CONTROL_FD, inherited_listener());
 }

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/shared_file.h"
 #include "proxy/worker/worker_priv.h"
 
 static void
@@ -58,16 +60,24 @@ state_of(const struct hosted *hosted)
     return hosted->state == HOSTED_ACCEPTING ? CONTROL_IS_ACCEPTING : CONTROL_IS_DRAINING;
 }
 
+/* The text is printed again: a descriptor kept for each of thousands of apps would be dear. */
 static void
 tell_app(struct worker *worker, const struct hosted *hosted)
 {
     struct control_message message;
+    char *text;
+    int fd;
 
     control_app_message(&message, CONTROL_REPORT_APP, hosted->app.name, hosted->app.generation);
     message.body.app.board_number = board_number(hosted->board);
     message.body.app.traffic_number = traffic_number(hosted->traffic);
     message.body.app.count = state_of(hosted);
-    send_message(worker, &message, &hosted->text_fd, 1);
+    text = app_config_print(&hosted->app.config);
+    fd = text == NULL ? -1 : sealed_text_create("app", text, strlen(text));
+    send_message(worker, &message, &fd, fd < 0 ? 0 : 1);
+    if (fd >= 0)
+        close(fd);
+    free(text);
 }
 
 /* The next listener that is to be told, and its port's number; NULL: that were all. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/crash.h"
 #include "base/util.h"
 #include "proxy/worker/carry.h"
 #include "proxy/worker/race.h"
@@ -225,6 +225,7 @@ thread_main(void *argument)
 
     snprintf(name, sizeof name, "data-%u", thread->index);
     pthread_setname_np(pthread_self(), name);
+    crash_handler_thread();
     loop_run(&thread->loop);
     return NULL;
 }
@@ -280,7 +281,7 @@ thread_start(uint32_t index, uint32_t pipe_max, struct mailbox *replies)
 {
     struct thread *thread = thread_create(index, pipe_max);
     pthread_attr_t attributes;
-    sigset_t all, before;
+    sigset_t faults, most, before;
     int rc;
 
     if (thread == NULL)
@@ -288,8 +289,13 @@ thread_start(uint32_t index, uint32_t pipe_max, struct mailbox *replies)
     thread->replies = replies;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    sigfillset(&all);       /* signals are the control thread's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    crash_signals(&faults);
+    sigfillset(&most);      /* all others are the control thread's */
+    for (int i = 1; i < NSIG; i++) {
+        if (sigismember(&faults, i) == 1)
+            sigdelset(&most, i);
+    }
+    pthread_sigmask(SIG_SETMASK, &most, &before);
     rc = pthread_create(&thread->pthread, &attributes, thread_main, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);

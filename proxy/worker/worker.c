@@ -5,90 +5,30 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/shared_file.h"
 #include "base/util.h"
-#include "config/settings.h"
+#include "proxy/worker/duty.h"
 #include "proxy/worker/order.h"
-#include "proxy/worker/takeover.h"
 #include "proxy/worker/worker_priv.h"
 
 enum {
-    SETTINGS_BYTES_MAX = 1 << 16,
     DESCRIPTORS_RESERVED = 64,      /* control, boards, logs, libc */
     SUCCESSORS_MAX = 4,             /* that wait to be accepted */
     PIPES_MAX = 256,                /* a thread; x PIPE_BYTES of kernel memory at most */
 };
 
-/* ---- what is here ---- */
-
-static struct hosted *
-find(struct worker *worker, const char *name, uint32_t generation)
-{
-    struct hosted *hosted;
-    struct tenant *tenant;
-
-    HASH_FIND_STR(worker->tenants, name, tenant);
-    if (tenant == NULL)
-        return NULL;
-    LIST_FOREACH(hosted, &tenant->generations, tenant_link) {
-        if (hosted->app.generation == generation)
-            return hosted;
-    }
-    return NULL;
-}
-
-static int
-insert(struct worker *worker, struct hosted *hosted)
-{
-    struct tenant *tenant;
-
-    HASH_FIND_STR(worker->tenants, hosted->app.name, tenant);
-    if (tenant == NULL) {
-        tenant = calloc(1, sizeof *tenant);
-        if (tenant == NULL)
-            return -ENOMEM;
-        memcpy(tenant->name, hosted->app.name, sizeof tenant->name);
-        LIST_INIT(&tenant->generations);
-        HASH_ADD_STR(worker->tenants, name, tenant);
-    }
-    hosted->tenant = tenant;
-    LIST_INSERT_HEAD(&tenant->generations, hosted, tenant_link);
-    TAILQ_INSERT_TAIL(&worker->apps, hosted, link);
-    worker->app_count++;
-    return 0;
-}
-
-/* Takes it out of every list and frees it. */
-static void
-forget(struct worker *worker, struct hosted *hosted)
-{
-    struct tenant *tenant = hosted->tenant;
-
-    report_forget(worker, hosted);
-    TAILQ_REMOVE(&worker->apps, hosted, link);
-    LIST_REMOVE(hosted, tenant_link);
-    worker->app_count--;
-    if (LIST_EMPTY(&tenant->generations)) {
-        HASH_DEL(worker->tenants, tenant);
-        free(tenant);
-    }
-    hosted_destroy(hosted);
-}
-
 /* ---- to the supervisor ---- */
 
-static void
-tell_about(struct worker *worker, enum control_type type, const char *app, uint32_t generation,
-           const struct hosted *hosted, int result, const char *detail)
+void
+worker_tell_about(struct worker *worker, enum control_type type, const char *app,
+                  uint32_t generation, const struct hosted *hosted, int result,
+                  const char *detail)
 {
     struct control_message message;
     struct control_app *body = &message.body.app;
@@ -114,11 +54,12 @@ void
 worker_tell(struct worker *worker, enum control_type type, const struct hosted *hosted,
             int result, const char *detail)
 {
-    tell_about(worker, type, hosted->app.name, hosted->app.generation, hosted, result, detail);
+    worker_tell_about(worker, type, hosted->app.name, hosted->app.generation, hosted, result,
+                      detail);
 }
 
-static void
-pong(struct worker *worker)
+void
+worker_pong(struct worker *worker)
 {
     static const struct control_message message = { .magic = CONTROL_MAGIC,
                                                     .type = CONTROL_PONG };
@@ -129,8 +70,8 @@ pong(struct worker *worker)
 
 /* ---- the threads' answers ---- */
 
-static void
-exit_threads(struct worker *worker)
+void
+worker_exit_threads(struct worker *worker)
 {
     struct order *order;
 
@@ -157,9 +98,9 @@ worker_app_gone(struct worker *worker, struct hosted *hosted)
 {
     log_info(hosted->app.name, "generation %u is gone", hosted->app.generation);
     worker_tell(worker, CONTROL_APP_GONE, hosted, 0, "");
-    forget(worker, hosted);
+    tenant_forget(worker, hosted);
     if (worker->stopping && TAILQ_EMPTY(&worker->apps))
-        exit_threads(worker);
+        worker_exit_threads(worker);
 }
 
 /* It is over when every thread has left it and no order names it. */
@@ -194,7 +135,7 @@ order_done(struct worker *worker, struct order *order)
         board_changed(worker, app);
     } else if (type == COMMAND_PING) {
         worker->pinging = false;
-        pong(worker);
+        worker_pong(worker);
     }
     order_destroy(worker, order);
     look_if_gone(worker, leaving);
@@ -254,9 +195,8 @@ worker_conn_max(const struct worker *worker)
                          (uint64_t)UINT32_MAX);
 }
 
-/* What each may hold comes with the first app that accepts. */
-static int
-start_threads(struct worker *worker, uint32_t count)
+int
+worker_start_threads(struct worker *worker, uint32_t count)
 {
     struct rlimit limit;
 
@@ -273,323 +213,6 @@ start_threads(struct worker *worker, uint32_t count)
     return 0;
 }
 
-/* ---- orders of the supervisor ---- */
-
-static void
-load_app(struct worker *worker, const struct control_app *body, const int *fds, size_t fd_count)
-{
-    struct hosted *hosted = NULL;
-    char why[DETAIL_BYTES] = "";
-    int rc = -EPROTO;
-
-    if (worker->stopping)
-        snprintf(why, sizeof why, "this worker is stopping");
-    else if (fd_count != 3)
-        snprintf(why, sizeof why, "wrong number of descriptors");
-    else if (find(worker, body->app, body->generation) != NULL)
-        snprintf(why, sizeof why, "this generation is here already");
-    else
-        rc = hosted_create(body->app, body->generation, fds, &hosted, why);
-    if (rc == 0) {
-        rc = insert(worker, hosted);
-        if (rc == 0)
-            return;
-        hosted_destroy(hosted);
-    }
-    log_error(body->app, "generation %u cannot be loaded: %s", body->generation,
-              why[0] != '\0' ? why : strerror(-rc));
-    tell_about(worker, CONTROL_APP_LOADED, body->app, body->generation, NULL, rc, why);
-}
-
-static void
-add_sockets(struct worker *worker, const struct control_sockets *body, const int *fds,
-            size_t fd_count)
-{
-    struct hosted *hosted = find(worker, body->app, body->generation);
-    int rc = -ENOENT;
-
-    if (hosted != NULL)
-        rc = hosted_add_sockets(hosted, body, fds, (uint32_t)fd_count);
-    if (rc == 0) {
-        worker_tell(worker, CONTROL_APP_SOCKETS_ACK, hosted, 0, "");
-        return;
-    }
-    log_error(body->app, "listening sockets do not fit: %s", strerror(-rc));
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
-}
-
-static int
-ready_threads(struct worker *worker, uint32_t threads, char *why)
-{
-    if (threads > 0 && threads <= APP_THREADS_MAX && worker->thread_count == 0)
-        return start_threads(worker, threads);
-    if (threads == worker->thread_count && threads > 0)
-        return 0;
-    snprintf(why, DETAIL_BYTES, "it is made for %u threads, this worker has %u", threads,
-             worker->thread_count);
-    return -EINVAL;
-}
-
-static void
-unload(struct worker *worker, struct hosted *hosted)
-{
-    int rc = takeover_unload(worker, hosted);
-
-    if (rc == 0)
-        forget(worker, hosted);
-    else
-        log_error(hosted->app.name, "cannot be unloaded: %s", strerror(-rc));
-}
-
-/* What cannot be committed is unloaded, and nothing else has changed. */
-static void
-commit_app(struct worker *worker, struct hosted *hosted, uint32_t count)
-{
-    char why[DETAIL_BYTES] = "";
-    int rc;
-
-    if (hosted->state != HOSTED_LOADING) {
-        worker_tell(worker, CONTROL_APP_LOADED, hosted, -EPROTO, "it is loaded already");
-        return;
-    }
-    rc = ready_threads(worker, traffic_threads(hosted->traffic), why);
-    if (rc == 0)
-        rc = hosted_commit(hosted, &worker->ports, worker->threads, worker->thread_count, count,
-                           why);
-    if (rc == 0)
-        hosted->state = HOSTED_LOADED;
-    worker_tell(worker, CONTROL_APP_LOADED, hosted, rc, why);
-    if (rc == 0)
-        return;
-    log_error(hosted->app.name, "generation %u cannot be loaded: %s", hosted->app.generation,
-              why[0] != '\0' ? why : strerror(-rc));
-    unload(worker, hosted);
-}
-
-static void
-accept_clients(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
-{
-    int rc = 0;
-
-    if (hosted->state == HOSTED_LOADED)
-        rc = takeover_accept(worker, hosted, limit_ms);
-    else if (hosted->state == HOSTED_ACCEPTING)     /* a successor may ask again */
-        worker_tell(worker, CONTROL_APP_ACCEPTING, hosted, 0, "");
-    else
-        rc = -EPROTO;
-    if (rc != 0)
-        worker_tell(worker, CONTROL_APP_ACCEPTING, hosted, rc, "");
-}
-
-/* The threads change to it one by one; until all have, the old one stays. */
-static int
-order_board(struct worker *worker, struct hosted *hosted, const int *fds)
-{
-    struct order *order = order_create(worker, COMMAND_BOARD, 0);
-    int rc = order != NULL ? hosted_next_board(hosted, fds) : -ENOMEM;
-
-    for (uint32_t i = 0; rc == 0 && i < worker->thread_count; i++) {
-        order->commands[i].board = hosted->next_board;
-        order->commands[i].traffic = hosted->next_traffic;
-        order->commands[i].snapshot = snapshot_create(hosted->next_board);
-        if (order->commands[i].snapshot == NULL) {
-            hosted_drop_next_board(hosted);
-            rc = -ENOMEM;
-        }
-    }
-    if (rc == 0) {
-        order->app = hosted;
-        order_post(worker, order);
-    } else if (order != NULL) {
-        order_destroy(worker, order);
-    }
-    return rc;
-}
-
-static void
-change_board(struct worker *worker, struct hosted *hosted, const int *fds, size_t fd_count)
-{
-    bool unused = hosted->state == HOSTED_LOADING || hosted->state == HOSTED_LOADED;
-    int rc = -EPROTO;
-
-    if (fd_count == 2)
-        rc = unused ? hosted_change_board(hosted, fds) : order_board(worker, hosted, fds);
-    if (rc != 0)
-        log_error(hosted->app.name, "the larger board is unusable: %s", strerror(-rc));
-    else if (unused)
-        worker_tell(worker, CONTROL_APP_LOADED, hosted, 0, "");
-}
-
-/* `finish`: its ports are gone. */
-static void
-let_go(struct worker *worker, struct hosted *hosted, uint64_t limit_ms, bool finish)
-{
-    int rc;
-
-    if (hosted->state == HOSTED_LOADING || hosted->state == HOSTED_LOADED) {
-        rc = takeover_unload(worker, hosted);
-        if (rc == 0) {
-            worker_app_gone(worker, hosted);
-            return;
-        }
-    } else {
-        rc = takeover_leave(worker, hosted, limit_ms, finish);
-    }
-    if (rc != 0)
-        log_error(hosted->app.name, "cannot drain: %s", strerror(-rc));
-    else if (limit_ms == DRAIN_NEVER)
-        log_info(hosted->app.name, "generation %u keeps its connections until they end",
-                 hosted->app.generation);
-    else
-        log_info(hosted->app.name, "generation %u drains for %u ms at most",
-                 hosted->app.generation, (uint32_t)limit_ms);
-}
-
-static void
-stop(struct worker *worker, uint32_t deadline_ms)
-{
-    struct hosted *hosted, *next;
-
-    if (worker->stopping && deadline_ms > 0)
-        return;
-    if (worker->stopping) {         /* told twice: at once */
-        event_base_loopbreak(worker->base);
-        return;
-    }
-    worker->stopping = true;
-    if (TAILQ_EMPTY(&worker->apps))
-        exit_threads(worker);
-    for (hosted = TAILQ_FIRST(&worker->apps); hosted != NULL; hosted = next) {
-        next = TAILQ_NEXT(hosted, link);
-        let_go(worker, hosted, deadline_ms, true);
-    }
-}
-
-static void
-ping(struct worker *worker)
-{
-    struct order *order;
-
-    if (worker->pinging)            /* one answer is for both */
-        return;
-    if (worker->thread_count == 0) {
-        pong(worker);
-        return;
-    }
-    order = order_create(worker, COMMAND_PING, 0);
-    if (order == NULL)
-        return;
-    worker->pinging = true;
-    order_post(worker, order);
-}
-
-static void
-on_settings(const int *fds, size_t fd_count)
-{
-    struct settings settings;
-    char why[DETAIL_BYTES];
-    char *text;
-    size_t bytes;
-
-    if (fd_count != 1 || sealed_text_read(fds[0], SETTINGS_BYTES_MAX, &text, &bytes) != 0)
-        return;
-    if (settings_parse(text, &settings, why) == 0) {
-        log_set_level(settings.log_level);
-        log_set_format(settings.log_format);
-    } else {
-        log_error(NULL, "the settings cannot be read: %s", why);
-    }
-    free(text);
-}
-
-/* Whoever waits for its end, or for its being loaded, learns that it is not here. */
-static void
-answer_unknown(struct worker *worker, const struct control_message *message)
-{
-    const struct control_app *body = &message->body.app;
-
-    log_warn(body->app, "order %u for generation %u, which is not here", message->type,
-             body->generation);
-    if (message->type == CONTROL_APP_DRAIN || message->type == CONTROL_APP_RETIRE)
-        tell_about(worker, CONTROL_APP_GONE, body->app, body->generation, NULL, 0, "");
-    else if (message->type == CONTROL_APP_COMMIT)
-        tell_about(worker, CONTROL_APP_LOADED, body->app, body->generation, NULL, -ENOENT, "");
-    else if (message->type == CONTROL_APP_ACCEPT)
-        tell_about(worker, CONTROL_APP_ACCEPTING, body->app, body->generation, NULL, -ENOENT,
-                   "");
-}
-
-static void
-on_app_order(struct worker *worker, const struct control_message *message, const int *fds,
-             size_t fd_count)
-{
-    const struct control_app *body = &message->body.app;
-    struct hosted *hosted = find(worker, body->app, body->generation);
-
-    if (hosted == NULL) {
-        answer_unknown(worker, message);
-        return;
-    }
-    switch (message->type) {
-    case CONTROL_APP_COMMIT:
-        commit_app(worker, hosted, body->count);
-        break;
-    case CONTROL_APP_ACCEPT:
-        accept_clients(worker, hosted, body->count);
-        break;
-    case CONTROL_APP_BOARD:
-        change_board(worker, hosted, fds, fd_count);
-        break;
-    case CONTROL_APP_DRAIN:
-        let_go(worker, hosted, body->count, true);
-        break;
-    case CONTROL_APP_RETIRE:
-        let_go(worker, hosted, body->count != 0 ? body->count : DRAIN_NEVER, false);
-        break;
-    default:
-        break;
-    }
-}
-
-static void
-on_message(void *context, const struct control_message *message, const int *fds, size_t fd_count)
-{
-    struct worker *worker = context;
-    bool kept = false;
-
-    switch (message->type) {
-    case CONTROL_SETTINGS:
-        on_settings(fds, fd_count);
-        break;
-    case CONTROL_STOP:
-        stop(worker, message->body.stop.deadline_ms);
-        break;
-    case CONTROL_PING:
-        ping(worker);
-        break;
-    case CONTROL_APP_LOAD:
-        load_app(worker, &message->body.app, fds, fd_count);
-        break;
-    case CONTROL_APP_SOCKETS:
-        add_sockets(worker, &message->body.sockets, fds, fd_count);
-        kept = true;
-        break;
-    case CONTROL_APP_COMMIT:
-    case CONTROL_APP_ACCEPT:
-    case CONTROL_APP_BOARD:
-    case CONTROL_APP_DRAIN:
-    case CONTROL_APP_RETIRE:
-        on_app_order(worker, message, fds, fd_count);
-        break;
-    default:
-        log_warn(NULL, "message %u is not for a worker", message->type);
-        break;
-    }
-    for (size_t i = 0; !kept && i < fd_count; i++)
-        close(fds[i]);
-}
-
 /* ---- supervisors come and go ---- */
 
 /* Nobody will send the rest of what was half loaded. */
@@ -603,8 +226,14 @@ disconnect(struct worker *worker)
     for (hosted = TAILQ_FIRST(&worker->apps); hosted != NULL; hosted = next) {
         next = TAILQ_NEXT(hosted, link);
         if (hosted->state == HOSTED_LOADING)
-            unload(worker, hosted);
+            duty_unload(worker, hosted);
     }
+}
+
+static void
+on_message(void *context, const struct control_message *message, const int *fds, size_t fd_count)
+{
+    duty_do(context, message, fds, fd_count);
 }
 
 static void
@@ -676,7 +305,7 @@ on_term(evutil_socket_t signal, short what, void *context)
     (void)what;
     TAILQ_FOREACH(hosted, &worker->apps, link)
         deadline_ms = MAX(deadline_ms, hosted->app.config.drain_timeout_ms);
-    stop(worker, deadline_ms);
+    duty_stop(worker, deadline_ms);
 }
 
 /* ---- the process ---- */
@@ -725,7 +354,7 @@ worker_fini(struct worker *worker)
     struct hosted *hosted;
 
     while ((hosted = TAILQ_FIRST(&worker->apps)) != NULL)
-        forget(worker, hosted);
+        tenant_forget(worker, hosted);
     control_peer_destroy(worker->peer);
     if (worker->successor_event != NULL)
         event_free(worker->successor_event);

@@ -1,7 +1,8 @@
 /*
  * worker_priv - the control thread's state, for the files that make up the worker's side of
- * the control protocol: worker.c (orders come in), takeover.c (what changes hands), report.c
- * (what a succeeding supervisor is told).
+ * the control protocol: worker.c (supervisors and threads), tenant.c (which generations there
+ * are), duty.c (messages of the supervisor), takeover.c (what changes hands), report.c (what a
+ * succeeding supervisor is told).
  */
 #ifndef FPROXY_WORKER_WORKER_PRIV_H
 #define FPROXY_WORKER_WORKER_PRIV_H
@@ -47,8 +48,19 @@ struct worker {
 void worker_tell(struct worker *worker, enum control_type type, const struct hosted *hosted,
                  int result, const char *detail);
 
+/* The same of one that may not be here: `hosted` is NULL then. */
+void worker_tell_about(struct worker *worker, enum control_type type, const char *app,
+                       uint32_t generation, const struct hosted *hosted, int result,
+                       const char *detail);
+void worker_pong(struct worker *worker);
+
 /* The generation is over: says so and frees it. */
 void worker_app_gone(struct worker *worker, struct hosted *hosted);
+
+/* 0 or -errno. What each may hold comes with the first app that accepts. */
+int worker_start_threads(struct worker *worker, uint32_t count);
+/* No app is left: the threads end, then the process does. */
+void worker_exit_threads(struct worker *worker);
 
 /* Connections that each thread may hold, as things are. */
 uint32_t worker_conn_max(const struct worker *worker);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/load.h"
+#include "config/set_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,6 +55,66 @@ check_errors(const struct config *config)
     }
 }
 
+static void
+add_file(struct config_set *set, const char *path, const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    if (text == NULL)
+        abort();
+    memcpy(text, data, size);
+    text[size] = '\0';
+    if (set_files_add(set, path, text, size) != 0)
+        abort();
+}
+
+static void
+check_change(const struct config_change *change)
+{
+    struct app_config app;
+    char why[DETAIL_BYTES];
+
+    for (size_t i = 0; i < change->item_count; i++) {
+        const struct config_item *item = &change->items[i];
+
+        if (item->app[0] == '\0' || item->source == NULL)
+            abort();
+        if (item->op == CONFIG_BROKEN && item->reason == NULL)
+            abort();
+        if (item->op != CONFIG_SET)
+            continue;
+        if (app_config_parse(item->text, &app, why) != 0)
+            abort();
+        app_config_fini(&app);
+    }
+}
+
+/* Two files, parted by the byte 0x1e: what one says against the other, and that nothing is said
+ * twice. */
+static void
+check_set(const char *path, const uint8_t *data, size_t size)
+{
+    const uint8_t *part = memchr(data, 0x1e, size);
+    struct config_set *set = config_set_create("");
+    struct config_change *change;
+
+    if (set == NULL)
+        abort();
+    add_file(set, path, data, part != NULL ? (size_t)(part - data) : size);
+    if (part != NULL)
+        add_file(set, "y.conf", part + 1, size - (size_t)(part + 1 - data));
+    if (set_settle(set) != 0 || config_set_take(set, &change) != 0)
+        abort();
+    check_change(change);
+    config_change_free(change);
+    if (set_settle(set) != 0 || config_set_take(set, &change) != 0)
+        abort();
+    if (change->error_count > 0)
+        abort();
+    config_change_free(change);
+    config_set_destroy(set);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -81,5 +142,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_settings(&config->settings);
     check_errors(config);
     config_free(config);
+    check_set(path, data + 1, size - 1);
     return 0;
 }

@@ -16,11 +16,14 @@ static void
 check_texts(const struct control_message *message)
 {
     if (message->type == CONTROL_HELLO)
-        assert(strlen(message->body.hello.version) < sizeof message->body.hello.version);
+        assert(strlen(message->body.hello.version) < sizeof message->body.hello.version &&
+               strlen(message->body.hello.name) < sizeof message->body.hello.name);
     else if (message->type == CONTROL_APP_HEALTH)
         assert(strlen(message->body.health.app) < APP_NAME_BYTES);
     else if (message->type == CONTROL_RECORD)
         assert(record_check(&message->body.record) == 0);
+    else if (control_bytes(message->type) == control_bytes(CONTROL_APP_SOCKETS))
+        assert(strlen(message->body.sockets.app) < APP_NAME_BYTES);
     else if (control_bytes(message->type) == control_bytes(CONTROL_APP_LOAD))
         assert(strlen(message->body.app.detail) < DETAIL_BYTES);
 }

@@ -1,5 +1,5 @@
-"""Workers and prober serve on when the supervisor is killed; what is left is found and ended by
-the next start, or by `fproxy stop`. A worker or prober that is killed is replaced."""
+"""Workers and prober serve on when the supervisor is killed; what is left is taken over by the
+next start, or ended by `fproxy stop`. A worker or prober that is killed is replaced."""
 import os
 import signal
 import time
@@ -38,9 +38,10 @@ def test_without_a_supervisor_they_serve_and_probe_on(daemon, started):
     assert asks(port, 10) == ["one"] * 10
 
     daemon.start()
-    assert not any(is_alive(pid) for pid in left)
+    assert all(is_alive(pid) for pid in left)
     assert asks(port, 10) == ["one"] * 10
     daemon.stop()
+    assert not any(is_alive(pid) for pid in left)
 
 
 def test_fproxy_stop_ends_what_a_killed_supervisor_left(daemon, started):

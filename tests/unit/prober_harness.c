@@ -197,7 +197,7 @@ harness_start(const struct settings *settings)
     struct harness *harness = calloc(1, sizeof *harness);
 
     assert_non_null(harness);
-    harness->board_fd = -1;
+    harness->board_fd = harness->traffic_fd = -1;
     snprintf(harness->dir_path, sizeof harness->dir_path, "/tmp/fproxy-test-XXXXXX");
     assert_non_null(mkdtemp(harness->dir_path));
     harness->dir = open(harness->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -257,6 +257,8 @@ harness_stop(struct harness *harness)
     traffic_close(harness->traffic);
     if (harness->board_fd >= 0)
         close(harness->board_fd);
+    if (harness->traffic_fd >= 0)
+        close(harness->traffic_fd);
     for (size_t i = 0; i < ARRAY_SIZE(harness->report_texts); i++)
         free(harness->report_texts[i]);
     unlinkat(harness->dir, "prober", 0);
@@ -287,7 +289,8 @@ make_page(const struct harness *harness, const char *name, size_t bytes)
     return fd;
 }
 
-/* A traffic page of two threads, mapped in place of the last one: for reading. */
+/* A traffic page of two threads, in place of the last one; a descriptor to read it, not the
+ * caller's. */
 static int
 make_traffic(struct harness *harness, const struct control_app *app, uint32_t slots)
 {
@@ -299,6 +302,9 @@ make_traffic(struct harness *harness, const struct control_app *app, uint32_t sl
     reader = shared_file_reopen_readonly(fd);
     assert_true(reader >= 0);
     close(fd);
+    if (harness->traffic_fd >= 0)
+        close(harness->traffic_fd);
+    harness->traffic_fd = reader;
     return reader;
 }
 
@@ -344,8 +350,6 @@ send_board(struct harness *harness, struct control_message *message, int text_fd
     if (harness->board_fd >= 0)
         close(harness->board_fd);
     harness->board_fd = fd;
-    if (traffic_fd >= 0)
-        close(traffic_fd);
     return board;
 }
 
@@ -372,7 +376,7 @@ harness_load_again(struct harness *harness, const struct app_config *app, uint32
     assert_true(harness->board_fd >= 0);
     control_app_message(&message, CONTROL_APP_LOAD, app->name, generation);
     message.body.app.board_number = board_number;
-    send_and_wait(harness, &message, fd, harness->board_fd, -1);
+    send_and_wait(harness, &message, fd, harness->board_fd, harness->traffic_fd);
     close(fd);
 }
 
@@ -415,7 +419,6 @@ harness_renew_traffic(struct harness *harness, const struct board *board)
     traffic_fd = make_traffic(harness, &message.body.app, board_slots(board));
     send_and_wait(harness, &message, -1, board_fd, traffic_fd);
     close(board_fd);
-    close(traffic_fd);
 }
 
 void

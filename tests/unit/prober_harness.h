@@ -35,7 +35,7 @@ struct harness {
     char *report_texts[HARNESS_REPORTS_MAX];            /* owned */
     uint32_t report_count;
     bool records_ignored;               /* the caller's choice */
-    int board_fd;                       /* of the last board that was made; -1: none */
+    int board_fd, traffic_fd;           /* of the last that were made; -1: none */
     int listener;                       /* bound; the prober listens at it */
     struct record records[HARNESS_RECORDS_MAX];
     uint32_t record_count;
@@ -61,7 +61,7 @@ void harness_seed(struct harness *harness, const struct record *records, size_t 
  * board, mapped for reading. */
 struct board *harness_load(struct harness *harness, const struct app_config *app,
                            uint32_t generation, uint32_t board_number, uint32_t slots);
-/* The same with the board that was made last. */
+/* The same with the board and traffic page that were made last. */
 void harness_load_again(struct harness *harness, const struct app_config *app,
                         uint32_t generation, uint32_t board_number);
 /* The board that answers an APP_GROW. */

@@ -43,6 +43,7 @@ board_file(void)
 /* One board as its prober and as a reader see it. */
 struct views {
     struct board *prober, *reader;
+    int fd;
 };
 
 static int
@@ -54,7 +55,7 @@ set_up(void **state)
     if (views == NULL || board_open(fd, true, &views->prober) != 0 ||
         board_open(fd, false, &views->reader) != 0)
         return -1;
-    close(fd);
+    views->fd = fd;
     *state = views;
     return 0;
 }
@@ -66,6 +67,7 @@ tear_down(void **state)
 
     board_close(views->prober);
     board_close(views->reader);
+    close(views->fd);
     free(views);
     return 0;
 }
@@ -164,6 +166,33 @@ what_the_prober_writes_readers_see(void **state)
     assert_int_equal(board_beat_ms(views->reader), 123456);
     assert_int_equal(atomic_load(&board_pulse(views->reader, 2)->connect_us), 250);
     assert_int_equal(atomic_load(&board_pulse(views->reader, 2)->failed_start_ms), 77);
+}
+
+/* The writer died in the middle: readers are told nothing, the next writer what there is. */
+static void
+a_detail_left_half_written_is_still_there_for_the_next_prober(void **state)
+{
+    struct views *views = *state;
+    struct board_detail written = detail_of(5), read, torn;
+    uint32_t at = 0;
+    size_t bytes = board_bytes(SLOTS);
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, views->fd, 0);
+
+    assert_true(memory != MAP_FAILED);
+    board_set_detail(views->prober, 1, &written);
+    board_set_next_id(views->prober, 99);
+    assert_int_equal(board_next_id(views->reader), 99);
+    while (at < bytes && memcmp(memory + at, &written, sizeof written) != 0)
+        at += sizeof(uint64_t);
+    assert_true(at < bytes);
+    memory[at - sizeof(uint64_t)] |= 1;         /* the sequence number before it */
+    assert_false(board_detail(views->reader, 1, &read));
+    assert_true(board_detail_left(views->prober, 1, &torn));
+    assert_memory_equal(&torn, &written, sizeof torn);
+    assert_false(board_detail_left(views->prober, 2, &torn));
+    board_set_detail(views->prober, 1, &written);
+    assert_true(board_detail(views->reader, 1, &read));
+    munmap(memory, bytes);
 }
 
 static void
@@ -415,6 +444,7 @@ main(void)
         WITH_VIEWS(a_new_board_is_empty_and_says_whose_it_is),
         cmocka_unit_test(a_file_name_tells_app_and_number_and_nothing_else_passes),
         WITH_VIEWS(what_the_prober_writes_readers_see),
+        WITH_VIEWS(a_detail_left_half_written_is_still_there_for_the_next_prober),
         WITH_VIEWS(a_slot_given_back_is_not_shown),
         WITH_VIEWS(the_available_set_of_a_board_has_room_for_every_slot),
         WITH_VIEWS(the_parts_of_a_full_board_do_not_overlap),

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "base/util.h"
 #include "config/set.h"
 #include "config/source.h"
+#include "config/watch.h"
 #include "tests/unit/config_dir.h"
 
 enum { WAIT_MS = 8000, SETTLED_MS = 200 };
@@ -29,15 +31,60 @@ enum { WAIT_MS = 8000, SETTLED_MS = 200 };
 #define FIRST "daemon -; defaults -"
 
 struct fixture {
-    char *dir, *conf;           /* the configuration lies in DIR/conf */
+    char *dir, *conf; /* the configuration lies in DIR/conf */
     struct event_base *base;
-    struct event *tick;         /* so that the loop looks at the clock */
+    struct event *tick; /* so that the loop looks at the clock */
     struct config_source *source;
-    char *said;                 /* by all changes since it was cleared, joined by "; " */
+    char *said; /* by all changes since it was cleared, joined by "; " */
     size_t changes;
     uint64_t sequence, token;
-    bool stop_within;           /* stop the source from its own callback */
+    bool stop_within; /* stop the source from its own callback */
 };
+
+/* A disk that hangs as long as it is told to. */
+static struct disk {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool hangs, is_waited_for;
+} disk = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false };
+
+int __real_config_set_look(struct config_set *set);
+int __wrap_config_set_look(struct config_set *set);
+
+int
+__wrap_config_set_look(struct config_set *set)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.is_waited_for = disk.hangs;
+    pthread_cond_broadcast(&disk.moved);
+    while (disk.hangs)
+        pthread_cond_wait(&disk.moved, &disk.lock);
+    disk.is_waited_for = false;
+    pthread_mutex_unlock(&disk.lock);
+    return __real_config_set_look(set);
+}
+
+static void
+disk_hangs(bool hangs)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.hangs = hangs;
+    pthread_cond_broadcast(&disk.moved);
+    pthread_mutex_unlock(&disk.lock);
+}
+
+static void
+await_hanging(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAIT_MS / 1000;
+    pthread_mutex_lock(&disk.lock);
+    while (!disk.is_waited_for)
+        assert_int_equal(pthread_cond_timedwait(&disk.moved, &disk.lock, &until), 0);
+    pthread_mutex_unlock(&disk.lock);
+}
 
 static void
 on_change(void *context, struct config_change *change)
@@ -46,7 +93,7 @@ on_change(void *context, struct config_change *change)
     const char *text = told(change, fixture->dir);
     char *joined;
 
-    assert_true(change->sequence > fixture->sequence);
+    assert_int_equal(change->sequence, fixture->sequence + 1);
     assert_true(asprintf(&joined, "%s%s%s", fixture->said,
                          *fixture->said != '\0' && *text != '\0' ? "; " : "", text) >= 0);
     free(fixture->said);
@@ -341,6 +388,79 @@ changes_grow_together_while_the_loop_is_busy(void **state)
     await(fixture, "set a conf/a.conf");
 }
 
+/* Without a descriptor left, sweeps and look() do; and it is tried again. */
+static void
+what_the_system_refuses_is_tried_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watch *watch = watch_create(fixture->conf);
+    struct config_set *set = config_set_create(fixture->conf);
+    struct watch_seen seen = { 0 };
+    struct rlimit before, none;
+
+    assert_int_equal(config_set_look(set), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){ 0, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_false(watch_refresh(watch, set));
+    assert_int_equal(watch_fd(watch), -1);
+    assert_false(watch_is_complete(watch));
+    watch_drain(watch, &seen);
+    assert_false(seen.any);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(watch_refresh(watch, set));
+    assert_false(watch_refresh(watch, set)); /* nothing is new */
+    assert_true(watch_is_complete(watch));
+    put(fixture->conf, "a.conf", "");
+    watch_drain(watch, &seen);
+    assert_true(seen.any && !seen.all);
+    assert_int_equal(seen.name_count, 1);
+    assert_string_equal(seen.names[0], "a.conf");
+    watch_destroy(watch);
+    config_set_destroy(set);
+}
+
+static void
+neighbours_on_the_way_are_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watch *watch = watch_create(fixture->conf);
+    struct config_set *set = config_set_create(fixture->conf);
+    struct watch_seen seen = { 0 };
+
+    assert_true(watch_refresh(watch, set));
+    put(fixture->dir, "neighbour.conf", "");
+    put(fixture->conf, "a.conf.tmp", "");
+    watch_drain(watch, &seen);
+    assert_false(seen.any);
+    assert_int_equal(rename(fixture->conf, in(fixture->dir, "old")), 0);
+    watch_drain(watch, &seen);
+    assert_true(seen.any && seen.all);
+    watch_destroy(watch);
+    config_set_destroy(set);
+}
+
+static void
+more_names_than_are_kept_are_all_of_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watch *watch = watch_create(fixture->conf);
+    struct config_set *set = config_set_create(fixture->conf);
+    struct watch_seen seen = { 0 };
+    char name[32];
+
+    assert_true(watch_refresh(watch, set));
+    for (int i = 0; i <= WATCH_NAMES_MAX; i++) {
+        assert_false(seen.all);
+        snprintf(name, sizeof name, "%d.conf", i);
+        put(fixture->conf, name, "");
+        watch_drain(watch, &seen);
+    }
+    assert_true(seen.all);
+    watch_destroy(watch);
+    config_set_destroy(set);
+}
+
 static void
 it_may_be_stopped_from_its_own_callback(void **state)
 {
@@ -350,6 +470,27 @@ it_may_be_stopped_from_its_own_callback(void **state)
     start(fixture, fixture->conf);
     await(fixture, FIRST);
     assert_null(fixture->source);
+}
+
+/* The loop goes on, and ends, without it; the thread ends when the disk answers. */
+static void
+a_disk_that_hangs_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t begin_ms;
+
+    start(fixture, fixture->conf);
+    await(fixture, FIRST);
+    disk_hangs(true);
+    config_source_file.look(fixture->source, 1);
+    await_hanging();
+    begin_ms = clock_monotonic_ms();
+    config_source_file.stop(fixture->source);
+    fixture->source = NULL;
+    assert_true(clock_monotonic_ms() < begin_ms + WAIT_MS);
+    disk_hangs(false);
+    assert_int_equal(event_base_loop(fixture->base, EVLOOP_NONBLOCK), 0);
+    assert_int_equal(fixture->token, 0);
 }
 
 #define WITH_SOURCE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -369,6 +510,10 @@ main(void)
         WITH_SOURCE(one_file_is_watched_too),
         WITH_SOURCE(a_file_that_never_settles_is_told_nevertheless),
         WITH_SOURCE(changes_grow_together_while_the_loop_is_busy),
+        WITH_SOURCE(what_the_system_refuses_is_tried_again),
+        WITH_SOURCE(neighbours_on_the_way_are_nothing),
+        WITH_SOURCE(more_names_than_are_kept_are_all_of_them),
+        WITH_SOURCE(a_disk_that_hangs_holds_up_nobody),
         WITH_SOURCE(it_may_be_stopped_from_its_own_callback),
     };
 

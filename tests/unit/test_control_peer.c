@@ -24,7 +24,8 @@ struct fixture {
     uint32_t last_type;
     size_t last_fd_count;
     int closed;                 /* times on_closed was called */
-    bool destroy_on_message, destroy_on_closed;
+    int drained;                /* times on_drained was called */
+    bool destroy_on_message, destroy_on_closed, destroy_on_drained;
 };
 
 static void
@@ -51,6 +52,18 @@ on_closed(void *context)
 
     f->closed++;
     if (f->destroy_on_closed) {
+        control_peer_destroy(f->peer);
+        f->peer = NULL;
+    }
+}
+
+static void
+on_drained(void *context)
+{
+    struct fixture *f = context;
+
+    f->drained++;
+    if (f->destroy_on_drained) {
         control_peer_destroy(f->peer);
         f->peer = NULL;
     }
@@ -304,6 +317,57 @@ the_peer_closes_its_socket_when_destroyed(void **state)
     assert_int_equal(control_receive(f->other, &message, fds, &fd_count), 0);
 }
 
+static void
+fill_queue(struct fixture *f)
+{
+    struct control_message message = { .magic = CONTROL_MAGIC, .type = CONTROL_PING };
+
+    for (int i = 0; i < 100000 && control_peer_queued(f->peer) == 0; i++)
+        assert_int_equal(control_peer_send(f->peer, &message, NULL, 0), 0);
+    assert_int_equal(control_peer_queued(f->peer), 1);
+    turn(f);
+    assert_int_equal(f->drained, 0);
+}
+
+static void
+read_everything(struct fixture *f)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS_MAX];
+    size_t fd_count;
+
+    while (control_receive(f->other, &message, fds, &fd_count) == 1)
+        continue;
+}
+
+static void
+an_empty_queue_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+
+    control_peer_on_drained(f->peer, on_drained);
+    fill_queue(f);
+    read_everything(f);
+    turn(f);
+    turn(f);
+    assert_int_equal(control_peer_queued(f->peer), 0);
+    assert_int_equal(f->drained, 1);
+}
+
+static void
+a_peer_may_be_destroyed_in_its_drained_callback(void **state)
+{
+    struct fixture *f = *state;
+
+    f->destroy_on_drained = true;
+    control_peer_on_drained(f->peer, on_drained);
+    fill_queue(f);
+    read_everything(f);
+    turn(f);
+    assert_int_equal(f->drained, 1);
+    assert_null(f->peer);
+}
+
 #define WITH_PEER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -321,6 +385,8 @@ main(void)
         WITH_PEER(a_peer_may_be_destroyed_in_its_closed_callback),
         WITH_PEER(a_foreign_message_is_skipped),
         WITH_PEER(the_peer_closes_its_socket_when_destroyed),
+        WITH_PEER(an_empty_queue_is_told_once),
+        WITH_PEER(a_peer_may_be_destroyed_in_its_drained_callback),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,43 @@ a_new_worker_is_listened_to_as_well(void **state)
     harness_wait(fixture->harness, probed_again, &wanted);
 }
 
+static void
+what_clients_found_while_no_prober_lived_is_looked_at(void **state)
+{
+    struct fixture *fixture = *state;
+    struct traffic_knowledge *cell;
+    uint64_t begin_ms;
+
+    load(fixture, 1);
+    kill_target(fixture);
+    harness_replace(fixture->harness, &fixture->settings);
+    begin_ms = clock_monotonic_ms();
+    report_failure(fixture, detail_of(fixture).id);
+    cell = traffic_knowledge(fixture->harness->traffic, 0);
+    atomic_store(&cell->shunned_since_ms, begin_ms);
+    harness_load_again(fixture->harness, &fixture->app, 1, 1);
+    harness_wait(fixture->harness, has_failed, fixture);
+    assert_true(clock_monotonic_ms() - begin_ms < 900);
+}
+
+static void
+what_was_answered_before_is_not_looked_at_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct traffic_knowledge *cell;
+
+    load(fixture, 1);
+    cell = traffic_knowledge(fixture->harness->traffic, 0);
+    report_failure(fixture, detail_of(fixture).id);
+    atomic_store(&cell->shunned_since_ms, 1);
+    harness_read_for(fixture->harness, 300);
+    assert_int_equal(detail_of(fixture).successes, 2);
+    harness_replace(fixture->harness, &fixture->settings);
+    harness_load_again(fixture->harness, &fixture->app, 1, 1);
+    harness_read_for(fixture->harness, 400);
+    assert_int_equal(detail_of(fixture).successes, 2);
+}
+
 static bool
 works(const struct harness *harness, const void *context)
 {
@@ -261,6 +298,10 @@ main(void)
         cmocka_unit_test_setup_teardown(a_new_worker_is_listened_to_as_well, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_larger_board_comes_with_its_own_page, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_clients_found_while_no_prober_lived_is_looked_at,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_answered_before_is_not_looked_at_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(without_a_page_it_probes_at_its_own_pace, set_up,
                                         tear_down),

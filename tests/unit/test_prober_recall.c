@@ -351,6 +351,31 @@ targets_are_published_with_their_number(void **state)
     free(snapshot);
 }
 
+/* The addresses of names are there at once, before any lookup could have ended. */
+static void
+names_keep_their_addresses(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[] = { "127.0.0.1:1", "localhost:2", "127.0.0.1:3" };
+    struct board_detail before, after;
+    uint64_t set;
+
+    app_config_fini(&fixture->app);
+    harness_app(&fixture->app, "web", targets, 3);
+    snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    load(fixture, 8);
+    harness_wait(fixture->harness, three_available, NULL);
+    harness_read_for(fixture->harness, 200);            /* both families */
+    assert_true(harness_detail(fixture->board, targets[1], "127.0.0.1:2", &before));
+    set = published(fixture);
+    replace_prober(fixture);
+    assert_int_equal(published(fixture), set);
+    harness_read_for(fixture->harness, 200);
+    assert_true(harness_detail(fixture->board, targets[1], "127.0.0.1:2", &after));
+    assert_int_equal(after.id, before.id);
+    assert_int_equal(published(fixture), set);
+}
+
 /* ---- a newer generation beside it ---- */
 
 static struct board_detail
@@ -476,6 +501,7 @@ main(void)
         TEST(an_endpoint_of_a_target_that_is_gone_goes_and_its_id_never_returns),
         TEST(an_app_without_probes_stays_as_it_is),
         TEST(targets_are_published_with_their_number),
+        TEST(names_keep_their_addresses),
         TEST(an_update_probes_at_once_what_is_new_and_nothing_else),
         TEST(an_update_without_probes_inherits_no_state_and_back),
         TEST(storms_of_updates_end_with_what_is_true),

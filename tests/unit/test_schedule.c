@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/util.h"
 #include "probes/schedule.h"
 
 static void
@@ -61,6 +62,38 @@ intervals_count_from_start_to_start(void **state)
     assert_int_equal(schedule_wait_ms(1000, 5000, 99000), 0);
 }
 
+static void
+a_probe_that_another_had_planned_stays_where_it_was(void **state)
+{
+    uint32_t longest_ms = schedule_longest_ms(5000, 10);
+
+    assert_int_equal(longest_ms, 5500);
+    assert_int_equal(schedule_longest_ms(UINT32_MAX / 2, 100), UINT32_MAX - 1);
+    for (uint32_t random = 0; random < 100; random++) {
+        assert_int_equal(schedule_resume_ms(13000, longest_ms, 10000, random), 3000);
+        assert_int_equal(schedule_resume_ms(15500, longest_ms, 10000, random), 5500);
+    }
+}
+
+static void
+overdue_probes_and_those_of_longer_intervals_are_spread(void **state)
+{
+    uint32_t latest_ms = 0, latest_of_short_ms = 0, latest_of_long_ms = 0;
+    uint64_t seed = 42;
+
+    for (int i = 0; i < 2000; i++) {
+        uint32_t random = schedule_random(&seed);
+
+        latest_ms = MAX(latest_ms, schedule_resume_ms(9999, 5500, 10000, random));
+        latest_of_short_ms = MAX(latest_of_short_ms, schedule_resume_ms(0, 220, 10000, random));
+        latest_of_long_ms =
+            MAX(latest_of_long_ms, schedule_resume_ms(60000, 5500, 10000, random));
+    }
+    assert_in_range(latest_ms, 1900, SCHEDULE_SPREAD_MAX_MS);
+    assert_in_range(latest_of_short_ms, 200, 220);
+    assert_in_range(latest_of_long_ms, 5300, 5500);
+}
+
 int
 main(void)
 {
@@ -71,6 +104,8 @@ main(void)
         cmocka_unit_test(a_few_endpoints_are_hardly_spread),
         cmocka_unit_test(many_endpoints_are_spread_over_two_seconds_or_an_interval),
         cmocka_unit_test(intervals_count_from_start_to_start),
+        cmocka_unit_test(a_probe_that_another_had_planned_stays_where_it_was),
+        cmocka_unit_test(overdue_probes_and_those_of_longer_intervals_are_spread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@
 #include "config/app.h"
 #include "tests/unit/worker_rig_app.h"
 
-enum { MANY_APPS = 300, SWITCHES = 200, SWITCHES_LIMIT_MS = 60000 };
+enum { MANY_APPS = 300, SWITCHES = 200, SWITCHES_LIMIT_MS = 60000, STAYING = 20 };
 
 static struct rig rig;
 static int target;              /* listening */
@@ -371,14 +371,19 @@ static void
 two_hundred_switches_fail_nobody(void **state)
 {
     uint64_t until_ms = clock_monotonic_ms() + SWITCHES_LIMIT_MS, last = 0;
+    struct rig_pair staying[STAYING];
     pthread_t threads[3];
 
     (void)state;
+    atomic_store(&failures, 0);
+    atomic_store(&served, 0);
     atomic_store(&over, false);
     atomic_store(&target_over, false);
     a = with_sockets(one_of_many(1));
     assert_int_equal(rig_app_load(&rig, &a), 0);
     rig_app_accept(&rig, &a, 0);
+    for (int i = 0; i < STAYING; i++)
+        staying[i] = rig_pair_connect(port, target);
     pthread_create(&threads[0], NULL, be_target, NULL);
     pthread_create(&threads[1], NULL, be_client, NULL);
     pthread_create(&threads[2], NULL, be_client, NULL);
@@ -390,6 +395,8 @@ two_hundred_switches_fail_nobody(void **state)
         last = accepted_now(&a, &b);
         rig_app_expect_gone(&rig, &a);
         assert_int_equal(rig_app_totals(&a).accepted, 0);       /* all went on */
+        assert_true(rig_app_totals(&b).active >= STAYING);
+        rig_pair_talk(&staying[i % STAYING]);
         rig_app_fini(&a);
         a = b;
         b = (struct rig_app){ 0 };
@@ -402,8 +409,12 @@ two_hundred_switches_fail_nobody(void **state)
     assert_int_equal(a.generation, SWITCHES + 1);
     assert_int_equal(atomic_load(&failures), 0);
     assert_true(atomic_load(&served) > SWITCHES);
+    for (int i = 0; i < STAYING; i++) {
+        rig_pair_talk(&staying[i]);
+        rig_pair_close(&staying[i]);
+    }
     assert_int_equal(rig_stop(&rig, 1000), 0);
-    assert_int_equal(rig_app_totals(&a).accepted, atomic_load(&served));
+    assert_int_equal(rig_app_totals(&a).accepted, STAYING + atomic_load(&served));
     assert_int_equal(rig_app_totals(&a).active, 0);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -192,4 +193,40 @@ rig_app_totals(const struct rig_app *app)
 
     traffic_sum(app->traffic, &totals);
     return totals;
+}
+
+void
+rig_say(int from, int to, const char *text)
+{
+    char got[64];
+    size_t bytes = strlen(text);
+
+    assert_true(bytes <= sizeof got);
+    assert_int_equal(send(from, text, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+    assert_int_equal(recv(to, got, bytes, MSG_WAITALL), (ssize_t)bytes);
+    assert_memory_equal(got, text, bytes);
+}
+
+void
+rig_pair_talk(const struct rig_pair *pair)
+{
+    rig_say(pair->client, pair->target, "question");
+    rig_say(pair->target, pair->client, "answer");
+}
+
+struct rig_pair
+rig_pair_connect(uint16_t port, int listener)
+{
+    struct rig_pair pair = { .client = rig_connect(port) };
+
+    pair.target = rig_accept(listener);
+    rig_pair_talk(&pair);
+    return pair;
+}
+
+void
+rig_pair_close(const struct rig_pair *pair)
+{
+    close(pair->client);
+    close(pair->target);
 }

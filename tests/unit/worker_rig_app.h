@@ -42,6 +42,16 @@ void rig_app_expect_gone(struct rig *rig, const struct rig_app *app);
 /* Unmaps its files. */
 void rig_app_fini(struct rig_app *app);
 
+/* Both ends of a connection through the worker, which has carried a byte both ways. */
+struct rig_pair {
+    int client, target;
+};
+struct rig_pair rig_pair_connect(uint16_t port, int listener);
+void rig_pair_talk(const struct rig_pair *pair);
+void rig_pair_close(const struct rig_pair *pair);
+/* These bytes arrive. */
+void rig_say(int from, int to, const char *text);
+
 struct traffic_totals rig_app_totals(const struct rig_app *app);
 
 #endif

@@ -23,7 +23,7 @@ def test_what_is_of_another_binary_is_replaced(daemon, started, program):
 
     daemon.start()
 
-    until(lambda: all(installation.is_of(pids(daemon)[name] or 0, program) for name in changes),
+    until(lambda: all(installation.is_of(pids(daemon).get(name) or 0, program) for name in changes),
           20, "the new binary has taken over")
     after = pids(daemon)
     assert {name for name in before if after[name] != before[name]} == set(changes)

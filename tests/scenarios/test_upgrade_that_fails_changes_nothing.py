@@ -3,7 +3,7 @@ and the next upgrade, to one that can, is done."""
 import pytest
 
 from harness import (BIN, Conversation, Crowd, EchoProcess, Installation, app, free_ports,
-                     generations, is_alive, listeners, pids, post, roles, until)
+                     generations, is_alive, listeners, pids, post, replaced, roles, until)
 
 BROKEN = {
     "it exits 1": b"#!/bin/sh\necho no good >&2\nexit 1\n",
@@ -46,8 +46,7 @@ def test_it_is_given_up(daemon, started, broken):
     conversation.goes_on()
     installation.install("fproxy")
     assert post(daemon, "/v1/upgrade") == (202, {})
-    until(lambda: daemon.try_status() and pids(daemon)["web"] not in (None, before[0]["web"]),
-          20, "the worker is replaced")
+    replaced(daemon, "web", before[0]["web"], 20)
     conversation.goes_on()
     assert crowd.unlucky() == []
 

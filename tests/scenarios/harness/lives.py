@@ -19,8 +19,10 @@ def kill_supervisor(daemon):
 
 
 def pids(daemon):
-    """{"prober": pid, app: pid of its worker}"""
-    status = daemon.status()
+    """{"prober": pid, app: pid of its worker}; empty while no supervisor answers."""
+    status = daemon.try_status()
+    if status is None:
+        return {}
     return {"prober": status["prober"]["pid"],
             **{app["name"]: app["worker"]["pid"] for app in status["apps"]}}
 
@@ -32,7 +34,7 @@ def generations(daemon):
 def replaced(daemon, name, killed, within=10):
     """Waits until another process is in the place of `killed`; its pid."""
     def another():
-        pid = pids(daemon)[name]
+        pid = pids(daemon).get(name)
         return pid if pid not in (None, 0, killed) else None
 
     return until(another, within, f"another one serves as {name}")

@@ -199,6 +199,8 @@ rollout_abort(struct app *app)
         }
         app_settle(member);
     }
+    if (rollout->hand_over)
+        app->supervisor->workers_unsettled = true;      /* it is tried again */
     rollout_free(rollout);
 }
 

@@ -412,7 +412,7 @@ started(struct worker *worker)
 struct worker *
 workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
 {
-    struct worker *worker = create(supervisor, child->name);
+    struct worker *worker = create(supervisor, child->name), *same;
 
     if (worker == NULL)
         return NULL;
@@ -423,6 +423,13 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     child->on_ended = on_ended;
     child->on_drained = on_drained;
     child->context = worker;
+    HASH_FIND_STR(supervisor->workers, worker->name, same);
+    if (same != NULL) {             /* a hand-over between the two was not finished */
+        worker->retired = true;
+        LIST_INSERT_HEAD(&supervisor->retired, worker, of_retired);
+        supervisor->workers_unsettled = true;
+        return worker;
+    }
     HASH_ADD_STR(supervisor->workers, name, worker);
     if (retired)
         worker_retire(worker);

@@ -286,6 +286,13 @@ end_hung(struct child *child)
     arm_ping(child, ABORT_MS);
 }
 
+static bool
+is_ping_due(const struct child *child)
+{
+    return child->ping_due == NULL ||
+           child->ping_due(child->context, clock_monotonic_ms() - child->pinged_ms);
+}
+
 static void
 on_ping_timer(evutil_socket_t fd, short what, void *context)
 {
@@ -301,8 +308,10 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
         end_hung(child);
         return;
     }
-    if (!child->ping_waits)
+    if (!child->ping_waits && is_ping_due(child)) {
+        child->pinged_ms = clock_monotonic_ms();
         child->ping_waits = child_send(child, &ping, NULL, 0) == 0;
+    }
     arm_ping(child, CHILD_PING_MS);
 }
 

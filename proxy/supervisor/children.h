@@ -32,7 +32,8 @@ struct child_end {
 };
 
 enum {
-    CHILD_PING_MS = 3000,           /* between two; a worker that answers none of two is hung */
+    CHILD_PING_MS = 3000,           /* how often it is considered; a worker that leaves one
+                                     * unanswered for two turns is hung */
     CHILD_FILE_BYTES = APP_NAME_BYTES + 32,
 };
 
@@ -41,6 +42,9 @@ typedef void child_message_fn(void *context, const struct control_message *messa
                               const int *fds, size_t fd_count);
 /* The child is gone and freed when this returns. */
 typedef void child_ended_fn(void *context, const struct child_end *end);
+/* Is a ping due, the last one having been answered so long ago? Each wakes all threads of the
+ * child, so with a thousand of them those that idle are not asked at each turn. */
+typedef bool child_ping_due_fn(void *context, uint64_t since_ms);
 /* What was queued for it has been taken: it may be sent more. */
 typedef void child_drained_fn(void *context);
 
@@ -58,6 +62,7 @@ struct child {
     struct event *silent_event;     /* owned; armed when only one of both ends came */
     struct event *ping_event;       /* owned */
     uint64_t ping_due_ms;           /* CLOCK_MONOTONIC: when the next turn of it is */
+    uint64_t pinged_ms;             /* CLOCK_MONOTONIC: the last one was sent */
     bool ping_waits;                /* for its answer ... */
     uint32_t ping_silent;           /* ... for so many turns */
     int runtime_fd;                 /* borrowed */
@@ -66,6 +71,7 @@ struct child {
     child_message_fn *on_message;
     child_ended_fn *on_ended;
     child_drained_fn *on_drained;   /* NULL: nobody wants to know */
+    child_ping_due_fn *ping_due;    /* NULL: at each turn */
     void *context;
 };
 

@@ -247,3 +247,18 @@ listen_port_tune(struct listen_port *port, uint32_t user_timeout_ms)
         set_int(port->fds[i], IPPROTO_TCP, TCP_USER_TIMEOUT,
                 (int)MIN(user_timeout_ms, INT32_MAX));
 }
+
+bool
+listen_port_waits(const struct listen_port *port)
+{
+    for (uint32_t i = 0; i < port->count; i++) {
+        struct tcp_info info = { 0 };
+        socklen_t bytes = sizeof info;
+
+        /* Of a listening socket it is the length of its queue (tcp_get_info() in the kernel). */
+        if (getsockopt(port->fds[i], IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0 &&
+            info.tcpi_unacked > 0)
+            return true;
+    }
+    return false;
+}

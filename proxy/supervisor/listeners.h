@@ -75,6 +75,9 @@ int listen_port_add(struct listen_port *port, int fd);
  * unless a worker has copies. */
 void listeners_unref(struct listeners *listeners, struct listen_port *port);
 
+/* Clients wait in its queues, not accepted. */
+bool listen_port_waits(const struct listen_port *port);
+
 /* What connections inherit that are accepted from now on. */
 void listen_port_tune(struct listen_port *port, uint32_t user_timeout_ms);
 

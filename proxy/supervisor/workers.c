@@ -19,7 +19,13 @@
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
-enum { STARTING_A_CORE = 2 };       /* workers at once */
+enum {
+    STARTING_A_CORE = 2,            /* workers at once */
+    PING_IDLE_A_WORKER_MS = 60,     /* between pings of one that idles, for each that there is */
+    PING_IDLE_MAX_MS = 60000,
+    SHARED_GENERATIONS = 8,         /* one with more is not looked through at each turn ... */
+    MANY_PORTS = 64,                /* ... nor is one with an app of more ports */
+};
 
 static void start(struct worker *worker);
 static void started(struct worker *worker);
@@ -346,6 +352,36 @@ on_drained(void *context)
     worker_link_drained(context);
 }
 
+/* It has clients, or some that it has not accepted. */
+static bool
+has_clients(const struct worker *worker)
+{
+    const struct app_generation *generation;
+    uint32_t count = 0;
+
+    LIST_FOREACH(generation, &worker->generations, of_worker) {
+        if (++count > SHARED_GENERATIONS || generation->config.port_count > MANY_PORTS ||
+            pages_connections(generation->pages) > 0)
+            return true;
+        for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count;
+             i++) {
+            if (listen_port_waits(generation->ports[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool
+ping_due(void *context, uint64_t since_ms)
+{
+    const struct worker *worker = context;
+    uint64_t idle_ms = (uint64_t)HASH_COUNT(worker->supervisor->workers) *
+                       PING_IDLE_A_WORKER_MS;
+
+    return since_ms >= MIN(idle_ms, PING_IDLE_MAX_MS) || has_clients(worker);
+}
+
 static void
 spawn(struct worker *worker)
 {
@@ -357,6 +393,7 @@ spawn(struct worker *worker)
 
     if (rc == 0) {
         worker->child->on_drained = on_drained;
+        worker->child->ping_due = ping_due;
         worker->starting = true;
         supervisor->workers_starting++;
         return;
@@ -422,6 +459,7 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     child->on_message = on_message;
     child->on_ended = on_ended;
     child->on_drained = on_drained;
+    child->ping_due = ping_due;
     child->context = worker;
     HASH_FIND_STR(supervisor->workers, worker->name, same);
     if (same != NULL) {             /* a hand-over between the two was not finished */

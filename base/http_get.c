@@ -288,12 +288,15 @@ receive_answer(int fd, struct received *received, struct http_answer *answer,
     }
 }
 
+/* What changes something has a body, if only an empty one (RFC 9110, 8.6). */
 static int
-exchange(int fd, const char *request_path, uint64_t deadline_ms, struct received *received,
-         struct http_answer *answer)
+exchange(int fd, const char *method, const char *request_path, uint64_t deadline_ms,
+         struct received *received, struct http_answer *answer)
 {
+    bool is_get = strcmp(method, "GET") == 0;
     char *request = NULL;
-    int bytes = asprintf(&request, "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", request_path);
+    int bytes = asprintf(&request, "%s %s HTTP/1.0\r\nHost: localhost\r\n%s\r\n", method,
+                         request_path, is_get ? "" : "Content-Length: 0\r\n");
     int rc;
 
     if (bytes < 0)
@@ -314,8 +317,8 @@ fits_request_line(const char *path)
 }
 
 int
-http_get_unix(const char *socket_path, const char *request_path, int timeout_ms, int *status,
-              char **body, size_t *bytes)
+http_request_unix(const char *socket_path, const char *method, const char *request_path,
+                  int timeout_ms, int *status, char **body, size_t *bytes)
 {
     uint64_t deadline_ms = clock_monotonic_ms() + (uint64_t)MAX(timeout_ms, 1);
     struct received received = { 0 };
@@ -328,7 +331,7 @@ http_get_unix(const char *socket_path, const char *request_path, int timeout_ms,
     fd = connect_to(socket_path, MAX(timeout_ms, 1));
     if (fd < 0)
         return fd;
-    rc = exchange(fd, request_path, deadline_ms, &received, &answer);
+    rc = exchange(fd, method, request_path, deadline_ms, &received, &answer);
     close(fd);
     if (rc < 0) {
         free(received.data);
@@ -340,4 +343,11 @@ http_get_unix(const char *socket_path, const char *request_path, int timeout_ms,
     *body = received.data;
     *bytes = answer.body_bytes;
     return 0;
+}
+
+int
+http_get_unix(const char *socket_path, const char *request_path, int timeout_ms, int *status,
+              char **body, size_t *bytes)
+{
+    return http_request_unix(socket_path, "GET", request_path, timeout_ms, status, body, bytes);
 }

@@ -38,6 +38,14 @@ app_config_defaults(struct app_config *app)
 }
 
 void
+app_config_forget_targets(struct app_config *app)
+{
+    free(app->targets);
+    app->targets = NULL;
+    app->target_count = 0;
+}
+
+void
 app_config_fini(struct app_config *app)
 {
     free(app->ports);

@@ -73,6 +73,9 @@ void app_config_defaults(struct app_config *app);
 /* Frees what the struct owns, not the struct. */
 void app_config_fini(struct app_config *app);
 
+/* Frees the targets alone. */
+void app_config_forget_targets(struct app_config *app);
+
 /* The canonical text on the heap (the caller frees it), or NULL without memory. */
 char *app_config_print(const struct app_config *app);
 

@@ -303,6 +303,7 @@ make(const struct config_set *set, struct config_change *change, char **told,
     change->path_error = set->path_error;
     change->file_count = set->file_count;
     change->app_count = set->order_count;
+    change->standing_count = *told_count;
     for (size_t i = 0; i < set->order_count; i++)
         change->broken_count += set->order[i]->now == NOW_BROKEN;
     return rc;

@@ -62,6 +62,7 @@ struct config_change {
     size_t error_count;
     /* What holds now, whether it changed or not. */
     size_t file_count, app_count, broken_count;
+    size_t standing_count;      /* errors, told now or before */
     int path_error;             /* -errno: the path itself cannot be read */
 };
 

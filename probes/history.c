@@ -19,7 +19,7 @@ enum {
     BACKLOG_MIN = 64,
     FLUSH_BATCH = 256,          /* records a turn of the loop: probes want their turn too */
     WAIT_MIN_MS = 1,
-    WAIT_MAX_MS = 64,
+    WAIT_MAX_MS = 8,
 };
 
 struct history {

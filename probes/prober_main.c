@@ -8,6 +8,7 @@
 #include "base/control.h"
 #include "base/crash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "probes/prober.h"
 
 static bool
@@ -35,6 +36,7 @@ main(int argc, char **argv)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    memory_settle();
     log_init("prober");
     crash_handler_install("prober");
     return prober_run(CONTROL_FD, is_control(CONTROL_LISTEN_FD) ? CONTROL_LISTEN_FD : -1);

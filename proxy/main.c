@@ -7,8 +7,9 @@
 #include "base/log.h"
 #include "proxy/commands/command.h"
 #include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/upgrade.h"
 
-enum { KEY_LOG_LEVEL = 0x3000 };
+enum { KEY_LOG_LEVEL = 0x3000, KEY_UPGRADE_TRIAL };
 
 static error_t
 parse_option(int key, char *arg, struct argp_state *state)
@@ -16,6 +17,8 @@ parse_option(int key, char *arg, struct argp_state *state)
     struct supervisor_options *options = state->input;
     enum log_level level;
 
+    if (key == KEY_UPGRADE_TRIAL)
+        exit(upgrade_trial());
     if (key != KEY_LOG_LEVEL)
         return command_place_option(key, arg, state, options);
     if (log_level_parse(arg, &level) < 0)
@@ -29,6 +32,7 @@ static const struct argp_option options[] = {
     OPTION_ROW_STATE_DIR,
     OPTION_ROW_RUNTIME_DIR,
     { "log-level", KEY_LOG_LEVEL, "LEVEL", 0, "error, warn, info or debug", 0 },
+    { "upgrade-trial", KEY_UPGRADE_TRIAL, NULL, OPTION_HIDDEN, "Can this binary take over?", 0 },
     { 0 },
 };
 static const struct argp argp = { .options = options, .parser = parse_option };
@@ -51,8 +55,12 @@ run_check(int argc, char **argv, void *context)
 
 static const struct cli_command commands[] = {
     { "check", "[PATH]", "Tell every error of the configuration", run_check },
+    { "plan", "[PATH]", "Tell what a changed configuration would do", command_plan },
+    { "reload", NULL, "Read the files now, wait until they apply", command_reload },
+    { "rollback", "APP", "Take an app back to the generation before", command_rollback },
     { "status", "[APP]", "Show the apps of the running supervisor", command_status },
     { "stop", NULL, "Stop the supervisor, wait for its end", command_stop },
+    { "upgrade", NULL, "Let the installed binary take over", command_upgrade },
     { "completion", "bash|zsh|fish", "Print a completion script for a shell",
       command_completion },
 };

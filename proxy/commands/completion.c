@@ -11,12 +11,15 @@
 #define APP_NAMES                                                                              \
     "fproxy status --json 2>/dev/null | sed -n 's/^      \"name\": \"\\([^\"]*\\)\".*/\\1/p'"
 
+#define COMMANDS "check plan reload rollback status stop upgrade completion"
+
 static const char bash_script[] =
     "# bash completion of fproxy: source <(fproxy completion bash)\n"
     "_fproxy() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
     "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-    "        case $word in check|status|stop|completion|help) command=$word; break;; esac\n"
+    "        case $word in check|plan|reload|rollback|status|stop|upgrade|completion|help) "
+    "command=$word; break;; esac\n"
     "    done\n"
     "    case $prev in\n"
     "    -c|--config|--state-dir|--runtime-dir) COMPREPLY=($(compgen -f -- \"$cur\")); "
@@ -24,15 +27,19 @@ static const char bash_script[] =
     "    --log-level) COMPREPLY=($(compgen -W 'error warn info debug' -- \"$cur\")); return;;\n"
     "    esac\n"
     "    case $command in\n"
-    "    '') COMPREPLY=($(compgen -W 'check status stop completion help --config --state-dir "
-    "--runtime-dir --log-level --help --version' -- \"$cur\"));;\n"
+    "    '') COMPREPLY=($(compgen -W '" COMMANDS " help --config --state-dir --runtime-dir "
+    "--log-level --help --version' -- \"$cur\"));;\n"
     "    check) COMPREPLY=($(compgen -f -W '--json --help --version' -- \"$cur\"));;\n"
-    "    status) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --json --config --runtime-dir "
-    "--help --version\" -- \"$cur\"));;\n"
-    "    stop) COMPREPLY=($(compgen -W '--config --runtime-dir --help --version' -- "
+    "    plan) COMPREPLY=($(compgen -f -W '--json --config --state-dir --runtime-dir --help "
+    "--version' -- \"$cur\"));;\n"
+    "    status|rollback) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --json --config "
+    "--runtime-dir --help --version\" -- \"$cur\"));;\n"
+    "    reload) COMPREPLY=($(compgen -W '--json --config --runtime-dir --help --version' -- "
+    "\"$cur\"));;\n"
+    "    stop|upgrade) COMPREPLY=($(compgen -W '--config --runtime-dir --help --version' -- "
     "\"$cur\"));;\n"
     "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\"));;\n"
-    "    help) COMPREPLY=($(compgen -W 'check status stop completion' -- \"$cur\"));;\n"
+    "    help) COMPREPLY=($(compgen -W '" COMMANDS "' -- \"$cur\"));;\n"
     "    esac\n"
     "}\n"
     "complete -o filenames -F _fproxy fproxy\n";
@@ -54,41 +61,56 @@ static const char zsh_script[] =
     "        '--log-level[how much is told]:level:(error warn info debug)' \\\n"
     "        '(-h --help)'{-h,--help}'[help]' '(-V --version)'{-V,--version}'[version]' \\\n"
     "        '1:command:((check\\:\"tell every error of the configuration\" "
+    "plan\\:\"tell what a changed configuration would do\" "
+    "reload\\:\"read the files now and wait\" "
+    "rollback\\:\"take an app back to the generation before\" "
     "status\\:\"show the apps\" stop\\:\"stop the supervisor\" "
+    "upgrade\\:\"let the installed binary take over\" "
     "completion\\:\"print a completion script\" help\\:\"help\"))' \\\n"
     "        '*::argument:->argument'\n"
     "    [[ $state == argument ]] || return\n"
     "    case $words[1] in\n"
     "    check) _arguments '--json[print JSON]' '1:path:_files' ;;\n"
-    "    status) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
+    "    plan) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
+    "'--state-dir[where the database is]:directory:_files -/' "
+    "'--runtime-dir[where it runs]:directory:_files -/' '1:path:_files' ;;\n"
+    "    status|rollback) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
     "'--runtime-dir[where it runs]:directory:_files -/' '1:app:_fproxy_apps' ;;\n"
-    "    stop) _arguments '--runtime-dir[where it runs]:directory:_files -/' ;;\n"
+    "    reload) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
+    "'--runtime-dir[where it runs]:directory:_files -/' ;;\n"
+    "    stop|upgrade) _arguments '--runtime-dir[where it runs]:directory:_files -/' ;;\n"
     "    completion) _arguments '1:shell:(bash zsh fish)' ;;\n"
-    "    help) _arguments '1:command:(check status stop completion)' ;;\n"
+    "    help) _arguments '1:command:(" COMMANDS ")' ;;\n"
     "    esac\n"
     "}\n"
     "if [ \"$funcstack[1]\" = _fproxy ]; then _fproxy \"$@\"; else compdef _fproxy fproxy; fi\n";
 
+#define FISH_COMMAND(name, summary)                                                            \
+    "complete -c fproxy -n __fish_use_subcommand -f -a " name " -d '" summary "'\n"
+
 static const char fish_script[] =
     "# fish completion of fproxy: fproxy completion fish | source\n"
-    "complete -c fproxy -n __fish_use_subcommand -f -a check -d 'Tell every error of the "
-    "configuration'\n"
-    "complete -c fproxy -n __fish_use_subcommand -f -a status -d 'Show the apps'\n"
-    "complete -c fproxy -n __fish_use_subcommand -f -a stop -d 'Stop the supervisor'\n"
-    "complete -c fproxy -n __fish_use_subcommand -f -a completion -d 'Print a completion "
-    "script'\n"
-    "complete -c fproxy -n __fish_use_subcommand -f -a help -d 'Show help'\n"
+    FISH_COMMAND("check", "Tell every error of the configuration")
+    FISH_COMMAND("plan", "Tell what a changed configuration would do")
+    FISH_COMMAND("reload", "Read the files now and wait")
+    FISH_COMMAND("rollback", "Take an app back to the generation before")
+    FISH_COMMAND("status", "Show the apps")
+    FISH_COMMAND("stop", "Stop the supervisor")
+    FISH_COMMAND("upgrade", "Let the installed binary take over")
+    FISH_COMMAND("completion", "Print a completion script")
+    FISH_COMMAND("help", "Show help")
     "complete -c fproxy -s c -l config -r -d 'Configuration'\n"
     "complete -c fproxy -l state-dir -r -d 'Where the database is'\n"
     "complete -c fproxy -l runtime-dir -r -d 'Where sockets and boards are'\n"
     "complete -c fproxy -l log-level -x -a 'error warn info debug'\n"
     "complete -c fproxy -s h -l help -d 'Help'\n"
     "complete -c fproxy -s V -l version -d 'Version'\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from status check' -l json -d 'Print JSON'\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from status' -f -a '(" APP_NAMES ")'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from check plan reload rollback status' "
+    "-l json -d 'Print JSON'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from status rollback' -f -a '(" APP_NAMES
+    ")'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from help' -f -a 'check status stop "
-    "completion'\n";
+    "complete -c fproxy -n '__fish_seen_subcommand_from help' -f -a '" COMMANDS "'\n";
 
 static const struct script {
     const char *shell, *text;

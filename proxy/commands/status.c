@@ -3,18 +3,17 @@
  */
 #include <errno.h>
 #include <jansson.h>
-#include <libsmartcols.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/http_get.h"
+#include "proxy/commands/ask.h"
 #include "proxy/commands/command.h"
-#include "proxy/supervisor/places.h"
+#include "proxy/commands/table.h"
 #include "proxy/supervisor/ports.h"
 
-enum { TIMEOUT_MS = 5000, CELL_BYTES = 512 };
+enum { CELL_BYTES = 512 };
 
 struct arguments {
     struct supervisor_options *options;
@@ -41,57 +40,9 @@ parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* ---- asking ---- */
-
-static json_t *
-may_not_reach(const char *socket_path)
-{
-    fprintf(stderr,
-            "fproxy status: %s: permission denied; ask as the user that runs it, as a member of "
-            "its group, or as root\n",
-            socket_path);
-    return NULL;
-}
-
-static json_t *
-cannot_reach(const char *socket_path, const char *why)
-{
-    fprintf(stderr,
-            "fproxy status: no supervisor answers at %s (%s); start one with `fproxy', or name "
-            "its runtime directory with --runtime-dir\n",
-            socket_path, why);
-    return NULL;
-}
-
-/* What the supervisor answers, or NULL when that was told. */
-static json_t *
-ask(const char *runtime_dir)
-{
-    char socket_path[PATH_BYTES + 16];
-    char *body = NULL;
-    size_t bytes;
-    int status, rc;
-    json_error_t error;
-    json_t *answer;
-
-    snprintf(socket_path, sizeof socket_path, "%s/admin.sock", runtime_dir);
-    rc = http_get_unix(socket_path, "/v1/status", TIMEOUT_MS, &status, &body, &bytes);
-    if (rc == -EACCES)
-        return may_not_reach(socket_path);
-    if (rc < 0)
-        return cannot_reach(socket_path, strerror(-rc));
-    answer = status == 200 ? json_loadb(body, bytes, 0, &error) : NULL;
-    free(body);
-    if (!json_is_array(json_object_get(answer, "apps"))) {
-        json_decref(answer);
-        return cannot_reach(socket_path, "what answers is no fproxy of this version");
-    }
-    return answer;
-}
-
 /* Leaves only `name` in the list. False when it is not there. */
 static bool
-keep_only(json_t *answer, const char *name)
+keep_only(const struct asked *asked, json_t *answer, const char *name)
 {
     json_t *apps = json_object_get(answer, "apps"), *app, *one;
     size_t i;
@@ -104,11 +55,7 @@ keep_only(json_t *answer, const char *name)
         one = json_pack("[O]", app);
         return one != NULL && json_object_set_new(answer, "apps", one) == 0;
     }
-    fprintf(stderr, "fproxy status: there is no app `%s'; there %s:", name,
-            json_array_size(apps) == 1 ? "is" : "are");
-    json_array_foreach(apps, i, app)
-        fprintf(stderr, " %s", json_string_value(json_object_get(app, "name")));
-    fprintf(stderr, json_array_size(apps) == 0 ? " none\n" : "\n");
+    ask_tell_no_app(asked, apps, name);
     return false;
 }
 
@@ -142,102 +89,108 @@ ports_cell(json_t *json, char *cell)
     free(ports);
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text != NULL ? text : "";
-}
-
-static json_int_t
-number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
 static void
 rollout_cell(const json_t *rollout, char *cell)
 {
-    const char *outcome = text_of(rollout, "outcome"), *reason = text_of(rollout, "reason");
+    const char *outcome = answer_text(rollout, "outcome");
 
     if (!json_is_object(rollout))
         snprintf(cell, CELL_BYTES, "-");
     else if (outcome[0] == '\0')
-        snprintf(cell, CELL_BYTES, "open since %s", text_of(rollout, "started_at"));
+        snprintf(cell, CELL_BYTES, "open since %s", answer_text(rollout, "started_at"));
     else
-        snprintf(cell, CELL_BYTES, "%s %s%s%s", outcome, text_of(rollout, "finished_at"),
-                 reason[0] != '\0' ? ": " : "", reason);
+        snprintf(cell, CELL_BYTES, "%s %s", outcome, answer_text(rollout, "finished_at"));
 }
 
-static const struct column {
-    const char *name;
-    int flags;
-} columns[] = {
+static const struct table_column columns[] = {
     { "APP", 0 },          { "STATE", 0 },
-    { "READY", 0 },        { "GEN", SCOLS_FL_RIGHT },
-    { "PORTS", SCOLS_FL_WRAP }, { "WORKER", 0 },
-    { "CONNS", SCOLS_FL_RIGHT }, { "TARGETS", SCOLS_FL_RIGHT },
-    { "LAST ROLLOUT", SCOLS_FL_WRAP },
+    { "READY", 0 },        { "GEN", TABLE_RIGHT },
+    { "PORTS", TABLE_WRAP }, { "WORKER", 0 },
+    { "CONNS", TABLE_RIGHT }, { "TARGETS", TABLE_RIGHT },
+    { "LAST ROLLOUT", 0 },
 };
 
 static int
-add_line(struct libscols_table *table, const json_t *app)
+add_line(struct table *table, const json_t *app)
 {
-    struct libscols_line *line = scols_table_new_line(table, NULL);
     const json_t *worker = json_object_get(app, "worker");
     const json_t *targets = json_object_get(app, "targets");
     char cells[ARRAY_SIZE(columns)][CELL_BYTES];
-    int rc = line == NULL ? -ENOMEM : 0;
+    const char *texts[ARRAY_SIZE(columns)];
 
-    snprintf(cells[0], CELL_BYTES, "%s", text_of(app, "name"));
-    snprintf(cells[1], CELL_BYTES, "%s", text_of(app, "state"));
+    snprintf(cells[0], CELL_BYTES, "%s", answer_text(app, "name"));
+    snprintf(cells[1], CELL_BYTES, "%s", answer_text(app, "state"));
     snprintf(cells[2], CELL_BYTES, "%s",
              json_is_true(json_object_get(app, "ready")) ? "yes" : "no");
-    snprintf(cells[3], CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(app, "generation"));
+    snprintf(cells[3], CELL_BYTES, "%" JSON_INTEGER_FORMAT, answer_number(app, "generation"));
     ports_cell(json_object_get(app, "ports"), cells[4]);
     if (json_is_integer(json_object_get(worker, "pid")))
-        snprintf(cells[5], CELL_BYTES, "%s/%" JSON_INTEGER_FORMAT, text_of(worker, "name"),
-                 number_of(worker, "pid"));
+        snprintf(cells[5], CELL_BYTES, "%s/%" JSON_INTEGER_FORMAT, answer_text(worker, "name"),
+                 answer_number(worker, "pid"));
     else
         snprintf(cells[5], CELL_BYTES, "-");
-    snprintf(cells[6], CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(app, "connections"));
+    snprintf(cells[6], CELL_BYTES, "%" JSON_INTEGER_FORMAT, answer_number(app, "connections"));
     snprintf(cells[7], CELL_BYTES, "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT,
-             number_of(targets, "available"), number_of(targets, "total"));
+             answer_number(targets, "available"), answer_number(targets, "total"));
     rollout_cell(json_object_get(app, "last_rollout"), cells[8]);
-    for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(columns); i++)
-        rc = scols_line_set_data(line, i, cells[i]);
-    return rc;
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+        texts[i] = cells[i];
+    return table_add(table, texts);
 }
 
 static int
 print_table(const json_t *apps)
 {
-    struct libscols_table *table;
+    struct table *table = table_create(columns, ARRAY_SIZE(columns));
     const json_t *app;
     size_t i;
-    int rc = 0;
+    int rc = table == NULL ? -ENOMEM : 0;
+
+    json_array_foreach(apps, i, app) {
+        if (rc == 0)
+            rc = add_line(table, app);
+    }
+    return table_print(table, rc);
+}
+
+/* ---- what does not fit into the table ---- */
+
+/* Why an app is not as it is configured: a whole sentence, as long as it is. */
+static void
+print_reason(const json_t *app)
+{
+    const json_t *rollout = json_object_get(app, "last_rollout");
+    const char *name = answer_text(app, "name"), *state = answer_text(app, "state");
+    const char *outcome = answer_text(rollout, "outcome"), *reason = answer_text(rollout, "reason");
+
+    if (strcmp(state, "draining") == 0)
+        printf("%s: draining: %" JSON_INTEGER_FORMAT " connections are left\n", name,
+               answer_number(app, "connections"));
+    else if (strcmp(state, "config_error") == 0)
+        printf("%s: config_error: %s\n", name, reason);
+    else if (strcmp(outcome, "failed") == 0 || strcmp(outcome, "rolled_back") == 0)
+        printf("%s: last rollout %s: %s\n", name, outcome, reason);
+    else if (strcmp(reason, "not_ready") == 0 && !json_is_true(json_object_get(app, "ready")))
+        printf("%s: too few of its endpoints work: see `fproxy-probe inspect %s'\n", name, name);
+}
+
+static int
+print_apps(const json_t *apps)
+{
+    const json_t *app;
+    size_t i;
+    int rc;
 
     if (json_array_size(apps) == 0) {
         puts("no app is configured");
         return 0;
     }
-    scols_init_debug(0);
-    table = scols_new_table();
-    if (table == NULL)
-        return -ENOMEM;
-    for (i = 0; rc == 0 && i < ARRAY_SIZE(columns); i++)
-        rc = scols_table_new_column(table, columns[i].name, 0, columns[i].flags) == NULL
-                 ? -ENOMEM
-                 : 0;
-    json_array_foreach(apps, i, app) {
-        if (rc == 0)
-            rc = add_line(table, app);
-    }
-    if (rc == 0)
-        rc = scols_print_table(table);
-    scols_unref_table(table);
-    return rc;
+    rc = print_table(apps);
+    if (rc < 0)
+        return rc;
+    json_array_foreach(apps, i, app)
+        print_reason(app);
+    return 0;
 }
 
 /* ---- */
@@ -245,28 +198,21 @@ print_table(const json_t *apps)
 static int
 print(const json_t *answer, bool json)
 {
-    int rc;
-
-    if (json) {
-        rc = json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        rc = print_table(json_object_get(answer, "apps"));
-    }
-    if (rc != 0 || fflush(stdout) != 0) {
-        fprintf(stderr, "fproxy status: it cannot be printed\n");
-        return CLI_USAGE;
-    }
-    return CLI_YES;
+    if (json)
+        return answer_print("fproxy status", answer);
+    if (print_apps(json_object_get(answer, "apps")) == 0 && fflush(stdout) == 0)
+        return CLI_YES;
+    fprintf(stderr, "fproxy status: it cannot be printed\n");
+    return CLI_USAGE;
 }
 
 static int
-show(json_t *answer, const struct arguments *arguments)
+show(const struct asked *asked, json_t *answer, const struct arguments *arguments)
 {
     const json_t *first;
     int status;
 
-    if (arguments->app != NULL && !keep_only(answer, arguments->app))
+    if (arguments->app != NULL && !keep_only(asked, answer, arguments->app))
         return CLI_USAGE;
     status = print(answer, arguments->json);
     if (status != CLI_YES || arguments->app == NULL)
@@ -289,22 +235,21 @@ command_status(int argc, char **argv, void *context)
         .parser = parse_option,
         .args_doc = "[APP]",
         .doc = "Show the apps of the running supervisor, or one of them.\vTARGETS counts the "
-               "endpoints that are available, of all. Exit status: 0; 1 when APP is not ready; "
+               "endpoints that are available, of all. Below the table stands why an app is not "
+               "as it is configured. Exit status: 0; 1 when APP is not ready; "
                "2 when no supervisor answers.",
     };
     struct arguments arguments = { .options = context };
-    struct places places;
+    struct asked asked;
     json_t *answer;
-    int rc, status;
+    int status;
 
     cli_parse(&argp, argc, argv, &arguments);
-    rc = places_look_up(context, &places);
-    if (rc < 0)
-        cli_usage_error(argv[0], "no runtime directory is known: %s", strerror(-rc));
-    answer = ask(places.runtime_dir);
+    ask_open(&asked, argv[0], context);
+    answer = ask_status(&asked);
     if (answer == NULL)
         return CLI_USAGE;
-    status = show(answer, &arguments);
+    status = show(&asked, answer, &arguments);
     json_decref(answer);
     return status;
 }

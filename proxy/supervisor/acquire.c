@@ -184,7 +184,7 @@ acquire_pages(struct app_generation *generation, struct worker *worker, char *wh
     generation_assign(generation, worker);
     owner = generation_pages_owner(generation);
     return explain_pages(pages_create(&owner, generation->number,
-                                      generation_slots(&generation->config), worker->threads,
+                                      generation->slots, worker->threads,
                                       &generation->pages),
                          why);
 }

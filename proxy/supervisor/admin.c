@@ -118,6 +118,8 @@ serve_readyz(struct supervisor *supervisor, struct evhttp_request *request)
     }
     if (supervisor->shutdown != NULL)
         fputs("the supervisor stops\n", out);
+    else if (!supervisor->first_change_applied)
+        fputs("the supervisor starts\n", out);     /* it does not know all apps yet */
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         struct app_status status;
 

@@ -14,6 +14,7 @@
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/leaving.h"
 #include "proxy/supervisor/leftovers.h"
@@ -404,9 +405,26 @@ is_wanted(const struct supervisor *supervisor, const struct reported *reported)
            app->current->pages->board->number == reported->board_number;
 }
 
+/* The last supervisor ended before it could say how they ended: what runs tells. */
+static void
+close_rollouts(struct supervisor *supervisor)
+{
+    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+        uint32_t running = app->current != NULL ? app->current->number : 0;
+
+        if (app->rollout.started_at_ms == 0 || app->rollout.outcome[0] != '\0')
+            continue;
+        if (app->rollout.to_generation == running)
+            journal_close(app, "done", "");
+        else
+            journal_close(app, "failed", "interrupted: the supervisor ended");
+    }
+}
+
 void
 adopt_settle(struct supervisor *supervisor)
 {
+    close_rollouts(supervisor);
     if (supervisor->prober == NULL)
         return;
     if (supervisor->prober_report_count > 0)

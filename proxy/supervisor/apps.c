@@ -118,8 +118,8 @@ is_settled(const struct app *app)
     case APP_LOADING:
     case APP_WAITING:
         return app->served || app->failure != 0;
-    case APP_RESTARTING:
-        return true;
+    case APP_FAILED:
+        return app->failure != 0;   /* else it tries again within moments */
     default:
         return true;
     }

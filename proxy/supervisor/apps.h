@@ -33,6 +33,7 @@ struct refused {
     char *text, *source;            /* owned; NULL: none */
     uint32_t number;                /* of its generation */
     bool pinned;                    /* an operator went back from it: not tried again */
+    bool stepping_back;             /* ... and that is under way: if it fails, nothing was */
 };
 
 struct app {

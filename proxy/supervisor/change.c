@@ -112,6 +112,26 @@ begin_good(struct app *app)
     return true;
 }
 
+/* The same configuration: also when an earlier version wrote the text, with fewer keys. */
+static bool
+is_same(const char *old, const char *new)
+{
+    struct app_config config;
+    char why[DETAIL_BYTES];
+    char *again;
+    bool same;
+
+    if (strcmp(old, new) == 0)
+        return true;
+    if (app_config_parse(old, &config, why) < 0)
+        return false;
+    again = app_config_print(&config);
+    app_config_fini(&config);
+    same = again != NULL && strcmp(again, new) == 0;
+    free(again);
+    return same;
+}
+
 /* ---- CONFIG_SET ---- */
 
 static uint32_t
@@ -121,7 +141,7 @@ number_for(struct app *app, const char *text)
 
     if (app->refused.text != NULL && strcmp(app->refused.text, text) == 0)
         return app->refused.number;
-    if (good != NULL && good->generation != 0 && strcmp(good->config, text) == 0)
+    if (good != NULL && good->generation != 0 && is_same(good->config, text))
         return good->generation;
     return ++app->generation_last;
 }
@@ -193,7 +213,8 @@ want(struct app *app, const struct config_item *item)
     if (generation == NULL)
         return;
     generation->recorded = good != NULL && good->generation == generation->number &&
-                           good->source != NULL && strcmp(good->source, item->source) == 0;
+                           strcmp(good->config, item->text) == 0 && good->source != NULL &&
+                           strcmp(good->source, item->source) == 0;
     if (good != NULL && good->generation != generation->number)
         begin_good(app);
     unpin(app);
@@ -221,7 +242,7 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
     }
     if (app->next != NULL && strcmp(app->next->text, item->text) == 0)
         return;                     /* it is on its way already */
-    if (app->current != NULL && strcmp(app->current->text, item->text) == 0) {
+    if (app->current != NULL && is_same(app->current->text, item->text)) {
         keep_running(app, item, had_error);
         return;
     }
@@ -296,6 +317,7 @@ tell_errors(struct supervisor *supervisor, const struct config_change *change)
                     "the configuration %s cannot be read: %s; everything stays as it is",
                     supervisor->config_path, strerror(-change->path_error));
     supervisor->path_error = change->path_error;
+    supervisor->standing_errors = change->standing_count;
 }
 
 /* Adopted apps of which the first change, which holds everything, says nothing. */
@@ -399,6 +421,7 @@ put_aside(struct app *app)
 {
     struct refused *refused = &app->refused;
 
+    refused->stepping_back = refused->text == NULL;
     if (refused->text == NULL) {
         refused->text = strdup(app->current->text);
         refused->source = strdup(app->current->source);

@@ -98,7 +98,7 @@ static void
 promote(struct app *app, bool hand_over)
 {
     struct app_generation *old = app->current, *new = app->next;
-    bool ready;
+    bool ready, told;
 
     app->current = new;
     app->next = NULL;
@@ -110,8 +110,7 @@ promote(struct app *app, bool hand_over)
         let_go_of_ports(old);
     acquire_hold_ports(app);
     /* A worker that has just ended loads it as soon as there is another one. */
-    if (worker_link_accept(new, new->config.drain_timeout_ms) == 0)
-        enter_serving(app);
+    told = worker_link_accept(new, new->config.drain_timeout_ms) == 0;
     new->loaded_before = true;
     if (hand_over)
         prober_link_traffic(new);
@@ -125,8 +124,13 @@ promote(struct app *app, bool hand_over)
         journal_close(app, "done", ready ? "" : "not_ready");
     }
     tell(app, hand_over, ready);
-    if (!hand_over && !app->refused.pinned)
-        app_forget_refused(app);
+    if (!hand_over) {
+        app->refused.stepping_back = false;
+        if (!app->refused.pinned)
+            app_forget_refused(app);
+    }
+    if (told)                       /* last: who waits for the end of it looks at all this */
+        enter_serving(app);
 }
 
 void
@@ -216,7 +220,6 @@ commit_removal(struct app *app)
     drain_leaving(app);
     if (app->current != NULL)
         drain_current(app);
-    app_enter(app, APP_STOPPING);
     journal_close(app, "done", "");
     store_forget_app(supervisor->store, app->name, clock_wall_ms());
     event_write(supervisor, LOG_INFO, app->name, "app_removed",
@@ -224,5 +227,6 @@ commit_removal(struct app *app)
                 " connections have time to end",
                 left);
     app->good_generation = 0;
+    app_enter(app, APP_STOPPING);
     serve_left(app);
 }

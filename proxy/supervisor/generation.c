@@ -47,6 +47,16 @@ generation_slots_grown(const struct app_config *config, uint32_t slots, uint32_t
     return wanted > slots ? wanted : 0;
 }
 
+/* Half a kilobyte each, for thousands of apps; they are the prober's and the worker's. */
+static void
+forget_targets(struct app_config *config)
+{
+    uint32_t count = config->target_count;
+
+    app_config_forget_targets(config);
+    config->target_count = count;
+}
+
 int
 generation_create(struct app *app, uint32_t number, char *text, char *source,
                   struct app_generation **out, char *why)
@@ -62,6 +72,8 @@ generation_create(struct app *app, uint32_t number, char *text, char *source,
         free(generation);
         return rc;
     }
+    generation->slots = generation_slots(&generation->config);
+    forget_targets(&generation->config);
     generation->text_fd = -1;
     generation->app = app;
     generation->number = number;
@@ -147,9 +159,9 @@ generation_text_fd(struct app_generation *generation)
 }
 
 void
-generation_leave_text_fd(struct app_generation *generation, int fd)
+generation_leave_text_fd(struct app_generation *generation, int fd, bool other_sends)
 {
-    if (generation->text_fd >= 0)
+    if (generation->text_fd >= 0 || !other_sends)
         close(fd);
     else
         generation->text_fd = fd;

@@ -33,7 +33,8 @@ enum load {
 
 struct app_generation {
     uint32_t number;
-    struct app_config config;       /* owned */
+    struct app_config config;       /* owned; without its targets: of them only the count is kept */
+    uint32_t slots;                 /* of its first board */
     char *text;                     /* owned: the canonical text */
     char hash[65];
     char *source;                   /* owned: the file */
@@ -84,7 +85,7 @@ struct pages_owner generation_pages_owner(const struct app_generation *generatio
 
 /* Its text, sealed: a descriptor of the caller's, or -errno. */
 int generation_text_fd(struct app_generation *generation);
-/* The caller has sent it, and leaves it for whoever sends it next. */
-void generation_leave_text_fd(struct app_generation *generation, int fd);
+/* The caller has sent it, and leaves it for the other one, if that is still to send it. */
+void generation_leave_text_fd(struct app_generation *generation, int fd, bool other_sends);
 
 #endif

@@ -1,9 +1,13 @@
 #include "proxy/supervisor/known.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/util.h"
+
+const char known_interrupted[] = "interrupted: the supervisor ended";
 
 /* All begin with the app's name, and are ordered by it. */
 static int
@@ -18,6 +22,21 @@ find(const char *app, const void *rows, size_t count, size_t bytes)
     return rows == NULL ? NULL : bsearch(app, rows, count, bytes, by_name);
 }
 
+/* What was under way when the supervisor ended did not come to an end. */
+static void
+end_open(struct known *known)
+{
+    for (size_t i = 0; i < known->rollout_count; i++) {
+        struct store_rollout *rollout = &known->rollouts[i];
+
+        if (rollout->outcome[0] != '\0')
+            continue;
+        snprintf(rollout->outcome, sizeof rollout->outcome, "failed");
+        snprintf(rollout->reason, sizeof rollout->reason, "%s", known_interrupted);
+        rollout->finished_at_ms = clock_wall_ms();
+    }
+}
+
 void
 known_read(struct known *known, struct store *store)
 {
@@ -27,6 +46,7 @@ known_read(struct known *known, struct store *store)
         known->group_count = 0;
     if (store_read_rollouts(store, &known->rollouts, &known->rollout_count) < 0)
         known->rollout_count = 0;
+    end_open(known);
     if (store_read_overrides(store, &known->overrides, &known->override_count) < 0)
         known->override_count = 0;
 }

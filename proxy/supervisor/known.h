@@ -21,6 +21,9 @@ struct known {
     size_t override_count;
 };
 
+/* The reason of rollouts that a supervisor which was killed left open. */
+extern const char known_interrupted[];
+
 /* Reads what can be read; what cannot is as if it were not there. */
 void known_read(struct known *known, struct store *store);
 void known_free(struct known *known);

@@ -92,9 +92,9 @@ fail:
     return rc;
 }
 
-/* Whoever holds the port, even with SO_REUSEPORT, makes this fail. 0 or -errno. */
-static int
-trial_bind(const struct address *address)
+/* Without SO_REUSEPORT, so that whoever holds the port makes this fail. */
+int
+listeners_try(const struct address *address)
 {
     int fd = bind_one(address, false);
 
@@ -202,7 +202,7 @@ listeners_open(struct listeners *listeners, const struct address *address, uint3
                bool beside, struct listen_port **out)
 {
     struct listen_port *port;
-    int rc = beside ? 0 : trial_bind(address);
+    int rc = beside ? 0 : listeners_try(address);
 
     assert(sockets > 0);
     if (rc < 0)

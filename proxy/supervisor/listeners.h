@@ -55,6 +55,10 @@ struct listen_port *listeners_find(const struct listeners *listeners,
 struct listen_port *listeners_overlap(const struct listeners *listeners,
                                       const struct address *address);
 
+/* Could a port be bound that is not ours? Binds and closes it again, without listening. 0 or
+ * -errno (-EADDRINUSE: somebody has it). */
+int listeners_try(const struct address *address);
+
 /* Binds and listens on a port that is not ours, with `sockets` sockets and one reference.
  * 0 and `*port`, or -errno (-EADDRINUSE: somebody has it). `beside`: a port of ours overlaps
  * it and will be given up; whether others have it was found out when that one was bound. */

@@ -65,7 +65,7 @@ send_load(struct app_generation *generation)
         log_error(generation->app->name, "cannot be given to the prober: %s",
                   strerror(-MIN(fds[0], MIN(fds[1], fds[2]))));
     if (fds[0] >= 0)
-        generation_leave_text_fd(generation, fds[0]);
+        generation_leave_text_fd(generation, fds[0], generation->load == LOAD_NONE);
     close_all(fds + 1, 2);
 }
 

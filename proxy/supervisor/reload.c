@@ -99,9 +99,14 @@ held_back_json(const struct supervisor *supervisor, bool *all)
 static json_t *
 result_json(const struct reload *reload)
 {
-    bool all = json_array_size(reload->errors) == 0;
+    bool all = reload->supervisor->standing_errors == 0;
     json_t *changed = changed_json(reload, &all);
     json_t *held_back = held_back_json(reload->supervisor, &all);
+
+    if (reload->supervisor->standing_errors > 0 && json_array_size(reload->errors) == 0 &&
+        json_array_size(held_back) == 0)
+        json_array_append_new(reload->errors,
+                              json_string("errors of before stand: fproxy check tells them"));
 
     return json_pack("{s:b, s:o, s:o, s:O}", "applied", all, "changed", changed, "held_back",
                      held_back, "errors", reload->errors);

@@ -86,9 +86,12 @@ withdraw_next(struct app *app)
 static void
 refuse(struct app *app, struct app_generation *generation)
 {
-    bool pinned = app->refused.pinned;
-
-    if (pinned)                     /* it was a step back that failed: what runs is configured */
+    if (app->refused.stepping_back) {       /* what runs is what is configured */
+        store_forget_override(app->supervisor->store, app->name, "");
+        app_forget_refused(app);
+        return;
+    }
+    if (app->refused.pinned)
         return;
     app_forget_refused(app);
     app->refused = (struct refused){ .text = generation->text, .source = generation->source,
@@ -196,6 +199,8 @@ rollout_abort(struct app *app)
         }
         app_settle(member);
     }
+    if (rollout->hand_over)
+        app->supervisor->workers_unsettled = true;      /* it is tried again */
     rollout_free(rollout);
 }
 

@@ -92,26 +92,23 @@ serve_begin(struct app *app)
     app_enter(app, APP_LOADING);
     app_arm(app, LOAD_MAX_MS);
     if (generation->worker->there)
-        serve_worker_there(app);
+        worker_link_load(generation);
     else if (generation->worker->child == NULL && !generation->worker->queued)
         serve_worker_lost(generation, "no worker can be started");
 }
 
-/* A process that takes orders: it gets what it has not got. `next` comes after `current`, with
- * which it shares ports. */
+/* Its worker takes orders: it is put into the queue of what that gets. */
 void
 serve_worker_there(struct app *app)
 {
     struct app_generation *generation = app->current;
 
-    if (generation != NULL && generation->load == LOAD_NONE && generation->pages != NULL &&
-        generation->worker->there) {
-        if (app->state != APP_LOADING)
-            app_enter(app, APP_LOADING);
-        app_arm(app, LOAD_MAX_MS);
-        worker_link_load(generation);
-    }
-    rollout_advance(app);
+    if (generation->load != LOAD_NONE || generation->pages == NULL)
+        return;
+    if (app->state != APP_LOADING)
+        app_enter(app, APP_LOADING);
+    app_arm(app, LOAD_MAX_MS);
+    worker_link_queue(generation);
 }
 
 int

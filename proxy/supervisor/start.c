@@ -184,7 +184,7 @@ open_store(struct supervisor *supervisor)
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
     known_read(&supervisor->known, supervisor->store);
     store_close_open_rollouts(supervisor->store, clock_wall_ms(),
-                              "interrupted: the supervisor ended");
+                              known_interrupted);
     note_crash(supervisor);
     return 0;
 }

@@ -1,7 +1,6 @@
 #include "proxy/supervisor/supervisor.h"
 
 #include <event2/event.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "config/source.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/change.h"
@@ -55,7 +55,7 @@ announce(struct supervisor *supervisor)
         return;
     log_info(NULL, "%u of %u apps serve, %u are ready", serving, apps, ready);
     supervisor->announced = true;
-    malloc_trim(0);             /* what reading thousands of files has left */
+    memory_trim();              /* what reading thousands of files has left */
 }
 
 void
@@ -223,7 +223,7 @@ supervisor_run(const struct supervisor_options *options)
     struct supervisor *supervisor = calloc(1, sizeof *supervisor);
     int status = EXIT_CANNOT_START;
 
-    mallopt(M_ARENA_MAX, 1);    /* no other thread is busy enough for one of its own */
+    memory_settle();
     log_init("supervisor");
     crash_handler_install("supervisor");
     notify_init();

@@ -64,6 +64,7 @@ struct supervisor {
     bool applying;                      /* a change: nothing is settled before all of it is */
     int path_error;                     /* as it was told last */
     int path_error_at_start;
+    size_t standing_errors;             /* of the configuration, after the last change */
     struct process_id last_holder;      /* of the runtime directory; pid 0: it stopped properly */
 
     struct app *apps;                   /* owned, by name */

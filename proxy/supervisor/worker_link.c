@@ -137,7 +137,7 @@ send_load(struct app_generation *generation)
         return rc;
     fill(&message, CONTROL_APP_LOAD, generation, generation->pages);
     rc = child_send(generation->worker->child, &message, fds, ARRAY_SIZE(fds));
-    generation_leave_text_fd(generation, fds[0]);
+    generation_leave_text_fd(generation, fds[0], generation->for_prober);
     close(fds[1]);
     close(fds[2]);
     if (rc < 0)
@@ -176,15 +176,21 @@ worker_link_drained(struct worker *worker)
 }
 
 void
+worker_link_queue(struct app_generation *generation)
+{
+    assert(generation->load == LOAD_NONE);
+    if (generation->for_worker)
+        return;
+    generation->for_worker = true;
+    TAILQ_INSERT_TAIL(&generation->worker->to_load, generation, to_worker);
+}
+
+void
 worker_link_load(struct app_generation *generation)
 {
     struct worker *worker = generation->worker;
 
-    assert(generation->load == LOAD_NONE);
-    if (!generation->for_worker) {
-        generation->for_worker = true;
-        TAILQ_INSERT_TAIL(&worker->to_load, generation, to_worker);
-    }
+    worker_link_queue(generation);
     worker_link_drained(worker);
 }
 
@@ -258,17 +264,38 @@ worker_link_settings(struct worker *worker)
     child_send(worker->child, &message, &worker->supervisor->settings_fd, 1);
 }
 
+/* A new app of a group, which has no current generation that it could follow. */
+static struct app_generation *
+find_first_of_its_app(const struct worker *worker)
+{
+    struct app_generation *generation;
+
+    LIST_FOREACH(generation, &worker->generations, of_worker) {
+        if (!generation->leaving && generation->app->current == NULL &&
+            generation->load == LOAD_NONE && !generation->for_worker)
+            return generation;
+    }
+    return NULL;
+}
+
+/* All are put into the queue before the first one is sent: what fails may end others. */
 void
 worker_link_greet(struct worker *worker)
 {
-    struct app_generation *generation, *next;
+    struct app_generation *generation;
 
     worker_link_settings(worker);
-    for (generation = LIST_FIRST(&worker->generations); generation != NULL;
-         generation = next) {
-        next = LIST_NEXT(generation, of_worker);
-        if (!generation->leaving)
+    LIST_FOREACH(generation, &worker->generations, of_worker) {
+        if (!generation->leaving && generation == generation->app->current)
             serve_worker_there(generation->app);
+    }
+    worker_link_drained(worker);
+    while (worker->there && (generation = find_first_of_its_app(worker)) != NULL) {
+        struct app *app = generation->app;
+
+        rollout_advance(app);
+        if (app->next == generation && !generation->for_worker && generation->load == LOAD_NONE)
+            break;                  /* it cannot be at present */
     }
 }
 

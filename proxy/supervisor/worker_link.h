@@ -23,6 +23,8 @@ void worker_link_settings(struct worker *worker);
 /* Gives a generation (ports and pages acquired) to its worker, which is there, as soon as that
  * takes it; what fails is told to serve.c. */
 void worker_link_load(struct app_generation *generation);
+/* ... or only puts it into the queue, for worker_link_drained(). */
+void worker_link_queue(struct app_generation *generation);
 void worker_link_forget(struct app_generation *generation);
 /* The worker takes more. */
 void worker_link_drained(struct worker *worker);

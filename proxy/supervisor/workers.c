@@ -27,7 +27,8 @@ static void leave_queue(struct worker *worker);
 
 /* ---- which there are ---- */
 
-/* The same app comes to the same worker whatever else is configured (FNV-1a). */
+/* The same app comes to the same worker whatever else is configured. FNV-1a, whose low bits alone
+ * would put all names that end alike together. */
 static uint32_t
 hash_name(const char *name)
 {
@@ -35,7 +36,8 @@ hash_name(const char *name)
 
     for (; *name != '\0'; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return hash;
+    hash = (hash ^ hash >> 16) * 0x7feb352du;
+    return hash ^ hash >> 15;
 }
 
 void
@@ -410,7 +412,7 @@ started(struct worker *worker)
 struct worker *
 workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
 {
-    struct worker *worker = create(supervisor, child->name);
+    struct worker *worker = create(supervisor, child->name), *same;
 
     if (worker == NULL)
         return NULL;
@@ -421,6 +423,13 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     child->on_ended = on_ended;
     child->on_drained = on_drained;
     child->context = worker;
+    HASH_FIND_STR(supervisor->workers, worker->name, same);
+    if (same != NULL) {             /* a hand-over between the two was not finished */
+        worker->retired = true;
+        LIST_INSERT_HEAD(&supervisor->retired, worker, of_retired);
+        supervisor->workers_unsettled = true;
+        return worker;
+    }
     HASH_ADD_STR(supervisor->workers, name, worker);
     if (retired)
         worker_retire(worker);

@@ -23,6 +23,7 @@ enum { SETTINGS_BYTES_MAX = 1 << 16 };
 static void
 load_app(struct worker *worker, const struct control_app *body, const int *fds, size_t fd_count)
 {
+    const struct hosted *same = tenant_find(worker, body->app, body->generation);
     struct hosted *hosted = NULL;
     char why[DETAIL_BYTES] = "";
     int rc = -EPROTO;
@@ -31,7 +32,7 @@ load_app(struct worker *worker, const struct control_app *body, const int *fds, 
         snprintf(why, sizeof why, "this worker is stopping");
     else if (fd_count != 3)
         snprintf(why, sizeof why, "wrong number of descriptors");
-    else if (tenant_find(worker, body->app, body->generation) != NULL)
+    else if (same != NULL && same->state != HOSTED_DRAINING)    /* a step back may find it so */
         snprintf(why, sizeof why, "this generation is here already");
     else
         rc = hosted_create(body->app, body->generation, fds, &hosted, why);

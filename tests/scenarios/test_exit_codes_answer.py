@@ -1,10 +1,11 @@
 """0 yes, 1 no, 2 wrong usage or nothing to reach; and a message that says what to do."""
 import os
+import socket
 import subprocess
 
 import pytest
 
-from harness import BIN, SLOWNESS, EchoProcess, app, free_ports
+from harness import BIN, SLOWNESS, EchoProcess, app, free_port, free_ports
 
 PROGRAMS = ["fproxy", "fproxy-probe", "ftest"]
 
@@ -18,7 +19,8 @@ def test_help_and_version(daemon, program, option):
 
 
 @pytest.mark.parametrize("command", [
-    ("fproxy", "check"), ("fproxy", "status"), ("fproxy", "stop"), ("fproxy", "completion"),
+    ("fproxy", "check"), ("fproxy", "plan"), ("fproxy", "reload"), ("fproxy", "rollback"),
+    ("fproxy", "status"), ("fproxy", "stop"), ("fproxy", "upgrade"), ("fproxy", "completion"),
     ("fproxy-probe", "inspect"), ("ftest", "ping"), ("ftest", "balancer"),
     ("ftest", "simulate"), ("ftest", "echo"), ("ftest", "completion")])
 def test_every_command_has_help(daemon, command):
@@ -31,6 +33,8 @@ def test_every_command_has_help(daemon, command):
     ("fproxy", "--no-such-option"), ("fproxy", "no-such-command"),
     ("fproxy", "status", "--what"), ("fproxy", "completion"), ("fproxy", "completion", "tcsh"),
     ("fproxy", "completion", "bash", "zsh"), ("fproxy", "check", ""),
+    ("fproxy", "plan", ""), ("fproxy", "plan", "a", "b"), ("fproxy", "reload", "web"),
+    ("fproxy", "rollback"), ("fproxy", "rollback", "a", "b"), ("fproxy", "upgrade", "now"),
     ("fproxy", "--log-level", "loud"), ("fproxy-probe",), ("fproxy-probe", "no-such-command"),
     ("fproxy-probe", "inspect", "--what"), ("ftest",), ("ftest", "no-such-command"),
     ("ftest", "ping")])
@@ -48,9 +52,10 @@ def test_completion(daemon, program, shell):
     assert program in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["status", "stop"])
+@pytest.mark.parametrize("command", [
+    ("status",), ("stop",), ("reload",), ("rollback", "web"), ("upgrade",)])
 def test_without_a_daemon_it_is_2(daemon, command):
-    answer = daemon.run("fproxy", command)
+    answer = daemon.run("fproxy", *command)
     assert answer.returncode == 2
     assert str(daemon.runtime) in answer.stderr
 
@@ -75,6 +80,27 @@ def test_check_takes_the_path_as_the_daemon_does(daemon):
         assert answer.returncode == 0, answer.stderr
         assert f"{file}: valid" in answer.stdout
     assert daemon.run("fproxy", "check", "-c", file, file).returncode == 2
+
+
+def test_plan_works_without_a_daemon_and_tells_what_is_invalid(daemon):
+    daemon.write_apps(app("web", free_port(), ["127.0.0.1:1"]))
+    answer = daemon.run("fproxy", "plan")
+    assert answer.returncode == 0, answer.stderr
+    assert "1 create" in answer.stdout and "no supervisor runs" in answer.stdout
+    (daemon.config / "20-bad.conf").write_text("apps = (")
+    answer = daemon.run("fproxy", "plan")
+    assert answer.returncode == 1
+    assert "20-bad.conf" in answer.stdout
+    assert daemon.run("fproxy", "plan", daemon.directory / "nowhere").returncode == 2
+
+
+def test_plan_finds_a_port_that_is_in_use(daemon):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        daemon.write_apps(app("web", port, ["127.0.0.1:1"]))
+        answer = daemon.run("fproxy", "plan")
+    assert answer.returncode == 1
+    assert f"port {port} is in use by" in answer.stdout
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")

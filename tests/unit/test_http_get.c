@@ -141,6 +141,26 @@ a_body_with_a_length_is_complete_without_the_end(void **state)
 }
 
 static void
+a_post_has_an_empty_body_and_any_status_is_an_answer(void **state)
+{
+    static const char answer[] = "HTTP/1.0 409 Conflict\r\nContent-Type: application/json\r\n"
+                                 "Content-Length: 14\r\n\r\n{\"error\":\"no\"}";
+    int status = 0;
+    char *body = NULL;
+    size_t bytes = 0;
+
+    start_server("", answer, strlen(answer), 0);
+    assert_int_equal(http_request_unix(server.path, "POST", "/v1/reload", LONG_ENOUGH_MS,
+                                       &status, &body, &bytes), 0);
+    stop_server();
+    assert_int_equal(status, 409);
+    assert_string_equal(body, "{\"error\":\"no\"}");
+    assert_string_equal(server.request, "POST /v1/reload HTTP/1.0\r\nHost: localhost\r\n"
+                                        "Content-Length: 0\r\n\r\n");
+    free(body);
+}
+
+static void
 a_body_without_a_length_goes_to_the_end(void **state)
 {
     int status = 0;
@@ -337,6 +357,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_with_a_length_is_complete_without_the_end),
+        cmocka_unit_test(a_post_has_an_empty_body_and_any_status_is_an_answer),
         cmocka_unit_test(a_body_without_a_length_goes_to_the_end),
         cmocka_unit_test(an_answer_cut_short_or_of_another_protocol_is_an_error),
         cmocka_unit_test(a_large_body_arrives_whole),

@@ -2,6 +2,10 @@
 from .clients import (Load, Talk, ask, asks, connect, ending, outcome, read_all, reset)
 from .daemon import Daemon, app, apps_text, quoted
 from .dns import DnsServer
+from .http import post, reload, request
+from .installation import Installation
+from .lives import (Conversation, Crowd, crashes, generations, kill, kill_supervisor, listeners,
+                    pids, replaced, roles)
 from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_ports,
                       hang, is_alive, pss_bytes, until)
 from .network import own_network

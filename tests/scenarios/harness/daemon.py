@@ -10,6 +10,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from .http import request
 from .machine import BIN, SLOWNESS, until
 
 REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
@@ -52,6 +53,7 @@ class Daemon:
         self.config.mkdir(exist_ok=True)
         self.mark = f"FPROXY_SCENARIO={uuid.uuid4().hex}"
         self.process = None
+        self.bin = BIN                  # where it is started from
 
     # ---- configuration ----
 
@@ -87,7 +89,7 @@ class Daemon:
     def launch(self, arguments=(), prefix=(), **environment):
         """Starts the daemon and does not wait for anything."""
         assert self.process is None
-        command = [*prefix, BIN / "fproxy", "--config", self.config, *self.places(), *arguments]
+        command = [*prefix, self.bin / "fproxy", "--config", self.config, *self.places(), *arguments]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment(**environment))
@@ -101,6 +103,11 @@ class Daemon:
 
     def settled(self):
         assert self.process.poll() is None, f"it has ended:\n{self.log()}"
+        try:
+            if "starts" in request(self, "GET", "/readyz")[1]:
+                return False        # it has not read the configuration yet
+        except OSError:
+            return False
         status = self.try_status()
         return status is not None and all(app["state"] in SETTLED and app["last_rollout"] and
                                           app["last_rollout"]["outcome"]

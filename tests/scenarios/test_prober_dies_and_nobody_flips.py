@@ -1,0 +1,121 @@
+"""A prober that is killed is replaced by one that goes on where the last one stood: states, what
+counts towards the next one, what is published; nobody becomes available or unavailable for it."""
+import os
+import signal
+
+import pytest
+
+from harness import (Crowd, EchoProcess, Target, answer, app, free_ports, hang, pids, replaced,
+                     until)
+
+PROBE = 'interval = "{interval}"; timeout = "{timeout}"; rise = {rise}; fall = {fall};'
+
+
+def probe(interval, rise=2, fall=3, timeout="250ms"):
+    return PROBE.format(interval=interval, timeout=timeout, rise=rise, fall=fall)
+
+
+def replace(daemon):
+    killed = pids(daemon)["prober"]
+    os.kill(killed, signal.SIGKILL)
+    return replaced(daemon, "prober", killed)
+
+
+def endpoints(daemon):
+    return {row["address"]: (row["state"], row["since"])
+            for row in daemon.inspect("web")["endpoints"]}
+
+
+def failures(daemon, target, until_at="9"):
+    """How many probes of it have failed until then: the history tells every failure."""
+    return daemon.sql("SELECT count(*) FROM probe_results WHERE address = ? AND outcome != 'ok'"
+                      " AND at <= ?", target.address, until_at)[0][0]
+
+
+def became_unavailable(daemon, target):
+    """When; a few milliseconds later, for that result's own time is another look at the clock."""
+    return daemon.sql("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', at, '+0.05 seconds') FROM transitions"
+                      " WHERE address = ? AND to_state = 'unavailable'", target.address)
+
+
+@pytest.mark.limit(60)
+def test_nobody_flips_four_times_over(daemon, started):
+    port, dead_port = free_ports(2)
+    good = [started(Target(answer(name))) for name in ("one", "two")]
+    dead = f"127.0.0.1:{dead_port}"
+    daemon.write_apps(app("web", port, [*good, dead], more='panic = "fail";',
+                          probe=probe("300ms")))
+    daemon.start()
+    daemon.until_state("web", dead, "unavailable")
+    daemon.until_available("web", 2)
+    before = endpoints(daemon), daemon.inspect("web")["generation"]
+    moved = daemon.sql("SELECT count(*) FROM transitions")
+    crowd = started(Crowd(port))
+
+    for _ in range(4):              # later and later, for it keeps dying
+        replace(daemon)
+        crowd.goes_on()
+
+    assert (endpoints(daemon), daemon.inspect("web")["generation"]) == before
+    assert crowd.unlucky("one", "two") == []
+    assert daemon.status("web")["targets"] == {"available": 2, "total": 3}
+    assert daemon.sql("SELECT count(*) FROM transitions") == moved
+
+
+@pytest.mark.limit(90)
+def test_failures_are_counted_on(daemon, started):
+    """Some of six failures before, the others after: the sixth makes it unavailable, and none
+    earlier or later."""
+    port, = free_ports(1)
+    steady, fails = started(EchoProcess("steady")), started(EchoProcess("fails"))
+    daemon.write_apps(app("web", port, [steady, fails], probe=probe("3s", fall=6)))
+    daemon.start()
+    daemon.until_available("web", 2)
+
+    fails.kill()
+    until(lambda: failures(daemon, fails) >= 2, 10, "it has failed twice")
+    assert daemon.states("web")[fails.address] == "failing"
+    replace(daemon)
+    assert daemon.states("web")[fails.address] == "failing"
+    daemon.until_state("web", fails, "unavailable", 20)
+
+    (at,), = until(lambda: became_unavailable(daemon, fails), what="that is written")
+    assert failures(daemon, fails, at) == 6
+
+
+@pytest.mark.limit(60)
+def test_successes_are_counted_on(daemon, started):
+    port, late_port = free_ports(2)
+    steady = started(EchoProcess("steady"))
+    late = f"127.0.0.1:{late_port}"
+    daemon.write_apps(app("web", port, [steady, late], probe=probe("3s", rise=3, fall=1)))
+    daemon.start()
+    daemon.until_state("web", late, "unavailable")
+
+    target = started(Target(answer("late"), late_port))
+    until(lambda: daemon.states("web")[late] == "recovering", 10, "it has answered")
+    replace(daemon)
+    assert daemon.states("web")[late] == "recovering"
+    daemon.until_state("web", target, "available", 10)
+    assert target.accepted == 3
+
+
+@pytest.mark.limit(60)
+def test_what_dies_while_there_is_no_prober_is_noticed_by_the_workers(daemon, started):
+    """Traffic goes on with what the board says, and a failed try goes elsewhere."""
+    port, = free_ports(1)
+    one, two = started(EchoProcess("one")), started(EchoProcess("two"))
+    daemon.write_apps(app("web", port, [one, two]))
+    daemon.start()
+    daemon.until_available("web", 2)
+    crowd = started(Crowd(port))
+    prober = pids(daemon)["prober"]
+    hang(prober)
+    two.kill()
+    crowd.goes_on(50)
+    os.kill(prober, signal.SIGKILL)
+    replaced(daemon, "prober", prober)
+    daemon.until_state("web", two, "unavailable")
+
+    # Those that were connected to it when it was killed are its own.
+    assert len(crowd.unlucky("one", "two")) <= 4

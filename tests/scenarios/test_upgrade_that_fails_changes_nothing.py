@@ -1,0 +1,117 @@
+"""A binary that cannot take over is given up: who asked is told why, everything goes on as it was,
+and the next upgrade, to one that can, is done."""
+import pytest
+
+from harness import (BIN, Conversation, Crowd, EchoProcess, Installation, app, free_ports,
+                     generations, is_alive, listeners, pids, post, replaced, roles, until)
+
+BROKEN = {
+    "it exits 1": b"#!/bin/sh\necho no good >&2\nexit 1\n",
+    "it exits 0 and says nothing": b"#!/bin/true\n",
+    "it says nonsense": b"#!/bin/sh\necho fproxy-upgrade yes\n",
+    "it says too much": b"#!/bin/sh\nhead -c 1000000 /dev/zero\n",
+    "it hangs": b"#!/bin/sh\nexec sleep 600\n",
+    "it hangs without a word": b"#!/bin/sh\nexec sleep 600 >/dev/null\n",
+    "it kills itself": b"#!/bin/sh\nkill -SEGV $$\n",
+    "a half-written one": (BIN / "fproxy").read_bytes()[:10000],
+    "an empty one": b"",
+    "a text": b"this is no program\n",
+}
+
+
+def start(daemon, started):
+    port, = free_ports(1)
+    daemon.write_apps(app("web", port, [started(EchoProcess())]))
+    installation = Installation(daemon)
+    daemon.start()
+    return installation, port
+
+
+@pytest.mark.limit(90)
+@pytest.mark.parametrize("broken", BROKEN)
+def test_it_is_given_up(daemon, started, broken):
+    installation, port = start(daemon, started)
+    before = pids(daemon), generations(daemon), listeners(port), roles(daemon)
+    conversation = started(Conversation(port))
+    crowd = started(Crowd(port))
+    installation.replace("fproxy", BROKEN[broken])
+
+    status, said = post(daemon, "/v1/upgrade")
+
+    assert status == 409
+    assert str(installation.bin / "fproxy") in said["error"]
+    assert (pids(daemon), generations(daemon), listeners(port), roles(daemon)) == before
+    until(lambda: daemon.sql("SELECT level FROM events WHERE kind = 'upgrade_failed'") ==
+          [("error",)], what="that is in the history")
+    conversation.goes_on()
+    installation.install("fproxy")
+    assert post(daemon, "/v1/upgrade") == (202, {})
+    replaced(daemon, "web", before[0]["web"], 20)
+    conversation.goes_on()
+    assert crowd.unlucky() == []
+
+
+@pytest.mark.limit(60)
+@pytest.mark.parametrize("program", ["fproxy", "fproxy-worker", "fproxy-prober"])
+def test_one_that_is_missing(daemon, started, program):
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    (installation.bin / program).unlink()
+
+    status, said = post(daemon, "/v1/upgrade")
+
+    assert status == 409 and said["error"]
+    assert pids(daemon) == before
+    crowd = started(Crowd(port))
+    crowd.goes_on()
+    assert crowd.unlucky() == []
+    installation.install(program)
+
+
+@pytest.mark.limit(60)
+def test_a_worker_that_does_not_come_up(daemon, started):
+    """The new worker cannot start: the old one goes on accepting until one can."""
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    conversation = started(Conversation(port))
+    crowd = started(Crowd(port))
+    installation.replace("fproxy-worker", b"#!/bin/sh\nexit 1\n")
+
+    post(daemon, "/v1/upgrade")
+
+    until(lambda: daemon.log().count("ended with exit status 1") >= 2, 20, "it has been tried")
+    crowd.goes_on(50)
+    conversation.goes_on()
+    assert is_alive(before["web"])
+    installation.install("fproxy-worker")
+    until(lambda: not {pid for pid in roles(daemon)} & {before["web"]} or
+          installation.is_of(daemon.worker_pid("web"), "fproxy-worker"), 40,
+          "one that can takes over")
+    assert crowd.unlucky() == []
+    conversation.goes_on()
+
+
+@pytest.mark.limit(60)
+@pytest.mark.xfail(reason="it is re-executed in place: what ends after its trial, ends for good")
+def test_one_that_ends_after_its_trial(daemon, started):
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    crowd = started(Crowd(port))
+    real = installation.bin / "fproxy-real"
+    real.write_bytes((BIN / "fproxy").read_bytes())
+    real.chmod(0o755)
+    installation.replace("fproxy", b'#!/bin/sh\n[ "$1" = --upgrade-trial ] && exec "%s" "$@"\n'
+                         b'exit 3\n' % str(real).encode())
+
+    post(daemon, "/v1/upgrade")
+
+    crowd.goes_on(50)
+    assert crowd.unlucky() == []
+    try:
+        until(lambda: daemon.try_status(), 5, "the old one goes on")
+        assert pids(daemon) == before
+    finally:
+        if daemon.process.poll() is not None:       # workers serve on, and are adopted
+            daemon.process = None
+            installation.install("fproxy")
+            daemon.start()

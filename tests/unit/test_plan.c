@@ -1,0 +1,348 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proxy/commands/plan_compare.h"
+#include "proxy/commands/plan_keys.h"
+#include "store/store.h"
+
+enum { ITEMS_MAX = 8 };
+
+/* A change that is being put together; its texts are freed by config_change_free(). */
+static struct config_change *change;
+
+static int
+begin(void **state)
+{
+    change = calloc(1, sizeof *change);
+    change->items = calloc(ITEMS_MAX, sizeof *change->items);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    config_change_free(change);
+    return 0;
+}
+
+/* "5001 127.0.0.1:5002" and "a:1 b:2" as the canonical text of an app; the caller frees it. */
+static char *
+text_of(const char *name, const char *ports, const char *targets, uint32_t drain_timeout_ms)
+{
+    struct app_config app;
+    struct app_target target_list[8] = { 0 };
+    struct app_listen port_list[8] = { 0 };
+    char host[HOST_NAME_BYTES], word[TARGET_NAME_BYTES], *text;
+    const char *why;
+    int used;
+
+    app_config_defaults(&app);
+    strcpy(app.name, name);
+    app.ports = port_list;
+    app.targets = target_list;
+    app.drain_timeout_ms = drain_timeout_ms;
+    for (; sscanf(ports, "%263s%n", word, &used) == 1; ports += used) {
+        struct address *address = &port_list[app.port_count++].address;
+
+        if (address_split(word, host, &address->port, &why) == 0)
+            assert_int_equal(address_parse_ip(host, address->port, address), 0);
+        else
+            address->port = (uint16_t)atoi(word);
+    }
+    for (; sscanf(targets, "%263s%n", word, &used) == 1; targets += used)
+        strcpy(target_list[app.target_count++].name, word);
+    text = app_config_print(&app);
+    assert_non_null(text);
+    return text;
+}
+
+static struct config_item *
+add_item(enum config_op op, const char *name)
+{
+    struct config_item *item = &change->items[change->item_count++];
+
+    assert_true(change->item_count <= ITEMS_MAX);
+    item->op = op;
+    strcpy(item->app, name);
+    item->source = strdup("/conf.d/apps.conf");
+    return item;
+}
+
+static void
+will_be(const char *name, char *text)
+{
+    add_item(CONFIG_SET, name)->text = text;
+}
+
+static struct plan *
+compare(const struct plan_running *running, size_t count)
+{
+    struct plan *plan = NULL;
+
+    assert_int_equal(plan_compare(running, count, change, &plan), 0);
+    return plan;
+}
+
+static void
+what_is_the_same_is_only_counted(void **state)
+{
+    char *text = text_of("web", "5001", "a:1", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9 };
+    struct plan *plan;
+
+    will_be("web", strdup(text));
+    plan = compare(&running, 1);
+    assert_int_equal(plan->app_count, 0);
+    assert_int_equal(plan->counts[PLAN_UNCHANGED], 1);
+    assert_int_equal(plan->drain_most, 0);
+    plan_free(plan);
+    free(text);
+}
+
+static void
+a_new_app_is_created_with_all_it_has(void **state)
+{
+    struct plan *plan;
+
+    will_be("web", text_of("web", "5001 127.0.0.1:5002", "a:1 b:2 c:3", 30000));
+    plan = compare(NULL, 0);
+    assert_int_equal(plan->counts[PLAN_CREATE], 1);
+    assert_int_equal(plan->apps[0].op, PLAN_CREATE);
+    assert_int_equal(plan->apps[0].port_added_count, 2);
+    assert_int_equal(plan->apps[0].target_added_count, 3);
+    assert_int_equal(plan->apps[0].key_count, 0);
+    assert_string_equal(plan->apps[0].source, "/conf.d/apps.conf");
+    plan_free(plan);
+}
+
+static void
+of_a_removed_target_exactly_its_connections_drain(void **state)
+{
+    const struct plan_target targets[] = { { "a:1", 4 }, { "b:2", 2 }, { "a:1", 3 } };
+    char *text = text_of("web", "5001", "a:1 b:2", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9,
+                                    .targets = targets, .target_count = 3 };
+    struct plan *plan;
+    struct plan_app *app;
+
+    will_be("web", text_of("web", "5001", "c:3 b:2", 30000));
+    plan = compare(&running, 1);
+    app = &plan->apps[0];
+    assert_int_equal(app->op, PLAN_UPDATE);
+    assert_int_equal(app->target_removed_count, 1);
+    assert_string_equal(app->targets_removed[0].name, "a:1");
+    assert_int_equal(app->targets_removed[0].connections, 7);
+    assert_string_equal(app->targets_added[0].name, "c:3");
+    assert_int_equal(app->drain_least, 7);
+    assert_int_equal(app->drain_most, 7);
+    assert_int_equal(app->port_added_count + app->port_removed_count, 0);
+    plan_free(plan);
+    free(text);
+}
+
+static void
+of_a_removed_port_up_to_all_connections_drain(void **state)
+{
+    const struct plan_target targets[] = { { "a:1", 4 }, { "b:2", 5 } };
+    char *text = text_of("web", "5001 5002", "a:1 b:2", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9,
+                                    .targets = targets, .target_count = 2 };
+    struct plan *plan;
+
+    will_be("web", text_of("web", "5002 5003", "b:2", 30000));
+    plan = compare(&running, 1);
+    assert_int_equal(plan->apps[0].ports_removed[0].address.port, 5001);
+    assert_int_equal(plan->apps[0].ports_added[0].address.port, 5003);
+    assert_int_equal(plan->apps[0].drain_least, 4);
+    assert_int_equal(plan->apps[0].drain_most, 9);
+    assert_int_equal(plan->drain_least, 4);
+    assert_int_equal(plan->drain_most, 9);
+    plan_free(plan);
+    free(text);
+}
+
+static void
+without_any_port_of_before_all_drain(void **state)
+{
+    char *text = text_of("web", "5001", "a:1", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9 };
+    struct plan *plan;
+
+    will_be("web", text_of("web", "5002", "a:1", 30000));
+    plan = compare(&running, 1);
+    assert_int_equal(plan->apps[0].drain_least, 9);
+    assert_int_equal(plan->apps[0].drain_most, 9);
+    plan_free(plan);
+    free(text);
+}
+
+static void
+of_a_deleted_app_all_drain_and_its_port_moves(void **state)
+{
+    char *old_text = text_of("old", "5001 5002", "a:1", 30000);
+    char *web_text = text_of("web", "6001", "a:1", 30000);
+    const struct plan_running running[] = {     /* in no order */
+        { .name = "web", .text = web_text, .connections = 5 },
+        { .name = "old", .text = old_text, .connections = 3 },
+    };
+    struct plan *plan;
+
+    add_item(CONFIG_REMOVE, "old");
+    will_be("web", text_of("web", "6001 5002", "a:1", 30000));
+    will_be("api", text_of("api", "5001", "a:1", 30000));
+    plan = compare(running, 2);
+    assert_int_equal(plan->app_count, 3);
+    assert_string_equal(plan->apps[0].name, "api");
+    assert_string_equal(plan->apps[1].name, "old");
+    assert_int_equal(plan->apps[1].op, PLAN_DELETE);
+    assert_int_equal(plan->apps[1].drain_least, 3);
+    assert_int_equal(plan->drain_most, 3);
+    assert_int_equal(plan->move_count, 2);
+    assert_int_equal(plan->moves[0].port.address.port, 5001);
+    assert_string_equal(plan->moves[0].from, "old");
+    assert_string_equal(plan->moves[0].to, "api");
+    assert_int_equal(plan->moves[1].port.address.port, 5002);
+    assert_string_equal(plan->moves[1].to, "web");
+    plan_free(plan);
+    free(old_text);
+    free(web_text);
+}
+
+static void
+what_was_never_there_is_not_deleted(void **state)
+{
+    struct plan *plan;
+
+    add_item(CONFIG_REMOVE, "gone");
+    plan = compare(NULL, 0);
+    assert_int_equal(plan->app_count, 0);
+    assert_int_equal(plan->counts[PLAN_DELETE], 0);
+    plan_free(plan);
+}
+
+static void
+a_broken_app_is_held_back_with_its_reason(void **state)
+{
+    char *text = text_of("web", "5001", "a:1", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9 };
+    struct plan *plan;
+
+    add_item(CONFIG_BROKEN, "web")->reason = strdup("apps.conf:3: web: ports: none");
+    add_item(CONFIG_BROKEN, "zed")->reason = strdup("apps.conf:9: zed: ports: none");
+    plan = compare(&running, 1);
+    assert_int_equal(plan->counts[PLAN_HELD_BACK], 2);
+    assert_string_equal(plan->apps[0].reason, "apps.conf:3: web: ports: none");
+    assert_true(plan->apps[0].runs);
+    assert_false(plan->apps[1].runs);
+    assert_false(plan->apps[0].pinned);
+    assert_int_equal(plan->drain_most, 0);
+    plan_free(plan);
+    free(text);
+}
+
+static void
+what_an_operator_went_back_from_is_held_back_until_it_changes(void **state)
+{
+    char *text = text_of("web", "5001", "a:1", 30000);
+    char *left = text_of("web", "5001", "b:2", 30000);
+    char hash[65];
+    struct plan_running running = { .name = "web", .text = text, .gone_back_from = hash };
+    struct plan *plan;
+
+    store_hash(left, hash);
+    will_be("web", left);
+    plan = compare(&running, 1);
+    assert_int_equal(plan->apps[0].op, PLAN_HELD_BACK);
+    assert_true(plan->apps[0].pinned);
+    plan_free(plan);
+
+    free(change->items[0].text);
+    change->items[0].text = text_of("web", "5001", "c:3", 30000);
+    plan = compare(&running, 1);
+    assert_int_equal(plan->apps[0].op, PLAN_UPDATE);
+    plan_free(plan);
+    free(text);
+}
+
+static void
+other_keys_are_told_by_name_before_and_after(void **state)
+{
+    char *text = text_of("web", "5001", "a:1", 30000);
+    struct plan_running running = { .name = "web", .text = text };
+    struct plan *plan;
+
+    will_be("web", text_of("web", "5001", "a:1", 10000));
+    plan = compare(&running, 1);
+    assert_int_equal(plan->apps[0].key_count, 1);
+    assert_string_equal(plan->apps[0].keys[0].name, "drain_timeout");
+    assert_string_equal(plan->apps[0].keys[0].before, "\"30s\"");
+    assert_string_equal(plan->apps[0].keys[0].after, "\"10s\"");
+    plan_free(plan);
+    free(text);
+}
+
+static void
+a_text_that_is_none_is_refused(void **state)
+{
+    struct plan_running running = { .name = "web", .text = "what?" };
+    struct plan *plan = NULL;
+
+    will_be("web", text_of("web", "5001", "a:1", 10000));
+    assert_int_equal(plan_compare(&running, 1, change, &plan), -EINVAL);
+    assert_null(plan);
+}
+
+static void
+keys_of_groups_have_their_name_and_lists_are_left_out(void **state)
+{
+    static const char before[] = "name = \"a\";\nports = (1);\ntargets = (\n  \"x:1\"\n);\n"
+                                 "probe = {\n  kind = \"tcp\";\n  rise = 2;\n};\n"
+                                 "rise = 1;\ngone = \"a = b;\";\n";
+    static const char after[] = "name = \"b\";\nports = (2);\ntargets = (\n  \"y:1\"\n);\n"
+                                "probe = {\n  kind = \"tcp\";\n  rise = 5;\n};\n"
+                                "rise = 1;\nnew = 3;\n";
+    struct plan_key *keys;
+    size_t count;
+
+    assert_int_equal(plan_keys_compare(before, after, &keys, &count), 0);
+    assert_int_equal(count, 3);
+    assert_string_equal(keys[0].name, "probe.rise");
+    assert_string_equal(keys[0].before, "2");
+    assert_string_equal(keys[0].after, "5");
+    assert_string_equal(keys[1].name, "new");
+    assert_string_equal(keys[1].before, "");
+    assert_string_equal(keys[2].name, "gone");
+    assert_string_equal(keys[2].before, "\"a = b;\"");
+    assert_string_equal(keys[2].after, "");
+    plan_keys_free(keys, count);
+}
+
+int
+main(void)
+{
+#define PLAN_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        PLAN_TEST(what_is_the_same_is_only_counted),
+        PLAN_TEST(a_new_app_is_created_with_all_it_has),
+        PLAN_TEST(of_a_removed_target_exactly_its_connections_drain),
+        PLAN_TEST(of_a_removed_port_up_to_all_connections_drain),
+        PLAN_TEST(without_any_port_of_before_all_drain),
+        PLAN_TEST(of_a_deleted_app_all_drain_and_its_port_moves),
+        PLAN_TEST(what_was_never_there_is_not_deleted),
+        PLAN_TEST(a_broken_app_is_held_back_with_its_reason),
+        PLAN_TEST(what_an_operator_went_back_from_is_held_back_until_it_changes),
+        PLAN_TEST(other_keys_are_told_by_name_before_and_after),
+        PLAN_TEST(a_text_that_is_none_is_refused),
+        PLAN_TEST(keys_of_groups_have_their_name_and_lists_are_left_out),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -74,7 +74,7 @@ half_of_the_descriptors_are_shared_by_the_ports(void **state)
 }
 
 static void
-a_port_gets_its_group_of_listening_sockets(void **state)
+a_port_gets_its_group_of_sockets_which_listen_when_told(void **state)
 {
     const struct address port = loopback(free_port()).address;
     struct listen_port *opened;
@@ -85,11 +85,15 @@ a_port_gets_its_group_of_listening_sockets(void **state)
         struct sockaddr_in address;
         socklen_t bytes = sizeof address;
 
-        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 1);
+        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 0);
         assert_int_equal(getsockname(opened->fds[i], (struct sockaddr *)&address, &bytes), 0);
         assert_int_equal(ntohs(address.sin_port), port.port);
     }
     assert_ptr_equal(listeners_find(&listeners, &port), opened);
+    assert_int_equal(listen_port_listen(opened), 0);
+    assert_int_equal(listen_port_listen(opened), 0);
+    for (size_t i = 0; i < opened->count; i++)
+        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 1);
     listeners_unref(&listeners, opened);
     assert_null(listeners_find(&listeners, &port));
 }
@@ -202,7 +206,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_of_the_descriptors_are_shared_by_the_ports),
-        cmocka_unit_test(a_port_gets_its_group_of_listening_sockets),
+        cmocka_unit_test(a_port_gets_its_group_of_sockets_which_listen_when_told),
         cmocka_unit_test(it_is_closed_with_its_last_reference),
         cmocka_unit_test(accepted_connections_inherit_their_options),
         cmocka_unit_test(a_port_that_others_would_share_is_not_taken),

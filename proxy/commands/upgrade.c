@@ -18,6 +18,7 @@ enum {
     TRIAL_TIMEOUT_MS = 20000,
     PATIENCE_MS = 60000,        /* without any progress */
     POLL_MS = 50,
+    NAMES_MAX = 8,              /* of apps in a message */
 };
 
 /* What is of before, at the last look. */
@@ -185,7 +186,7 @@ static void
 tell_left(const char *command, const json_t *pids, const json_t *now, const struct left *left)
 {
     const json_t *app;
-    size_t i;
+    size_t i, named = 0;
 
     if (!left->answered) {
         fprintf(stderr, "%s: the one before is still running; its log tells why\n", command);
@@ -197,9 +198,11 @@ tell_left(const char *command, const json_t *pids, const json_t *now, const stru
     if (left->apps > 0)
         fprintf(stderr, " the worker%s of", left->apps == 1 ? "" : "s");
     json_array_foreach(json_object_get(now, "apps"), i, app) {
-        if (is_of_before(pids, app))
+        if (is_of_before(pids, app) && named++ < NAMES_MAX)
             fprintf(stderr, " %s", answer_text(app, "name"));
     }
+    if (named > NAMES_MAX)
+        fprintf(stderr, " and %zu more", named - NAMES_MAX);
     fprintf(stderr, "; it serves on, see `fproxy status' and the log\n");
 }
 

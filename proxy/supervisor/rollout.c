@@ -244,13 +244,12 @@ is_ready(const struct app *app, const struct rollout *rollout)
            (app->next_health.total > 0 || app->next->config.target_count == 0);
 }
 
-/* The worker gets `next` once it knows `current`, whose ports `next` shares. */
-static bool
-may_load(const struct app *app)
+bool
+rollout_may_load(const struct app *app)
 {
     const struct app_generation *next = app->next, *current = app->current;
 
-    return next->load == LOAD_NONE && !next->for_worker && next->worker->there &&
+    return next != NULL && app->rolling != NULL && next->pages != NULL && next->load == LOAD_NONE && !next->for_worker && next->worker->there &&
            (current == NULL || current->worker != next->worker || current->load >= LOAD_DONE);
 }
 
@@ -298,7 +297,7 @@ rollout_advance(struct app *app)
 
     if (rollout == NULL)
         return;
-    if (app->next != NULL && may_load(app))
+    if (rollout_may_load(app))
         worker_link_load(app->next);
     if (app->rolling != rollout)
         return;                     /* it could not be sent */

@@ -33,6 +33,10 @@ void rollouts_loaded(struct supervisor *supervisor);
 /* Something that the app's rollout may wait for has happened; does nothing without one. */
 void rollout_advance(struct app *app);
 
+/* There is a `next`, and its worker may be given it now: it knows `current`, whose ports are
+ * shared. */
+bool rollout_may_load(const struct app *app);
+
 /* The worker of `next` has ended. */
 void rollout_lost(struct app *app);
 

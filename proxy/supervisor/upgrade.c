@@ -130,6 +130,19 @@ set_inherited(int fd, bool inherited)
     fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
 }
 
+/* Copies of all sockets and those that the workers report do not fit together where there are
+ * thousands: then those that a worker has are left to it. */
+static bool
+is_left_to_worker(const struct supervisor *supervisor, const struct listen_port *port)
+{
+    uint64_t sockets = (uint64_t)HASH_COUNT(supervisor->listeners.by_address) * port->count;
+    const struct app *holder = port->holder;
+
+    return 4 * sockets > supervisor->descriptors_max && holder != NULL &&
+           holder->current != NULL && holder->current->load >= LOAD_DONE &&
+           holder->current->worker->child != NULL;
+}
+
 static void
 write_legacy(FILE *out, const struct supervisor *supervisor, int old_binary_fd)
 {
@@ -137,8 +150,9 @@ write_legacy(FILE *out, const struct supervisor *supervisor, int old_binary_fd)
     for (const struct listen_port *port = supervisor->listeners.by_address; port != NULL;
          port = port->hh.next) {
         const unsigned char *bytes = (const unsigned char *)&port->address;
+        bool left = is_left_to_worker(supervisor, port);
 
-        for (uint32_t i = 0; i < port->count; i++) {
+        for (uint32_t i = 0; !left && i < port->count; i++) {
             fprintf(out, "%d ", port->fds[i]);
             for (size_t k = 0; k < sizeof port->address; k++)
                 fprintf(out, "%02x", bytes[k]);
@@ -174,7 +188,9 @@ let_inherit(const struct supervisor *supervisor, int legacy_fd, int old_binary_f
     set_inherited(supervisor->state_fd, yes);
     for (const struct listen_port *port = supervisor->listeners.by_address; port != NULL;
          port = port->hh.next) {
-        for (uint32_t i = 0; i < port->count; i++)
+        bool left = is_left_to_worker(supervisor, port);
+
+        for (uint32_t i = 0; !left && i < port->count; i++)
             set_inherited(port->fds[i], yes);
     }
 }

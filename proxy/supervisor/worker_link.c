@@ -264,21 +264,8 @@ worker_link_settings(struct worker *worker)
     child_send(worker->child, &message, &worker->supervisor->settings_fd, 1);
 }
 
-/* A new app of a group, which has no current generation that it could follow. */
-static struct app_generation *
-find_first_of_its_app(const struct worker *worker)
-{
-    struct app_generation *generation;
-
-    LIST_FOREACH(generation, &worker->generations, of_worker) {
-        if (!generation->leaving && generation->app->current == NULL &&
-            generation->load == LOAD_NONE && !generation->for_worker)
-            return generation;
-    }
-    return NULL;
-}
-
-/* All are put into the queue before the first one is sent: what fails may end others. */
+/* All are put into the queue before the first one is sent: what fails may end others. What comes
+ * after a current generation of this worker follows when that is loaded. */
 void
 worker_link_greet(struct worker *worker)
 {
@@ -286,17 +273,14 @@ worker_link_greet(struct worker *worker)
 
     worker_link_settings(worker);
     LIST_FOREACH(generation, &worker->generations, of_worker) {
-        if (!generation->leaving && generation == generation->app->current)
+        if (generation->leaving)
+            continue;
+        if (generation == generation->app->current)
             serve_worker_there(generation->app);
+        else if (rollout_may_load(generation->app))
+            worker_link_queue(generation);
     }
     worker_link_drained(worker);
-    while (worker->there && (generation = find_first_of_its_app(worker)) != NULL) {
-        struct app *app = generation->app;
-
-        rollout_advance(app);
-        if (app->next == generation && !generation->for_worker && generation->load == LOAD_NONE)
-            break;                  /* it cannot be at present */
-    }
 }
 
 /* ---- what it says ---- */

@@ -142,6 +142,20 @@ acquire_ports(struct app_generation *generation, acquire_share_fn *may_share,
     return rc;
 }
 
+int
+acquire_listen(const struct app_generation *generation, char *why)
+{
+    for (uint32_t i = 0; i < generation->config.port_count; i++) {
+        int rc = listen_port_listen(generation->ports[i]);
+
+        if (rc < 0) {
+            explain(generation, i, rc, why);
+            return rc;
+        }
+    }
+    return 0;
+}
+
 void
 acquire_hold_ports(struct app *app)
 {

@@ -19,6 +19,9 @@ typedef bool acquire_share_fn(const void *context, const struct listen_port *por
 int acquire_ports(struct app_generation *generation, acquire_share_fn *may_share,
                   const void *context, char *why);
 
+/* Clients can come to its ports, and wait until they are accepted. 0 or -errno with the reason. */
+int acquire_listen(const struct app_generation *generation, char *why);
+
 /* The worker that it belongs to by its configuration; NULL without memory. */
 struct worker *acquire_worker(const struct app_generation *generation);
 

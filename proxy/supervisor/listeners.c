@@ -66,7 +66,7 @@ set_inherited(int fd)
     return 0;
 }
 
-/* A bound socket, which listens when it is one of a group; or -errno. */
+/* A bound socket, or -errno. */
 static int
 bind_one(const struct address *address, bool group)
 {
@@ -82,7 +82,7 @@ bind_one(const struct address *address, bool group)
         goto fail;
     if (bind(fd, (struct sockaddr *)&sockaddr, bytes) < 0)
         goto fail;
-    if (group && (set_inherited(fd) < 0 || listen(fd, LISTENERS_BACKLOG) < 0))
+    if (group && set_inherited(fd) < 0)
         goto fail;
     return fd;
 
@@ -220,6 +220,19 @@ listeners_open(struct listeners *listeners, const struct address *address, uint3
         return rc;
     }
     *out = port;
+    return 0;
+}
+
+int
+listen_port_listen(struct listen_port *port)
+{
+    if (port->listening)
+        return 0;
+    for (uint32_t i = 0; i < port->count; i++) {
+        if (listen(port->fds[i], LISTENERS_BACKLOG) < 0)
+            return -errno;
+    }
+    port->listening = true;
     return 0;
 }
 

@@ -25,13 +25,14 @@ struct app;
 
 enum { LISTENERS_BACKLOG = 4096 };  /* the kernel cuts it to net.core.somaxconn */
 
-/* One port, bound and listening. */
+/* One port, bound. */
 struct listen_port {
     struct address address;     /* the key; family 0: every address */
     int *fds;                   /* owned */
     uint32_t count;
     uint32_t refs;              /* generations that have it */
     uint32_t user_timeout_ms;   /* as it was set last */
+    bool listening;             /* clients can come; not known of adopted sockets */
     const struct app *holder;   /* borrowed: whose clients come; NULL: nobody's yet */
     UT_hash_handle hh;
 };
@@ -59,11 +60,16 @@ struct listen_port *listeners_overlap(const struct listeners *listeners,
  * -errno (-EADDRINUSE: somebody has it). */
 int listeners_try(const struct address *address);
 
-/* Binds and listens on a port that is not ours, with `sockets` sockets and one reference.
+/* Binds a port that is not ours, with `sockets` sockets and one reference; it does not listen.
  * 0 and `*port`, or -errno (-EADDRINUSE: somebody has it). `beside`: a port of ours overlaps
  * it and will be given up; whether others have it was found out when that one was bound. */
 int listeners_open(struct listeners *listeners, const struct address *address,
                    uint32_t sockets, bool beside, struct listen_port **port);
+
+/* From now on clients can come, and wait until somebody accepts them. Not before it is certain
+ * that somebody will: an update that failed would reset them. 0 or -errno (-EADDRINUSE: another
+ * program was faster). */
+int listen_port_listen(struct listen_port *port);
 
 /* A port whose sockets come from a worker that has outlived its supervisor, with one
  * reference and no socket yet. NULL without memory. */

@@ -253,6 +253,23 @@ rollout_may_load(const struct app *app)
            (current == NULL || current->worker != next->worker || current->load >= LOAD_DONE);
 }
 
+/* The last step that can fail: another program may have been faster at a port. */
+static bool
+open_ports(const struct rollout *rollout)
+{
+    char why[APP_REASON_BYTES];
+
+    for (size_t i = 0; i < rollout->count; i++) {
+        struct app *app = rollout->members[i];
+
+        if (app->next != NULL && acquire_listen(app->next, why) < 0) {
+            rollout_fail(app, "failed", why);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 commit(struct rollout *rollout)
 {
@@ -261,6 +278,8 @@ commit(struct rollout *rollout)
     size_t count = rollout->count;
     bool hand_over = rollout->hand_over;
 
+    if (!open_ports(rollout))
+        return;
     rollout->members = NULL;
     for (size_t i = 0; i < count; i++)
         members[i]->rolling = NULL;
@@ -346,6 +365,8 @@ begin_member(struct rollout *rollout, struct app *app, char *why)
     if (next == NULL)
         return 0;
     rc = acquire_ports(next, may_share, rollout, why);
+    if (rc == 0 && app->current == NULL)
+        rc = acquire_listen(next, why);         /* a first start: its clients wait */
     if (rc == 0)
         rc = acquire_pages(next, app->current != NULL ? app->current->worker
                                                       : acquire_worker(next), why);

@@ -83,6 +83,8 @@ serve_begin(struct app *app)
         journal_open(app, generation->number);
     rc = acquire_ports(generation, NULL, NULL, reason);
     if (rc == 0)
+        rc = acquire_listen(generation, reason);
+    if (rc == 0)
         rc = acquire_pages(generation, acquire_worker(generation), reason);
     if (rc < 0) {
         fail(app, rc, reason);

@@ -1,6 +1,8 @@
 """Another worker takes over (`threads`, `worker` or the pool changed): it accepts on the same
 sockets, so that no client notices; the old process keeps the connections that it has until they
 end or handover_timeout is over, and is gone then."""
+import os
+import signal
 import time
 
 import pytest
@@ -33,6 +35,17 @@ class Scene:
                     self.daemon.worker_pid("web"), SOON_S, "another one serves")
         until(lambda: self.daemon.status("web")["state"] == "ready", SOON_S, "it is over")
         return pid
+
+    def begin(self, threads, idle_s):
+        """Waits until the update is in use, and not for the hand-over that follows."""
+        self.configure(f'threads = {threads}; idle_timeout = "{idle_s}s";')
+        self.daemon.signal(signal.SIGHUP)
+        until(lambda: f'idle_timeout = "{idle_s}s"' in self.daemon.running("web")["config"],
+              SOON_S, "it runs")
+
+    def tasks(self):
+        """How many threads the process has in all."""
+        return len(os.listdir(f"/proc/{self.daemon.worker_pid('web')}/task"))
 
     def no_client_failed(self):
         done = [load.done() for load in self.loads]
@@ -105,6 +118,37 @@ def test_again_and_again(daemon, started):
     until(lambda: not any(is_alive(pid) for pid in pids[:-1]), SOON_S, "the old ones have ended")
     assert is_alive(pids[-1])
     scene.other_is_untouched()
+
+
+@pytest.mark.limit(60)
+def test_changes_that_come_in_the_midst_of_it(daemon, started):
+    """Each of them while the hand-over of the one before is under way: the last one holds."""
+    scene = Scene(daemon, started)
+    tasks_at_first = scene.tasks()
+    for number in range(30):
+        scene.begin(1 + number % 3, 101 + 2 * number)
+    daemon.apply()
+
+    assert scene.tasks() == tasks_at_first + 2
+    assert scene.talk.lasts()
+    scene.talk.close()
+    scene.no_client_failed()
+    until(lambda: len(daemon.children()) == 3, SOON_S, "the old ones have ended")
+    scene.other_is_untouched()
+
+
+def test_an_update_right_after_it(daemon, started):
+    """It must not make forgotten that another worker is to take over."""
+    scene = Scene(daemon, started)
+    tasks_at_first = scene.tasks()
+    for number in range(20):
+        threads = 1 + (number + 1) % 2
+        scene.begin(threads, 101 + 4 * number)
+        scene.configure(f'threads = {threads}; idle_timeout = "{103 + 4 * number}s";')
+        daemon.apply()
+        until(lambda: scene.tasks() == tasks_at_first + threads - 1, SOON_S,
+              f"it has {threads} threads")
+    scene.no_client_failed()
 
 
 def test_handover_timeout_is_the_bound(daemon, started):
@@ -244,5 +288,5 @@ def test_the_end_of_the_daemon_is_the_end_of_both(daemon, started):
     daemon.stop()
 
     assert time.monotonic() - begin < 3 + 2 * SLOWNESS
-    assert scene.talk.ended in ("fin", "reset") and fresh.ended in ("fin", "reset")
+    until(lambda: scene.talk.ended and fresh.ended, 1, "both have seen it")
     assert not is_alive(scene.pid)

@@ -104,6 +104,23 @@ def test_a_port_of_a_removed_app_moves(daemon, started, targets):
     until(lambda: daemon.names() == ["b"], what="a is gone")
 
 
+def test_an_app_gets_another_name(daemon, started, targets):
+    """To the daemon that is one app less and one more; to its clients it is nothing."""
+    port, = free_ports(1)
+    daemon.replace_apps(app("first", port, [targets["a"]]))
+    daemon.start()
+    load = started(Load(port, RATE))
+    until(lambda: load.done() > 10, what="clients come")
+
+    for name in ("second", "third", "first"):
+        daemon.replace_apps(app(name, port, [targets["a"]]))
+        daemon.apply()
+        until(lambda: daemon.names() == [name], what="the other name is gone")
+        all_come_to(load, "a")
+    load.finish()
+    assert load.failed("a") == []
+
+
 def test_connections_of_the_old_owner_drain_with_it(daemon, started):
     """They are not handed to an app that has another target."""
     port_a, port_b, moving = free_ports(3)

@@ -74,7 +74,7 @@ half_of_the_descriptors_are_shared_by_the_ports(void **state)
 }
 
 static void
-a_port_gets_its_group_of_listening_sockets(void **state)
+a_port_gets_its_group_of_sockets_which_listen_when_told(void **state)
 {
     const struct address port = loopback(free_port()).address;
     struct listen_port *opened;
@@ -85,11 +85,15 @@ a_port_gets_its_group_of_listening_sockets(void **state)
         struct sockaddr_in address;
         socklen_t bytes = sizeof address;
 
-        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 1);
+        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 0);
         assert_int_equal(getsockname(opened->fds[i], (struct sockaddr *)&address, &bytes), 0);
         assert_int_equal(ntohs(address.sin_port), port.port);
     }
     assert_ptr_equal(listeners_find(&listeners, &port), opened);
+    assert_int_equal(listen_port_listen(opened), 0);
+    assert_int_equal(listen_port_listen(opened), 0);
+    for (size_t i = 0; i < opened->count; i++)
+        assert_int_equal(option(opened->fds[i], SOL_SOCKET, SO_ACCEPTCONN), 1);
     listeners_unref(&listeners, opened);
     assert_null(listeners_find(&listeners, &port));
 }
@@ -103,8 +107,9 @@ it_is_closed_with_its_last_reference(void **state)
     assert_int_equal(listeners_open(&listeners, &port, 1, false, &opened), 0);
     opened->refs++;
     listeners_unref(&listeners, opened);
-    assert_int_equal(option(opened->fds[0], SOL_SOCKET, SO_ACCEPTCONN), 1);
+    assert_ptr_equal(listeners_find(&listeners, &port), opened);
     listeners_unref(&listeners, opened);
+    assert_null(listeners_find(&listeners, &port));
     assert_int_equal(listeners.held[port.port], 0);
 }
 
@@ -119,6 +124,7 @@ accepted_connections_inherit_their_options(void **state)
 
     assert_int_equal(listeners_open(&listeners, &port, 1, false, &opened), 0);
     listen_port_tune(opened, 4321);
+    assert_int_equal(listen_port_listen(opened), 0);
     client = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(client, (struct sockaddr *)&address, bytes), 0);
     accepted = accept4(opened->fds[0], NULL, NULL, 0);
@@ -161,10 +167,12 @@ a_port_may_be_bound_beside_one_of_ours_that_overlaps(void **state)
     struct listen_port *old, *new;
 
     assert_int_equal(listeners_open(&listeners, &every, 2, false, &old), 0);
+    assert_int_equal(listen_port_listen(old), 0);
     assert_ptr_equal(listeners_overlap(&listeners, &one), old);
     assert_null(listeners_overlap(&listeners, &other));
     assert_int_equal(listeners_open(&listeners, &one, 2, false, &new), -EADDRINUSE);
     assert_int_equal(listeners_open(&listeners, &one, 2, true, &new), 0);
+    assert_int_equal(listen_port_listen(new), 0);
     listeners_unref(&listeners, old);
     assert_ptr_equal(listeners_overlap(&listeners, &every), new);
     listeners_unref(&listeners, new);
@@ -202,7 +210,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_of_the_descriptors_are_shared_by_the_ports),
-        cmocka_unit_test(a_port_gets_its_group_of_listening_sockets),
+        cmocka_unit_test(a_port_gets_its_group_of_sockets_which_listen_when_told),
         cmocka_unit_test(it_is_closed_with_its_last_reference),
         cmocka_unit_test(accepted_connections_inherit_their_options),
         cmocka_unit_test(a_port_that_others_would_share_is_not_taken),

@@ -67,6 +67,7 @@ def log_since(daemon):
 @pytest.mark.parametrize("what", ["the database", "all of it", "its directory"])
 def test_deleted(daemon, started, what):
     scene = Scene(daemon, started)
+    log = log_since(daemon)
     for name in FILES[:1] if what == "the database" else FILES:
         (daemon.state / name).unlink(missing_ok=True)
     if what == "its directory":
@@ -80,7 +81,7 @@ def test_deleted(daemon, started, what):
     if what != "its directory":         # that is not made again: nobody has locked the new one
         scene.known_is_current()
     scene.nobody_noticed()
-    until(lambda: "fproxy.db" in daemon.log().partition("serve,")[2], 35, "it says so")
+    until(lambda: "fproxy.db" in log(), 35, "it says so")
 
 
 @pytest.mark.limit(90)

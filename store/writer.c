@@ -182,9 +182,16 @@ work(struct store *store, bool closing, bool recheck, uint32_t *refused)
 {
     enum database_outcome outcome;
 
+    bool moved = store->database.handle != NULL &&
+                 database_moved(&store->database, store->path);
+
     /* Somebody removed or replaced the file: what we write would go nowhere. */
-    if (store->database.handle != NULL &&
-        (recheck || database_moved(&store->database, store->path)))
+    if (moved)
+        log_warn(NULL,
+                 "store: %s was removed or replaced while it was in use: it is opened anew, and "
+                 "begun with what runs if there is none; its history is lost",
+                 store->path);
+    if (store->database.handle != NULL && (recheck || moved))
         database_close(&store->database);
     outcome = connect_and_write(store, closing, refused);
     if (outcome == DATABASE_BROKEN)     /* damage was met: set aside, and once more */

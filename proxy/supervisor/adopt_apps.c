@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
@@ -405,26 +406,30 @@ is_wanted(const struct supervisor *supervisor, const struct reported *reported)
            app->current->pages->board->number == reported->board_number;
 }
 
-/* The last supervisor ended before it could say how they ended: what runs tells. */
+/* The last supervisor ended before it could say how they ended, or the database has forgotten
+ * them: what runs tells. */
 static void
-close_rollouts(struct supervisor *supervisor)
+close_rollout(struct app *app)
 {
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        uint32_t running = app->current != NULL ? app->current->number : 0;
+    uint32_t running = app->current != NULL ? app->current->number : 0;
 
-        if (app->rollout.started_at_ms == 0 || app->rollout.outcome[0] != '\0')
-            continue;
-        if (app->rollout.to_generation == running)
-            journal_close(app, "done", "");
-        else
-            journal_close(app, "failed", "interrupted: the supervisor ended");
+    if (app->rollout.started_at_ms == 0 && running != 0) {
+        app->begun_at_ms = clock_monotonic_ms();
+        journal_open(app, running);
     }
+    if (app->rollout.started_at_ms == 0 || app->rollout.outcome[0] != '\0')
+        return;
+    if (app->rollout.to_generation == running)
+        journal_close(app, "done", "");
+    else
+        journal_close(app, "failed", "interrupted: the supervisor ended");
 }
 
 void
 adopt_settle(struct supervisor *supervisor)
 {
-    close_rollouts(supervisor);
+    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next)
+        close_rollout(app);
     if (supervisor->prober == NULL)
         return;
     if (supervisor->prober_report_count > 0)

@@ -105,13 +105,14 @@ def test_one_that_ends_after_its_trial(daemon, started):
 
     post(daemon, "/v1/upgrade")
 
+    until(lambda: daemon.process.poll() is not None or "goes on" in daemon.log(),
+          what="it has ended")
     crowd.goes_on(50)
     assert crowd.unlucky() == []
-    try:
-        until(lambda: daemon.try_status(), 5, "the old one goes on")
-        assert pids(daemon) == before
-    finally:
-        if daemon.process.poll() is not None:       # workers serve on, and are adopted
-            daemon.process = None
-            installation.install("fproxy")
-            daemon.start()
+    ended = daemon.process.poll() is not None
+    if ended:                               # workers serve on, and are adopted
+        daemon.process = None
+        installation.install("fproxy")
+        daemon.start()
+    assert not ended
+    assert pids(daemon) == before

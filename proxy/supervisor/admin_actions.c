@@ -158,7 +158,9 @@ on_previous(void *context, int rc, struct store_config *config)
     struct waiting *waiting = context;
     struct app *app = app_find(waiting->supervisor, waiting->app);
 
-    if (app == NULL || app->current == NULL)
+    if (waiting->supervisor->shutdown != NULL)
+        answer_error(waiting, CONFLICT, "Conflict", "the supervisor stops");
+    else if (app == NULL || app->current == NULL)
         answer_error(waiting, CONFLICT, "Conflict", "nothing of it runs");
     else if (rc == -ENOENT)
         answer_error(waiting, CONFLICT, "Conflict",

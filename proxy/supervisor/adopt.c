@@ -25,7 +25,8 @@
 
 enum {
     CONNECT_MS = 500,           /* one that hangs does not take our connection */
-    REPORT_MS = 5000,           /* until all have said what they hold */
+    REPORT_MS = 5000,           /* without a word of any that has not said all */
+    REPORT_MAX_MS = 60000,      /* in all */
     ENDED_MS = 2000,            /* for the others to end */
 };
 
@@ -33,6 +34,7 @@ struct reports {
     struct report **list;       /* owned; the children's contexts, so they do not move */
     size_t count;
     uint32_t waiting;
+    uint64_t heard_ms;
 };
 
 /* ---- finding them ---- */
@@ -97,6 +99,7 @@ ask(struct supervisor *supervisor, struct reports *reports, const char *file,
         reports->list = grown;
     if (report != NULL) {
         report->waiting = &reports->waiting;
+        report->heard_ms = &reports->heard_ms;
         reports->waiting++;
         if (child_adopt(supervisor->base, runtime_fd, place, fd, pid, report_on_message,
                         on_ended_early, report, &report->child) == 0) {
@@ -133,25 +136,27 @@ find_children(struct supervisor *supervisor, struct reports *reports)
 /* ---- hearing them ---- */
 
 static void
-on_patience(evutil_socket_t fd, short what, void *context)
+on_tick(evutil_socket_t fd, short what, void *context)
 {
-    bool *over = context;
-
-    *over = true;
+    /* It only makes the loop return. */
 }
 
 static void
 hear(struct supervisor *supervisor, struct reports *reports)
 {
-    static const struct timeval patience = { .tv_sec = REPORT_MS / 1000 };
-    bool over = false;
-    struct event *timer = evtimer_new(supervisor->base, on_patience, &over);
+    static const struct timeval tick = { .tv_usec = 100 * 1000 };
+    struct event *timer = event_new(supervisor->base, -1, EV_PERSIST, on_tick, NULL);
+    uint64_t began_ms = clock_monotonic_ms(), now_ms = began_ms;
 
     if (timer == NULL)
         return;
-    evtimer_add(timer, &patience);
-    while (reports->waiting > 0 && !over)
+    event_add(timer, &tick);
+    reports->heard_ms = began_ms;
+    while (reports->waiting > 0 && now_ms - reports->heard_ms < REPORT_MS &&
+           now_ms - began_ms < REPORT_MAX_MS) {
         event_base_loop(supervisor->base, EVLOOP_ONCE);
+        now_ms = clock_monotonic_ms();
+    }
     event_free(timer);
 }
 
@@ -183,6 +188,32 @@ end_silent(struct supervisor *supervisor, struct reports *reports)
 }
 
 /* ---- all of it ---- */
+
+static void
+ignore_message(void *context, const struct control_message *message, const int *fds,
+               size_t fd_count)
+{
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+}
+
+static void
+ignore_end(void *context, const struct child_end *end)
+{
+}
+
+/* What was not taken over ends some time, and nobody waits for it. */
+static void
+let_go(struct report *report)
+{
+    struct child *child = report->child;
+
+    if (child == NULL || child->context != report)
+        return;
+    child->on_message = ignore_message;
+    child->on_ended = ignore_end;
+    child->context = NULL;
+}
 
 static bool
 is_adopted(void *context, pid_t pid)
@@ -226,6 +257,7 @@ adopt_children(struct supervisor *supervisor, bool replace)
     leftovers_end_children(supervisor->runtime_fd, ENDED_MS, is_adopted, &reports);
     adopt_unlink_others(supervisor);
     for (size_t i = 0; i < reports.count; i++) {
+        let_go(reports.list[i]);
         report_fini(reports.list[i]);
         free(reports.list[i]);
     }

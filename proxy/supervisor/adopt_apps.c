@@ -123,16 +123,25 @@ make(struct app *app, struct reported *reported, struct worker *worker)
     return generation;
 }
 
+static void
+leave(struct app_generation *generation)
+{
+    leaving_begin(generation);
+    leaving_ports_closed(generation->app, generation->worker);
+}
+
 /* Without its pages it is of no use, but its clients may wait in its sockets' queues. */
 static void
 take_sockets_only(struct app_generation *generation, struct reported *reported)
 {
-    if (take_ports(generation, reported) == 0) {
-        for (uint32_t i = 0; i < generation->config.port_count; i++)
-            spare_ports_keep(generation->app->supervisor, generation->ports[i]);
-    }
+    bool taken = take_ports(generation, reported) == 0;
+
+    for (uint32_t i = 0; taken && i < generation->config.port_count; i++)
+        spare_ports_keep(generation->app->supervisor, generation->ports[i]);
+    if (!taken)
+        generation_release(generation);
     worker_link_retire(generation, generation->config.drain_timeout_ms);
-    generation_destroy(generation);
+    leave(generation);              /* its connections have that time */
 }
 
 static void
@@ -149,13 +158,6 @@ is_older(const struct app *app, const struct app_generation *generation)
 {
     return app->current != NULL &&
            app->current->pages->traffic_number > generation->pages->traffic_number;
-}
-
-static void
-leave(struct app_generation *generation)
-{
-    leaving_begin(generation);
-    leaving_ports_closed(generation->app, generation->worker);
 }
 
 static void
@@ -209,8 +211,9 @@ adopt_generation(struct supervisor *supervisor, struct worker *worker,
     }
     if (take_ports(generation, reported) < 0) {
         log_error(app->name, "its sockets did not arrive: it is given anew");
-        worker_link_drain(generation, 0);
-        generation_destroy(generation);
+        generation_release(generation);
+        worker_link_drain(generation, generation->config.drain_timeout_ms);
+        leave(generation);
         return;
     }
     serve(app, generation);

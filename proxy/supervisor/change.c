@@ -172,7 +172,10 @@ is_pinned(struct app *app, const struct config_item *item)
     }
     app->refused = (struct refused){ .text = strdup(item->text),
                                      .source = strdup(item->source), .pinned = true };
-    return true;
+    if (app->refused.text != NULL && app->refused.source != NULL)
+        return true;
+    app_forget_refused(app);        /* no memory: rather what is configured than nothing */
+    return false;
 }
 
 /* It stands in another file than before, or its file is in order again. */
@@ -180,6 +183,7 @@ static void
 keep_running(struct app *app, const struct config_item *item, bool had_error)
 {
     struct app_generation *current = app->current;
+    bool was_refused = app->refused.text != NULL;
 
     cancel(app);
     unpin(app);
@@ -194,10 +198,11 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
     }
     if (app->served && (!current->recorded || app->good_generation != current->number))
         journal_good(app);
-    if (!had_error)
+    if (!had_error && !was_refused)
         return;
     event_write(app->supervisor, LOG_INFO, app->name, "config_mended",
-                "its configuration is valid again, and is what it runs");
+                "its configuration is %s, and is what it runs",
+                had_error ? "valid again" : "as it was before");
     app->begun_at_ms = clock_monotonic_ms();
     journal_open(app, current->number);
     journal_close(app, "done", "");
@@ -285,6 +290,8 @@ remove_app(struct app *app)
     app->removed = true;
     if (app->state != APP_STOPPING)
         rollout_want(app);
+    else
+        serve_left(app);            /* it may be gone now */
 }
 
 static void
@@ -299,6 +306,21 @@ apply_remove(struct supervisor *supervisor, const struct config_item *item)
     event_write(supervisor, LOG_INFO, item->app, "app_removed",
                 "is no longer configured: it is forgotten");
     store_forget_app(supervisor->store, item->app, clock_wall_ms());
+}
+
+/* What was refused is wanted again. True when there is something. */
+static bool
+want_refused(struct app *app)
+{
+    const struct refused *refused = &app->refused;
+
+    if (refused->text == NULL || refused->pinned || app->rolling != NULL || app->pending)
+        return false;
+    app->wanted = make_generation(app, refused->number, refused->text, refused->source);
+    if (app->wanted == NULL)
+        return false;
+    rollout_want(app);
+    return true;
 }
 
 /* ---- all of it ---- */
@@ -320,12 +342,16 @@ tell_errors(struct supervisor *supervisor, const struct config_change *change)
     supervisor->standing_errors = change->standing_count;
 }
 
-/* Adopted apps of which the first change, which holds everything, says nothing. */
+/* Adopted apps of which the first change, which holds everything, says nothing. Not while there
+ * are errors: they may stand where it cannot be read, and the database have lost them. */
 static void
-remove_unseen(struct supervisor *supervisor)
+remove_unseen(struct supervisor *supervisor, const struct config_change *change)
 {
     struct app *app, *next;
 
+    if (supervisor->unseen_removed || change->path_error != 0 || change->standing_count > 0)
+        return;
+    supervisor->unseen_removed = true;
     HASH_ITER(hh, supervisor->apps, app, next) {
         if (!app->seen)
             remove_app(app);
@@ -360,6 +386,37 @@ apply_items(struct supervisor *supervisor, const struct config_change *change)
         apply[change->items[i].op](supervisor, &change->items[i]);
 }
 
+/* Who has a port that another app is to get now, and would have given it up in a change that
+ * failed: it takes part again. True when one was found. */
+static bool
+ask_holder(struct app *app, const struct listen_port *port)
+{
+    struct app *holder = port == NULL ? NULL : (struct app *)port->holder;
+
+    if (holder == NULL || holder == app || holder->pending || holder->rolling != NULL)
+        return false;
+    if (holder->removed && holder->current != NULL) {
+        rollout_want(holder);
+        return true;
+    }
+    return want_refused(holder);
+}
+
+static void
+ask_holders(struct supervisor *supervisor)
+{
+    struct app *app;
+
+    /* Those that are found come to the end of the list, and are asked for in their turn. */
+    TAILQ_FOREACH (app, &supervisor->pending, of_pending) {
+        const struct app_generation *wanted = app->wanted;
+
+        for (uint32_t i = 0; wanted != NULL && i < wanted->config.port_count; i++)
+            ask_holder(app, listeners_overlap(&supervisor->listeners,
+                                              &wanted->config.ports[i].address));
+    }
+}
+
 static void
 tell_change(const struct supervisor *supervisor, const struct config_change *change)
 {
@@ -385,11 +442,12 @@ change_apply(void *context, struct config_change *change)
     tell_errors(supervisor, change);
     tell_change(supervisor, change);
     apply_items(supervisor, change);
+    remove_unseen(supervisor, change);
     if (!supervisor->first_change_applied) {
-        remove_unseen(supervisor);
         known_free(&supervisor->known);
         supervisor->first_change_applied = true;
     }
+    ask_holders(supervisor);
     count_ports(supervisor);
     reload_heard(supervisor, change);
     supervisor->applying = false;
@@ -404,15 +462,9 @@ void
 change_retry_refused(struct supervisor *supervisor)
 {
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        struct refused *refused = &app->refused;
-
         if (app->removed && app->current != NULL && app->state != APP_STOPPING)
             rollout_want(app);
-        if (refused->text == NULL || refused->pinned || app->rolling != NULL || app->pending)
-            continue;
-        app->wanted = make_generation(app, refused->number, refused->text, refused->source);
-        if (app->wanted != NULL)
-            rollout_want(app);
+        want_refused(app);
     }
 }
 
@@ -427,8 +479,10 @@ put_aside(struct app *app)
         refused->source = strdup(app->current->source);
         refused->number = app->current->number;
     }
-    if (refused->text == NULL || refused->source == NULL)
+    if (refused->text == NULL || refused->source == NULL) {
+        app_forget_refused(app);
         return -ENOMEM;
+    }
     refused->pinned = true;
     return 0;
 }
@@ -445,6 +499,8 @@ change_step_back(struct app *app, const struct store_config *config, char *why)
     }
     generation = make_generation(app, config->generation, config->config, config->source);
     if (generation == NULL || put_aside(app) < 0) {
+        if (generation != NULL)
+            generation_destroy(generation);
         snprintf(why, DETAIL_BYTES, "generation %u cannot be used", config->generation);
         return -EINVAL;
     }

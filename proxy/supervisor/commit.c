@@ -105,7 +105,8 @@ promote(struct app *app, bool hand_over)
     if (!hand_over)
         app->health = app->next_health;
     app->next_health = (struct control_health){ 0 };
-    app->grow_to = 0;
+    if (!hand_over)
+        app->grow_to = 0;
     if (old != NULL)
         let_go_of_ports(old);
     acquire_hold_ports(app);
@@ -129,6 +130,7 @@ promote(struct app *app, bool hand_over)
         if (!app->refused.pinned)
             app_forget_refused(app);
     }
+    prober_link_grow(app);
     if (told)                       /* last: who waits for the end of it looks at all this */
         enter_serving(app);
 }

@@ -14,6 +14,7 @@
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/shutdown.h"
 #include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
 static int
@@ -36,37 +37,42 @@ close_all(const int *fds, size_t count)
     }
 }
 
-static void
+static int
 send_board(const struct app_generation *generation, const struct pages *pages)
 {
     int runtime_fd = generation->app->supervisor->runtime_fd;
     const int fds[] = { pages_open_board(runtime_fd, pages, true),
                         pages_open_traffic(runtime_fd, pages, false) };
+    int rc = MIN(MIN(fds[0], fds[1]), 0);
 
-    if (fds[0] >= 0 && fds[1] >= 0)
-        send_about(generation, CONTROL_APP_BOARD, pages, fds, ARRAY_SIZE(fds));
+    if (rc == 0)
+        rc = send_about(generation, CONTROL_APP_BOARD, pages, fds, ARRAY_SIZE(fds));
     else
         log_error(generation->app->name, "its board cannot be opened again: %s",
-                  strerror(fds[0] < 0 ? -fds[0] : -fds[1]));
+                  strerror(-rc));
     close_all(fds, ARRAY_SIZE(fds));
+    return rc;
 }
 
-static void
+static int
 send_load(struct app_generation *generation)
 {
     int runtime_fd = generation->app->supervisor->runtime_fd;
+    int rc;
     const int fds[] = { generation_text_fd(generation),
                         pages_open_board(runtime_fd, generation->pages, true),
                         pages_open_traffic(runtime_fd, generation->pages, false) };
 
-    if (fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0)
-        send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
+    rc = MIN(MIN(fds[0], MIN(fds[1], fds[2])), 0);
+    if (rc == 0)
+        rc = send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
     else
-        log_error(generation->app->name, "cannot be given to the prober: %s",
-                  strerror(-MIN(fds[0], MIN(fds[1], fds[2]))));
+        log_error(generation->app->name, "cannot be given to the prober: %s; it is tried again",
+                  strerror(-rc));
     if (fds[0] >= 0)
         generation_leave_text_fd(generation, fds[0], generation->load == LOAD_NONE);
     close_all(fds + 1, 2);
+    return rc;
 }
 
 void
@@ -78,16 +84,28 @@ prober_link_forget(struct app_generation *generation)
     TAILQ_REMOVE(&generation->app->supervisor->to_prober, generation, to_prober);
 }
 
+static void
+queue_load(struct app_generation *generation)
+{
+    generation->for_prober = true;
+    TAILQ_INSERT_TAIL(&generation->app->supervisor->to_prober, generation, to_prober);
+}
+
 /* As many as it takes now: what would be queued holds its descriptors. */
 static void
 send_waiting(struct supervisor *supervisor)
 {
+    static const struct timeval soon = { .tv_sec = 1 };
     struct app_generation *generation;
 
     while (supervisor->prober_there && child_takes(supervisor->prober) &&
            (generation = TAILQ_FIRST(&supervisor->to_prober)) != NULL) {
         prober_link_forget(generation);
-        send_load(generation);
+        if (send_load(generation) < 0 && supervisor->prober_there) {
+            queue_load(generation);     /* no descriptor: not for long */
+            evtimer_add(supervisor->prober_again, &soon);
+            return;
+        }
     }
 }
 
@@ -104,8 +122,13 @@ prober_link_load(struct app_generation *generation)
 
     if (supervisor->prober == NULL || !supervisor->prober_there || generation->for_prober)
         return;                     /* it gets all apps when it is there */
-    generation->for_prober = true;
-    TAILQ_INSERT_TAIL(&supervisor->to_prober, generation, to_prober);
+    queue_load(generation);
+    send_waiting(supervisor);
+}
+
+void
+prober_link_again(struct supervisor *supervisor)
+{
     send_waiting(supervisor);
 }
 
@@ -162,7 +185,10 @@ prober_link_grow(struct app *app)
     }
     log_info(app->name, "its board grows from %u to %u endpoints",
              generation->pages->board->slots, slots);
-    send_board(generation, generation->pages_next);
+    if (send_board(generation, generation->pages_next) == 0)
+        return;
+    pages_destroy(app->supervisor->runtime_fd, generation->pages_next);
+    generation->pages_next = NULL;
 }
 
 void
@@ -296,6 +322,7 @@ on_message(void *context, const struct control_message *message, const int *fds,
     if (message->type == CONTROL_REPORT_END && !supervisor->prober_there) {
         supervisor->prober_there = true;
         prober_link_greet(supervisor);
+        upgrade_continue(supervisor);
         return;
     }
     prober_link_message(supervisor, message);
@@ -324,7 +351,7 @@ on_ended(void *context, const struct child_end *end)
     uint32_t delay_ms;
 
     supervisor->prober = NULL;
-    supervisor->prober_there = false;
+    supervisor->prober_there = supervisor->prober_outdated = false;
     while (!TAILQ_EMPTY(&supervisor->to_prober))
         prober_link_forget(TAILQ_FIRST(&supervisor->to_prober));
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {

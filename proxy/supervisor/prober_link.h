@@ -26,6 +26,8 @@ void prober_link_settings(struct supervisor *supervisor);
 
 /* Gives it a generation that has pages; does nothing while no prober runs. */
 void prober_link_load(struct app_generation *generation);
+/* What could not be sent a while ago, for want of descriptors. */
+void prober_link_again(struct supervisor *supervisor);
 /* It is not to be given to it any more. */
 void prober_link_forget(struct app_generation *generation);
 void prober_link_unload(struct app_generation *generation);

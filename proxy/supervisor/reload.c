@@ -226,6 +226,13 @@ reload_settled(struct supervisor *supervisor)
 void
 reloads_free(struct supervisor *supervisor)
 {
-    while (!LIST_EMPTY(&supervisor->reloads))
-        reload_free(LIST_FIRST(&supervisor->reloads));
+    while (!LIST_EMPTY(&supervisor->reloads)) {
+        struct reload *reload = LIST_FIRST(&supervisor->reloads);
+        reload_done_fn *done = reload->done;
+        void *context = reload->context;
+
+        reload_free(reload);
+        if (done != NULL)
+            done(context, NULL);
+    }
 }

@@ -31,6 +31,7 @@ void reload_heard(struct supervisor *supervisor, const struct config_change *cha
 /* Nothing is being rolled out. */
 void reload_settled(struct supervisor *supervisor);
 
+/* Nobody waits any longer: they get NULL. */
 void reloads_free(struct supervisor *supervisor);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/shared_file.h"
 #include "config/app.h"
 #include "proxy/supervisor/text.h"
@@ -97,6 +97,7 @@ report_on_message(void *context, const struct control_message *message, const in
 {
     struct report *report = context;
 
+    *report->heard_ms = clock_monotonic_ms();
     switch (message->type) {
     case CONTROL_REPORT_APP:
         on_app(report, &message->body.app, fds, fd_count);

@@ -30,6 +30,7 @@ struct report {
     size_t count;
     bool complete;              /* REPORT_END came */
     uint32_t *waiting;          /* borrowed: counted down when it is complete, or has ended */
+    uint64_t *heard_ms;         /* borrowed: CLOCK_MONOTONIC, when any of them spoke last */
     /* What else it says comes here, from the moment that its report is complete. */
     struct control_message *later;  /* owned */
     size_t later_count;

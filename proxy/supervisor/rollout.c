@@ -130,6 +130,7 @@ fail_member(struct app *app, const char *outcome, const char *reason, bool hand_
         refuse(app, next);
     }
     generation_destroy(next);
+    prober_link_grow(app);
 }
 
 static void
@@ -205,7 +206,7 @@ rollout_abort(struct app *app)
 }
 
 void
-rollout_lost(struct app *app)
+rollout_lost(struct app *app, bool was_sent)
 {
     const struct timeval now = { 0 };
 
@@ -213,7 +214,7 @@ rollout_lost(struct app *app)
         return;
     app->rolling_ready = false;
     app->next->loaded_before = false;       /* its page is as good as new: nobody was served */
-    if (++app->rolling->losses >= LOSSES_MAX)
+    if (was_sent && ++app->rolling->losses >= LOSSES_MAX)
         evtimer_add(app->rolling->deadline, &now);      /* not under the caller's hands */
 }
 
@@ -309,6 +310,23 @@ rollout_advance(struct app *app)
     commit(rollout);
 }
 
+/* A new app may begin without being ready when its time is up. True: that was the end of it. */
+static bool
+look_again(struct rollout *rollout)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < rollout->count; i++) {
+        struct app *app = rollout->members[i];
+
+        app->rolling_ready = app->next == NULL || is_ready(app, rollout);
+        all = all && app->rolling_ready;
+    }
+    if (all)
+        commit(rollout);
+    return all;
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *context)
 {
@@ -317,6 +335,8 @@ on_deadline(evutil_socket_t fd, short what, void *context)
     uint64_t waited_ms = clock_monotonic_ms() - rollout->begun_at_ms;
     char why[APP_REASON_BYTES];
 
+    if (look_again(rollout))
+        return;
     for (size_t i = 0; i < rollout->count; i++) {
         struct app *app = rollout->members[i];
 
@@ -415,9 +435,23 @@ rollout_create(struct supervisor *supervisor, struct app **members, size_t count
     rollout->members = members;
     rollout->count = count;
     rollout->begun_at_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         members[i]->rolling = rollout;
+        members[i]->rolling_ready = false;
+    }
     return rollout;
+}
+
+/* One that serves nothing, whatever it was before (held back, failed, on its way out). */
+static void
+begin_life(struct app *app)
+{
+    if (app->current != NULL || app->next == NULL)
+        return;
+    app->served = false;
+    app->failure = 0;
+    if (app->state != APP_NEW)
+        app_enter(app, APP_NEW);
 }
 
 static void
@@ -427,13 +461,14 @@ begin_group(struct supervisor *supervisor, struct app **members, size_t count)
     char why[APP_REASON_BYTES];
 
     if (rollout == NULL)
-        return;
+        return;                     /* no memory: a reload tries it again */
     for (size_t i = 0; i < count; i++) {
         struct app *app = members[i];
 
         app->next = app->wanted;
         app->wanted = NULL;
         app->begun_at_ms = rollout->begun_at_ms;
+        begin_life(app);
         journal_open(app, app->next != NULL ? app->next->number : 0);
         app_settle(app);
     }
@@ -513,8 +548,8 @@ rollouts_start(struct supervisor *supervisor)
     struct app **members;
     size_t count;
 
-    if (supervisor->shutdown != NULL || supervisor->starting_rollouts)
-        return;
+    if (supervisor->shutdown != NULL || supervisor->starting_rollouts || supervisor->applying)
+        return;                     /* whoever does it comes here at its end */
     supervisor->groups_formed = false;
     supervisor->starting_rollouts = true;       /* what begins may end at once, and come here */
     while (supervisor->loading < ROLLOUTS_LOADING_MAX &&

@@ -37,8 +37,8 @@ void rollout_advance(struct app *app);
  * shared. */
 bool rollout_may_load(const struct app *app);
 
-/* The worker of `next` has ended. */
-void rollout_lost(struct app *app);
+/* The worker of `next` has ended; it had been given it, or not yet. */
+void rollout_lost(struct app *app, bool was_sent);
 
 /* A step failed: `outcome` is "failed" or "rolled_back". Ends it for the whole group. */
 void rollout_fail(struct app *app, const char *outcome, const char *reason);

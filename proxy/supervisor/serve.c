@@ -96,7 +96,7 @@ serve_begin(struct app *app)
     if (generation->worker->there)
         worker_link_load(generation);
     else if (generation->worker->child == NULL && !generation->worker->queued)
-        serve_worker_lost(generation, "no worker can be started");
+        serve_worker_lost(generation, false, "no worker can be started");
 }
 
 /* Its worker takes orders: it is put into the queue of what that gets. */
@@ -167,6 +167,15 @@ consider_accepting(struct app *app)
         app_arm(app, config->ready_timeout_ms - waited_ms);
 }
 
+/* Its worker is on its way, or could not load it a moment ago. */
+static void
+try_load_again(struct app *app)
+{
+    app_arm(app, LOAD_MAX_MS);
+    if (app->current->worker->there && !app->current->for_worker)
+        worker_link_load(app->current);
+}
+
 void
 serve_timer(struct app *app)
 {
@@ -176,7 +185,7 @@ serve_timer(struct app *app)
         break;
     case APP_LOADING:
         if (app->current->load == LOAD_NONE) {
-            app_arm(app, LOAD_MAX_MS);      /* its worker is on its way */
+            try_load_again(app);
             break;
         }
         serve_worker_refused(app->current, "it has not loaded in 30 s");
@@ -204,6 +213,15 @@ serve_worker_loaded(struct app_generation *generation)
     rollout_advance(app);
 }
 
+/* One that hangs on this app alone is found by its pings; others may share it. */
+static void
+withdraw(struct app_generation *generation)
+{
+    if (generation->load != LOAD_NONE)
+        worker_link_drain(generation, 0);
+    generation->load = LOAD_NONE;
+}
+
 void
 serve_worker_refused(struct app_generation *generation, const char *why)
 {
@@ -217,21 +235,22 @@ serve_worker_refused(struct app_generation *generation, const char *why)
     }
     if (app->state != APP_LOADING)
         return;
-    if (app->served && generation->worker->child != NULL) {
-        log_error(app->name, "%s", reason);     /* its sockets stay open for the next worker */
-        child_signal(generation->worker->child, SIGTERM);
+    if (app->served) {              /* its sockets stay open: clients wait for the next try */
+        log_error(app->name, "%s; it is tried again", reason);
+        withdraw(generation);
+        app_arm(app, RETRY_FIRST_MS);
         return;
     }
     fail(app, -EPROTO, reason);
 }
 
 void
-serve_worker_lost(struct app_generation *generation, const char *why)
+serve_worker_lost(struct app_generation *generation, bool was_sent, const char *why)
 {
     struct app *app = generation->app;
 
     if (generation == app->next) {
-        rollout_lost(app);
+        rollout_lost(app, was_sent);
         return;
     }
     if (generation != app->current || app->state == APP_STOPPING)

@@ -28,7 +28,8 @@ int serve_before_load(struct app_generation *generation);
 /* A generation (current or next) has been loaded, or cannot be; or its worker has ended. */
 void serve_worker_loaded(struct app_generation *generation);
 void serve_worker_refused(struct app_generation *generation, const char *why);
-void serve_worker_lost(struct app_generation *generation, const char *why);
+/* ... `was_sent`: it had been given it. */
+void serve_worker_lost(struct app_generation *generation, bool was_sent, const char *why);
 
 /* The health of the current generation is new; the prober cannot load it. */
 void serve_health(struct app *app);

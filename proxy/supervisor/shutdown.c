@@ -9,7 +9,9 @@
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
+#include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/spare_ports.h"
+#include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/worker_link.h"
 #include "proxy/supervisor/workers.h"
@@ -157,6 +159,8 @@ shutdown_begin(struct supervisor *supervisor, bool at_once)
         supervisor->shutdown->deadline = evtimer_new(supervisor->base, on_deadline, supervisor);
         if (supervisor->shutdown->deadline == NULL)
             abort();
+        upgrade_cancel(supervisor);
+        reloads_free(supervisor);
         drain(supervisor);
     } else if (at_once && !supervisor->shutdown->at_once) {
         supervisor->shutdown->at_once = true;

@@ -117,6 +117,10 @@ on_signal(evutil_socket_t signal, short what, void *context)
 {
     struct supervisor *supervisor = context;
 
+    if (!supervisor->running) {         /* children are being adopted: what it finds has to stop */
+        supervisor->stop_asked |= signal == SIGTERM || signal == SIGINT;
+        return;
+    }
     switch (signal) {
     case SIGTERM:
         shutdown_begin(supervisor, false);
@@ -164,6 +168,12 @@ on_prober_timer(evutil_socket_t fd, short what, void *context)
 }
 
 static void
+on_prober_again(evutil_socket_t fd, short what, void *context)
+{
+    prober_link_again(context);
+}
+
+static void
 on_resume(evutil_socket_t fd, short what, void *context)
 {
     rollouts_start(context);
@@ -192,14 +202,19 @@ static int
 run(struct supervisor *supervisor)
 {
     supervisor->prober_timer = evtimer_new(supervisor->base, on_prober_timer, supervisor);
+    supervisor->prober_again = evtimer_new(supervisor->base, on_prober_again, supervisor);
     supervisor->resume_rollouts = evtimer_new(supervisor->base, on_resume, supervisor);
-    if (supervisor->prober_timer == NULL || supervisor->resume_rollouts == NULL || watch_signals(supervisor) < 0) {
+    if (supervisor->prober_timer == NULL || supervisor->prober_again == NULL ||
+        supervisor->resume_rollouts == NULL || watch_signals(supervisor) < 0) {
         log_error(NULL, "no memory");
         return EXIT_CANNOT_START;
     }
     if (start_supervisor(supervisor) < 0 || start_source(supervisor) < 0)
         return EXIT_CANNOT_START;
+    supervisor->running = true;
     prober_link_start(supervisor);
+    if (supervisor->stop_asked)
+        shutdown_begin(supervisor, false);
     event_base_dispatch(supervisor->base);
     return 0;
 }
@@ -207,14 +222,17 @@ run(struct supervisor *supervisor)
 static void
 free_events(struct supervisor *supervisor)
 {
+    struct event *others[] = { supervisor->prober_timer, supervisor->prober_again,
+                               supervisor->resume_rollouts };
+
     for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {
         if (supervisor->signals[i] != NULL)
             event_free(supervisor->signals[i]);
     }
-    if (supervisor->prober_timer != NULL)
-        event_free(supervisor->prober_timer);
-    if (supervisor->resume_rollouts != NULL)
-        event_free(supervisor->resume_rollouts);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        if (others[i] != NULL)
+            event_free(others[i]);
+    }
 }
 
 int
@@ -242,7 +260,7 @@ supervisor_run(const struct supervisor_options *options)
         status = run(supervisor);
     if (status != 0) {
         upgrade_go_back(supervisor);    /* the old binary goes on, if this one is an upgrade */
-        if (supervisor->apps != NULL)
+        if (supervisor->apps != NULL || supervisor->workers != NULL)
             return status;              /* children serve on: nothing of theirs is taken away */
     }
     if (supervisor->source != NULL)

@@ -61,6 +61,7 @@ struct supervisor {
     struct config_set *set;             /* owned until the source has it */
     struct config_source *source;       /* owned */
     bool first_change_applied;
+    bool unseen_removed;                /* adopted apps that stand nowhere have been, too */
     bool applying;                      /* a change: nothing is settled before all of it is */
     int path_error;                     /* as it was told last */
     int path_error_at_start;
@@ -94,6 +95,7 @@ struct supervisor {
     struct child *prober;               /* NULL while none runs */
     bool prober_there;                  /* it takes orders */
     TAILQ_HEAD(, app_generation) to_prober;     /* to be sent when it takes them */
+    struct event *prober_again;         /* owned: those that could not be sent */
     bool prober_outdated, prober_replaced;
     struct reported *prober_report;     /* owned; while it is adopted */
     size_t prober_report_count;
@@ -107,6 +109,8 @@ struct supervisor {
     bool upgraded;                      /* this process has become another binary */
     struct shutdown *shutdown;          /* owned; NULL: not stopping */
     struct event *signals[5];           /* owned */
+    bool running;                       /* the start is over: signals are obeyed */
+    bool stop_asked;                    /* ... one to stop came before */
     uint64_t started_at_ms;             /* CLOCK_MONOTONIC */
     bool announced;                     /* the service manager knows that we are ready */
 };

@@ -139,7 +139,7 @@ is_left_to_worker(const struct supervisor *supervisor, const struct listen_port 
     const struct app *holder = port->holder;
 
     return 4 * sockets > supervisor->descriptors_max && holder != NULL &&
-           holder->current != NULL && holder->current->load >= LOAD_DONE &&
+           holder->current != NULL && holder->current->load == LOAD_ACCEPTING &&
            holder->current->worker->child != NULL;
 }
 
@@ -173,7 +173,7 @@ make_legacy(const struct supervisor *supervisor, int old_binary_fd)
     if (out == NULL)
         return -ENOMEM;
     write_legacy(out, supervisor, old_binary_fd);
-    if (fclose(out) == 0)
+    if (fclose(out) == 0 && bytes <= LEGACY_BYTES_MAX)
         fd = sealed_text_create("upgrade", text, bytes);
     free(text);
     return fd;
@@ -204,8 +204,13 @@ become(struct supervisor *supervisor, const char *path)
     char number[16];
     int rc;
 
-    if (old_binary_fd < 0 || legacy_fd < 0)
+    if (old_binary_fd < 0 || legacy_fd < 0) {
+        if (old_binary_fd >= 0)
+            close(old_binary_fd);
+        if (legacy_fd >= 0)
+            close(legacy_fd);
         return -ENOMEM;
+    }
     snprintf(number, sizeof number, "%d", legacy_fd);
     setenv(LEGACY_VARIABLE, number, 1);
     notify_hand_on();
@@ -236,7 +241,6 @@ on_exec(evutil_socket_t fd, short what, void *context)
     if (store_open(supervisor->state_dir, &supervisor->store) < 0)
         abort();                /* no memory: children serve on, another start adopts them */
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
-    upgrade->done = NULL;       /* who asked was told that it begins */
     give_up(upgrade, strerror(-rc));
 }
 
@@ -281,6 +285,7 @@ judge(struct upgrade *upgrade, int status)
     }
     if (upgrade->done != NULL)
         upgrade->done(upgrade->context, NULL);
+    upgrade->done = NULL;           /* who asked was told that it begins */
     after(upgrade, REPLY_MS);
 }
 
@@ -399,6 +404,13 @@ upgrade_is_trial(const struct supervisor *supervisor, pid_t pid)
 }
 
 void
+upgrade_cancel(struct supervisor *supervisor)
+{
+    if (supervisor->upgrade != NULL)
+        give_up(supervisor->upgrade, "the supervisor stops");
+}
+
+void
 upgrade_free(struct supervisor *supervisor)
 {
     if (supervisor->upgrade != NULL)
@@ -416,6 +428,16 @@ is_directory(int fd, const char *path)
            a.st_ino == b.st_ino;
 }
 
+/* Sockets that a child inherited would listen for ever. */
+static void
+keep_from_children(void)
+{
+    const char *line = legacy.text;
+
+    while ((line = strchr(line, '\n')) != NULL && *++line != '\0')
+        set_inherited(atoi(line), false);
+}
+
 void
 upgrade_inherit(struct supervisor *supervisor)
 {
@@ -431,6 +453,7 @@ upgrade_inherit(struct supervisor *supervisor)
                &legacy.old_binary_fd) != 3)
         return;
     supervisor->upgraded = true;
+    keep_from_children();
     set_inherited(legacy.old_binary_fd, false);
     set_inherited(legacy.runtime_fd, false);
     set_inherited(legacy.state_fd, false);
@@ -517,7 +540,7 @@ static struct worker *
 next_outdated(struct supervisor *supervisor)
 {
     for (struct worker *worker = supervisor->workers; worker != NULL; worker = worker->hh.next) {
-        if (worker->outdated)
+        if (worker->outdated && worker->child != NULL)
             return worker;
     }
     return NULL;
@@ -535,8 +558,9 @@ replace_worker(struct worker *worker)
     for (generation = LIST_FIRST(&worker->generations); generation != NULL;
          generation = next) {
         next = LIST_NEXT(generation, of_worker);
-        if (!generation->leaving && generation == generation->app->current)
-            rollout_hand_over(generation->app);
+        if (!generation->leaving && generation == generation->app->current &&
+            !rollout_hand_over(generation->app))
+            worker->supervisor->workers_unsettled = true;   /* something is under way with it */
     }
 }
 

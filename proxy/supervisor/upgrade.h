@@ -41,6 +41,9 @@ void upgrade_forget(struct supervisor *supervisor, const void *context);
 /* Is this process the trial? */
 bool upgrade_is_trial(const struct supervisor *supervisor, pid_t pid);
 
+/* The supervisor stops: no other binary takes over. */
+void upgrade_cancel(struct supervisor *supervisor);
+
 /* Gives up a trial. */
 void upgrade_free(struct supervisor *supervisor);
 

@@ -300,7 +300,8 @@ find_live(const struct worker *worker, struct app *app, uint32_t number)
 static void
 on_sockets_ack(struct app_generation *generation, uint32_t arrived)
 {
-    if (generation->load != LOAD_SENT || arrived != generation->sockets_sent)
+    if (generation->load != LOAD_SENT || generation->ports == NULL ||
+        arrived != generation->sockets_sent)
         return;
     if (send_sockets(generation) < 0)
         serve_worker_refused(generation, "its sockets cannot be sent");
@@ -337,6 +338,33 @@ on_loaded(struct app_generation *generation, const struct control_app *answer)
     serve_worker_loaded(generation);
 }
 
+/* Each load has a traffic page of its own: an answer to an earlier one of the same generation is
+ * told by its number. */
+static bool
+is_of_this_load(const struct app_generation *generation, uint32_t traffic_number)
+{
+    const struct pages *pages[] = { generation->pages, generation->pages_old };
+
+    for (size_t i = 0; traffic_number != 0 && i < ARRAY_SIZE(pages); i++) {
+        if (pages[i] != NULL && pages[i]->traffic_number == traffic_number)
+            return true;
+    }
+    return traffic_number == 0;
+}
+
+/* One that cannot accept leaves clients waiting in silence: its successor can. */
+static void
+on_accepting(struct worker *worker, struct app *app, const struct control_app *answer)
+{
+    if (answer->result == 0) {
+        leaving_ports_closed(app, worker);
+        return;
+    }
+    log_error(app->name, "worker %s (pid %d) cannot accept on every socket: %s; it is replaced",
+              worker->name, (int)worker->child->pid, strerror(-answer->result));
+    child_signal(worker->child, SIGKILL);
+}
+
 static void
 on_about_app(struct worker *worker, const struct control_message *message)
 {
@@ -351,7 +379,7 @@ on_about_app(struct worker *worker, const struct control_message *message)
         return;
     }
     generation = find_live(worker, app, answer->generation);
-    if (generation == NULL)
+    if (generation == NULL || !is_of_this_load(generation, answer->traffic_number))
         return;                     /* a late answer about something older */
     switch (message->type) {
     case CONTROL_APP_SOCKETS_ACK:
@@ -361,7 +389,7 @@ on_about_app(struct worker *worker, const struct control_message *message)
         on_loaded(generation, answer);
         break;
     case CONTROL_APP_ACCEPTING:
-        leaving_ports_closed(app, worker);
+        on_accepting(worker, app, answer);
         break;
     default:
         break;

@@ -247,11 +247,13 @@ lose_generations(struct worker *worker, const char *why)
 
     for (generation = LIST_FIRST(&worker->generations); generation != NULL;
          generation = next) {
+        bool was_sent = generation->load >= LOAD_SENT;
+
         next = LIST_NEXT(generation, of_worker);
         worker_link_forget(generation);
         generation->load = LOAD_NONE;
         if (!generation->leaving)
-            serve_worker_lost(generation, why);
+            serve_worker_lost(generation, was_sent, why);
     }
     for (generation = LIST_FIRST(&worker->generations); generation != NULL;
          generation = next) {
@@ -307,7 +309,7 @@ on_ended(void *context, const struct child_end *end)
     uint32_t delay_ms = 0;
 
     worker->child = NULL;
-    worker->there = worker->ending = false;
+    worker->there = worker->ending = worker->outdated = false;
     started(worker);
     if (!wanted) {
         delay_ms = restart_delay(&worker->restart, started_at_ms, clock_monotonic_ms());
@@ -337,6 +339,8 @@ on_message(void *context, const struct control_message *message, const int *fds,
     if (message->type == CONTROL_REPORT_END && !worker->there) {
         worker->there = true;
         started(worker);
+        if (worker->supervisor->shutdown != NULL)
+            return;                 /* it has been told to stop */
         log_debug(NULL, "worker %s (pid %d) is there", worker->name, (int)worker->child->pid);
         worker_link_greet(worker);
         if (LIST_EMPTY(&worker->generations))
@@ -388,7 +392,10 @@ spawn(struct worker *worker)
     struct supervisor *supervisor = worker->supervisor;
     uint64_t now_ms = clock_monotonic_ms();
     char why[APP_REASON_BYTES];
-    int rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER,
+    int rc;
+
+    worker->threads = MAX(threads_to_start(supervisor, worker->name), 1);
+    rc = child_start(supervisor->base, supervisor->runtime_fd, CONTROL_WORKER,
                          worker->name, on_message, on_ended, worker, &worker->child);
 
     if (rc == 0) {

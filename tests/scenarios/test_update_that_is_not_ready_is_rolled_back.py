@@ -146,7 +146,7 @@ def test_an_edit_during_an_outage_is_not_refused(daemon, started, scene):
     new = started(EchoProcess("new"))
     daemon.replace_apps(app("web", port, [target, new], READY))
     daemon.apply()
-    until(lambda: ask(port) == "new", 2, "the way out of the outage is open")
+    until(lambda: outcome(port) == "new", 2, "the way out of the outage is open")
 
 
 def test_min_available_is_what_it_takes(daemon, started, scene):

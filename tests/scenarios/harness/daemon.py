@@ -9,7 +9,6 @@ import uuid
 from pathlib import Path
 
 from .http import request
-from .http import request
 from .machine import BIN, SLOWNESS, until
 
 REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|"

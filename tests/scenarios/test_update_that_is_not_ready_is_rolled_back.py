@@ -6,7 +6,7 @@ import time
 import pytest
 
 from harness import (SLOWNESS, EchoProcess, Load, Talk, app, ask, asks, free_port, free_ports,
-                     until)
+                     outcome, until)
 
 READY_S = 1
 READY = f'ready = {{ timeout = "{READY_S}s"; }};'
@@ -60,6 +60,21 @@ def test_what_ran_before_goes_on(daemon, started, scene):
                                    "WHERE app = 'web' AND generation = 2")
     assert status == "failed" and "not ready" in reason
     assert daemon.sql("SELECT generation FROM last_good_config WHERE app = 'web'") == [(1,)]
+
+
+def test_its_new_ports_are_not_open_before_it_is_used(daemon, started, scene):
+    """Nobody comes to a port whose clients would be reset when the update is given up."""
+    port, target = scene
+    new, = free_ports(1)
+    late = free_port()
+    daemon.replace_apps(app("web", [port, new], [f"127.0.0.1:{late}"],
+                            'ready = { timeout = "60s"; };'))
+    until(lambda: daemon.status("web")["state"] == "rolling_out", 2, "it is on its way")
+    assert [outcome(new) for _ in range(5)] == ["refused"] * 5
+
+    started(EchoProcess("late", port=late))
+    until(lambda: outcome(new) == "late", 3, "it is used")
+    assert ask(port) == "late"
 
 
 def test_it_is_tried_again_at_a_reload(daemon, started, scene):
@@ -131,7 +146,7 @@ def test_an_edit_during_an_outage_is_not_refused(daemon, started, scene):
     new = started(EchoProcess("new"))
     daemon.replace_apps(app("web", port, [target, new], READY))
     daemon.apply()
-    until(lambda: ask(port) == "new", 2, "the way out of the outage is open")
+    until(lambda: outcome(port) == "new", 2, "the way out of the outage is open")
 
 
 def test_min_available_is_what_it_takes(daemon, started, scene):

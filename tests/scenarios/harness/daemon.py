@@ -1,10 +1,8 @@
 """The daemon: its directories, its life, and what can be asked of it."""
-import http.client
 import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import uuid
@@ -177,19 +175,9 @@ class Daemon:
     # ---- what it is told to do ----
 
     def _admin(self, method, path):
-        """(status, what it says) of the admin socket, whose path may be too long to connect."""
-        directory = os.open(self.runtime, os.O_PATH | os.O_DIRECTORY)
-        connection = http.client.HTTPConnection("fproxy")
-        try:
-            connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(ACT_S * SLOWNESS)
-            connection.sock.connect(f"/proc/self/fd/{directory}/admin.sock")
-            connection.request(method, path)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
-            os.close(directory)
+        """(status, what it says) of the admin socket."""
+        status, text = request(self, method, path, ACT_S * SLOWNESS)
+        return status, json.loads(text)
 
     def reload(self):
         """Reads the files again, and waits for what comes of it: {"applied", "changed",

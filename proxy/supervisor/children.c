@@ -302,9 +302,9 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
 
     if (child->exited || child->peer == NULL)
         return;
-    if (late_ms > PING_LATE_MS)
-        child->ping_silent = 0;     /* it was us who stood still: its answer may lie there */
-    else if (child->ping_waits && ++child->ping_silent >= silent_max(child)) {
+    /* Not when it was us who stood still: then its answer may lie there, unread. */
+    if (child->ping_waits && late_ms <= PING_LATE_MS &&
+        ++child->ping_silent >= silent_max(child)) {
         end_hung(child);
         return;
     }

@@ -1,7 +1,7 @@
-"""Three apps under load while, at random moments, supervisor, workers and prober are killed, upgrades
-begin and the configuration changes, to what is right and what is wrong. No client is refused, none
-is reset but by the death of its own worker, every app ends with its last good configuration, and
-nothing is left over.
+"""Three apps under load while, at random moments, supervisor, workers and prober are killed,
+upgrades begin and the configuration changes, to what is right and what is wrong. No client is
+refused, none is reset but by the death of its own worker, every app ends with its last good
+configuration, and nothing is left over.
 
 Supervisor and worker of an app are not killed at once: then nobody has its sockets any more."""
 import os

@@ -1,5 +1,5 @@
-"""As process 1 of a pid namespace: what nobody else waits for is reaped, and SIGTERM is a normal stop
-that drains. Needs the right to make a namespace."""
+"""As process 1 of a pid namespace: what nobody else waits for is reaped, and SIGTERM is a normal
+stop that drains. Needs the right to make a namespace."""
 import os
 import signal
 import subprocess

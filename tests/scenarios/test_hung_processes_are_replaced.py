@@ -12,9 +12,10 @@ import pytest
 from harness import (SLOWNESS, Conversation, Crowd, EchoProcess, app, ask, crashes, free_ports,
                      hang, kill_supervisor, pids, replaced, until)
 
-FOUND_S = 12
+FOUND_S = 15                # 9 s, and more where this machine is late itself
+PROBER_FOUND_S = 25         # nobody waits for it: everything goes on as it is
 STOPPED_S = 15
-PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
 
 
 def start(daemon, started):
@@ -25,23 +26,30 @@ def start(daemon, started):
     return port, other, pids(daemon)
 
 
-def hang_one_thread(pid):
-    """One that is not the first; what keeps it still, to be called now and then."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    thread = max(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
-    assert thread != pid
-    for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
-        if libc.ptrace(request, thread, None, None) != 0:
-            pytest.skip("a thread cannot be traced here")
-    os.waitpid(thread, WALL)
+class HungThread:
+    """A thread of a process that stands still alone: one that is not the first."""
 
-    def collect():
+    def __init__(self, pid):
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p,
+                                      ctypes.c_void_p]
+        self._thread = max(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
+        assert self._thread != pid
+        for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+            if self._libc.ptrace(request, self._thread, None, None) != 0:
+                pytest.skip("a thread cannot be traced here")
+        os.waitpid(self._thread, WALL)
+
+    def collect(self):
+        """Its end, of which only the tracer is told: the process has not ended before."""
         try:
-            os.waitpid(thread, WALL | os.WNOHANG)   # its end, which only the tracer is told
+            os.waitpid(self._thread, WALL | os.WNOHANG)
         except ChildProcessError:
             pass
-    return collect
+
+    def close(self):
+        self._libc.ptrace(PTRACE_DETACH, self._thread, None, None)
+        self.collect()
 
 
 @pytest.mark.limit(60)
@@ -66,11 +74,11 @@ def test_a_worker(daemon, started):
 def test_one_thread_of_a_worker(daemon, started):
     port, other, before = start(daemon, started)
     steady = started(Conversation(other))
-    collect = hang_one_thread(before["web"])
+    thread = started(HungThread(before["web"]))
     begin = time.monotonic()
 
     def another():
-        collect()
+        thread.collect()
         return pids(daemon)["web"] not in (0, None, before["web"])
     until(another, FOUND_S, "another one serves")
 
@@ -85,7 +93,7 @@ def test_the_prober(daemon, started):
     crowd = started(Crowd(port))
     hang(before["prober"])
 
-    replaced(daemon, "prober", before["prober"], FOUND_S)
+    replaced(daemon, "prober", before["prober"], PROBER_FOUND_S)
 
     after = pids(daemon)
     assert (after["web"], after["steady"]) == (before["web"], before["steady"])

@@ -1,5 +1,5 @@
-"""Other binaries are installed and the supervisor is killed: the next one adopts what runs, hands it
-over to the binary that is installed now, and leaves alone what is of the same one."""
+"""Other binaries are installed and the supervisor is killed: the next one adopts what runs, hands
+it over to the binary that is installed now, and leaves alone what is of the same one."""
 import pytest
 
 from harness import (Conversation, Crowd, EchoProcess, Installation, app, free_ports, is_alive,

@@ -98,7 +98,6 @@ def test_a_pid_file_that_names_a_stranger(daemon, started):
 def test_a_socket_on_which_another_program_listens(daemon, started):
     """It is not taken for one of ours, and does not hold up the start."""
     daemon.runtime.mkdir(mode=0o750)
-    strangers = []
     for name, kind in (("worker-app-0.1.sock", socket.SOCK_SEQPACKET),
                        ("prober.1.sock", socket.SOCK_SEQPACKET),
                        ("worker-app-1.1.sock", socket.SOCK_STREAM),
@@ -108,9 +107,13 @@ def test_a_socket_on_which_another_program_listens(daemon, started):
         sock.bind(f"/proc/self/fd/{here}/{name}")
         os.close(here)
         sock.listen()
-        strangers.append(sock)
 
-    ports = start(daemon, started)
+    ports = free_ports(2)
+    echo = started(EchoProcess())
+    daemon.write_apps(*(app(f"app-{i}", port, [echo]) for i, port in enumerate(ports)))
+    daemon.launch()
+    # Not asked before: until then a stranger listens on admin.sock, and does not answer.
+    until(lambda: "apps serve" in daemon.log(), 5, "it has started")
 
     assert [ask(port) for port in ports] == ["hello"] * 2
     assert os.getpid() not in pids(daemon).values()

@@ -1,6 +1,6 @@
-"""An upgrade, by `POST /v1/upgrade` or SIGUSR2: the supervisor becomes the installed binary, workers
-and prober are replaced one by one with the same listening sockets; connections that were open stay
-with the old processes, which vanish with their last one. No client notices."""
+"""An upgrade, by `POST /v1/upgrade` or SIGUSR2: the supervisor becomes the installed binary;
+workers and prober are replaced one by one with the same listening sockets; connections that were
+open stay with the old processes, which vanish with their last one. No client notices."""
 import signal
 
 import pytest

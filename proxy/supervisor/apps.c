@@ -111,8 +111,14 @@ app_enter(struct app *app, enum app_state next)
 static bool
 is_settled(const struct app *app)
 {
+    const struct app_generation *leaving;
+
     if (app->next != NULL || app->pending || app->rolling != NULL)
         return false;
+    LIST_FOREACH(leaving, &app->leaving, of_app) {
+        if (leaving->ports != NULL)
+            return false;           /* its worker has not closed those that are no longer ours */
+    }
     switch (app->state) {
     case APP_NEW:
     case APP_LOADING:
@@ -159,7 +165,7 @@ app_disarm(struct app *app)
 bool
 app_ready(const struct app *app)
 {
-    return app->state == APP_SERVING &&
+    return app->state == APP_SERVING && app->current != NULL &&
            readiness_reached(&app->health, app->current->config.ready_min_available);
 }
 

@@ -34,8 +34,10 @@ add(struct supervisor *supervisor, const char *name)
     }
     app->good_generation = good != NULL ? good->generation : 0;
     app->generation_last = known_highest(known, name);
-    if (rollout != NULL)
+    if (rollout != NULL) {
         app->rollout = *rollout;
+        known_end(&app->rollout);
+    }
     return app;
 }
 

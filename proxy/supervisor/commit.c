@@ -47,6 +47,8 @@ let_leave(struct app_generation *old, const struct app_generation *new)
     leaving_begin(old);
     if (old->worker != new->worker)
         leaving_ports_closed(old->app, old->worker);    /* its copies alone are closed */
+    else
+        leaving_overlaps_closed(old);
 }
 
 static void
@@ -138,6 +140,7 @@ promote(struct app *app, bool hand_over)
 void
 commit_group(struct supervisor *supervisor, struct app **members, size_t count, bool hand_over)
 {
+    supervisor_hush(supervisor);
     for (size_t i = 0; i < count; i++) {
         if (members[i]->next != NULL)
             promote(members[i], hand_over);
@@ -148,6 +151,7 @@ commit_group(struct supervisor *supervisor, struct app **members, size_t count, 
         else
             app_settle(members[i]);
     }
+    supervisor_speak(supervisor);
 }
 
 /* ---- the end of an app ---- */
@@ -215,6 +219,7 @@ commit_removal(struct app *app)
     uint64_t left = app_connections(app);
 
     assert(app->removed);
+    supervisor_hush(supervisor);
     if (app->rollout.outcome[0] != '\0' || app->rollout.started_at_ms == 0) {
         app->begun_at_ms = clock_monotonic_ms();
         journal_open(app, 0);
@@ -231,4 +236,5 @@ commit_removal(struct app *app)
     app->good_generation = 0;
     app_enter(app, APP_STOPPING);
     serve_left(app);
+    supervisor_speak(supervisor);
 }

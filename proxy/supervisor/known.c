@@ -22,19 +22,14 @@ find(const char *app, const void *rows, size_t count, size_t bytes)
     return rows == NULL ? NULL : bsearch(app, rows, count, bytes, by_name);
 }
 
-/* What was under way when the supervisor ended did not come to an end. */
-static void
-end_open(struct known *known)
+void
+known_end(struct store_rollout *rollout)
 {
-    for (size_t i = 0; i < known->rollout_count; i++) {
-        struct store_rollout *rollout = &known->rollouts[i];
-
-        if (rollout->outcome[0] != '\0')
-            continue;
-        snprintf(rollout->outcome, sizeof rollout->outcome, "failed");
-        snprintf(rollout->reason, sizeof rollout->reason, "%s", known_interrupted);
-        rollout->finished_at_ms = clock_wall_ms();
-    }
+    if (rollout->outcome[0] != '\0')
+        return;
+    snprintf(rollout->outcome, sizeof rollout->outcome, "failed");
+    snprintf(rollout->reason, sizeof rollout->reason, "%s", known_interrupted);
+    rollout->finished_at_ms = clock_wall_ms();
 }
 
 void
@@ -46,7 +41,6 @@ known_read(struct known *known, struct store *store)
         known->group_count = 0;
     if (store_read_rollouts(store, &known->rollouts, &known->rollout_count) < 0)
         known->rollout_count = 0;
-    end_open(known);
     if (store_read_overrides(store, &known->overrides, &known->override_count) < 0)
         known->override_count = 0;
 }

@@ -24,6 +24,9 @@ struct known {
 /* The reason of rollouts that a supervisor which was killed left open. */
 extern const char known_interrupted[];
 
+/* One that was open when the supervisor ended, of an app that does not run: it failed. */
+void known_end(struct store_rollout *rollout);
+
 /* Reads what can be read; what cannot is as if it were not there. */
 void known_read(struct known *known, struct store *store);
 void known_free(struct known *known);

@@ -25,10 +25,27 @@ release_ports(struct app_generation *generation)
 {
     struct supervisor *supervisor = generation->app->supervisor;
 
-    for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count; i++)
-        listeners_unref(&supervisor->listeners, generation->ports[i]);
+    for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count; i++) {
+        if (generation->ports[i] != NULL)
+            listeners_unref(&supervisor->listeners, generation->ports[i]);
+    }
     free(generation->ports);
     generation->ports = NULL;
+}
+
+void
+leaving_overlaps_closed(struct app_generation *generation)
+{
+    struct listeners *listeners = &generation->app->supervisor->listeners;
+
+    for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count; i++) {
+        struct listen_port *port = generation->ports[i];
+
+        if (port == NULL || port->refs > 1 || !listeners_beside(listeners, port))
+            continue;
+        generation->ports[i] = NULL;
+        listeners_unref(listeners, port);
+    }
 }
 
 static void
@@ -40,6 +57,7 @@ end(struct app_generation *generation)
     LIST_REMOVE(generation, of_app);
     generation_destroy(generation);
     worker_release(worker);
+    app_settle(app);
     serve_left(app);
 }
 
@@ -70,6 +88,7 @@ leaving_ports_closed(struct app *app, const struct worker *worker)
         if (generation->worker == worker)
             release_ports(generation);
     }
+    app_settle(app);
 }
 
 void

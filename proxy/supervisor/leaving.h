@@ -21,6 +21,10 @@ void leaving_begin(struct app_generation *generation);
 void leaving_gone(struct app *app, const struct worker *worker, uint32_t number,
                   uint32_t traffic_number);
 
+/* Of its ports those beside which others are open that overlap them ("5001" and
+ * "127.0.0.1:5001"): while ours are open, clients come to queues that nobody empties. */
+void leaving_overlaps_closed(struct app_generation *generation);
+
 /* The worker has closed the ports of the app that are no longer configured. */
 void leaving_ports_closed(struct app *app, const struct worker *worker);
 

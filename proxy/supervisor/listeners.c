@@ -152,6 +152,20 @@ listeners_overlap(const struct listeners *listeners, const struct address *addre
     return NULL;
 }
 
+bool
+listeners_beside(const struct listeners *listeners, const struct listen_port *port)
+{
+    const struct listen_port *other;
+
+    if (listeners->held[port->address.port] < 2)
+        return false;
+    for (other = listeners->by_address; other != NULL; other = other->hh.next) {
+        if (other != port && overlap(&other->address, &port->address))
+            return true;
+    }
+    return false;
+}
+
 struct listen_port *
 listeners_adopt(struct listeners *listeners, const struct address *address)
 {

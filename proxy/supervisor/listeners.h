@@ -60,6 +60,9 @@ struct listen_port *listeners_overlap(const struct listeners *listeners,
  * -errno (-EADDRINUSE: somebody has it). */
 int listeners_try(const struct address *address);
 
+/* Does another port of ours overlap this one? */
+bool listeners_beside(const struct listeners *listeners, const struct listen_port *port);
+
 /* Binds a port that is not ours, with `sockets` sockets and one reference; it does not listen.
  * 0 and `*port`, or -errno (-EADDRINUSE: somebody has it). `beside`: a port of ours overlaps
  * it and will be given up; whether others have it was found out when that one was bound. */

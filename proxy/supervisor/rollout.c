@@ -142,6 +142,7 @@ fail(struct rollout *rollout, const struct app *culprit, const char *outcome,
     bool hand_over = rollout->hand_over;
     struct app **members = rollout->members;
 
+    supervisor_hush(supervisor);
     rollout->members = NULL;
     for (size_t i = 0; i < count; i++) {
         members[i]->rolling = NULL;
@@ -159,6 +160,7 @@ fail(struct rollout *rollout, const struct app *culprit, const char *outcome,
     }
     free(members);
     rollouts_start(supervisor);
+    supervisor_speak(supervisor);
 }
 
 void
@@ -179,6 +181,7 @@ rollout_abort(struct app *app)
 
     if (rollout == NULL)
         return;
+    supervisor_hush(app->supervisor);
     for (size_t i = 0; i < rollout->count; i++) {
         struct app *member = rollout->members[i];
         struct app_generation *next = member->next;
@@ -203,6 +206,7 @@ rollout_abort(struct app *app)
     if (rollout->hand_over)
         app->supervisor->workers_unsettled = true;      /* it is tried again */
     rollout_free(rollout);
+    supervisor_speak(app->supervisor);
 }
 
 void

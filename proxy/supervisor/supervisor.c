@@ -61,7 +61,7 @@ announce(struct supervisor *supervisor)
 void
 supervisor_settled(struct supervisor *supervisor)
 {
-    if (supervisor->unsettled > 0 || !supervisor->first_change_applied ||
+    if (supervisor->unsettled > 0 || supervisor->hushed > 0 || !supervisor->first_change_applied ||
         supervisor->applying || supervisor->starting_rollouts || supervisor->shutdown != NULL)
         return;
     spare_ports_close(supervisor);
@@ -71,6 +71,19 @@ supervisor_settled(struct supervisor *supervisor)
     announce(supervisor);
     reload_settled(supervisor);
     upgrade_continue(supervisor);
+}
+
+void
+supervisor_hush(struct supervisor *supervisor)
+{
+    supervisor->hushed++;
+}
+
+void
+supervisor_speak(struct supervisor *supervisor)
+{
+    if (--supervisor->hushed == 0)
+        supervisor_settled(supervisor);
 }
 
 /* ---- signals ---- */

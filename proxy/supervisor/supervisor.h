@@ -70,6 +70,7 @@ struct supervisor {
 
     struct app *apps;                   /* owned, by name */
     uint32_t unsettled;                 /* of them: on their way to something */
+    uint32_t hushed;                    /* see supervisor_hush() */
     uint32_t loading;                   /* ... in APP_LOADING */
     struct event *resume_rollouts;      /* owned: there is room for more of them */
     struct pending_apps pending;
@@ -120,6 +121,10 @@ int supervisor_run(const struct supervisor_options *options);
 
 /* Nothing may be on its way any more: looks, and tells who waits for that. */
 void supervisor_settled(struct supervisor *supervisor);
+
+/* Between these two an app is in the midst of a change: nobody is told anything. They nest. */
+void supervisor_hush(struct supervisor *supervisor);
+void supervisor_speak(struct supervisor *supervisor);
 
 /* Threads of a worker for which `configured` (0: as daemon.threads) is asked. */
 uint32_t supervisor_threads(const struct supervisor *supervisor, uint32_t configured);

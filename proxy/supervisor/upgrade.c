@@ -44,6 +44,7 @@ struct upgrade {
     pid_t pid;                  /* of the trial; 0: it has ended */
     int output_fd;              /* owned: what the trial says */
     struct event *output, *deadline;    /* owned */
+    uint64_t until_ms;          /* CLOCK_MONOTONIC: the trial has to have ended */
     char said[256];
     size_t said_bytes;
     upgrade_tried_fn *done;
@@ -289,7 +290,21 @@ judge(struct upgrade *upgrade, int status)
     after(upgrade, REPLY_MS);
 }
 
-/* The end of its output comes with its own. */
+/* It has said its last word: it ends, or hangs. */
+static void
+on_look(evutil_socket_t fd, short what, void *context)
+{
+    struct upgrade *upgrade = context;
+    int status = 0;
+
+    if (waitpid(upgrade->pid, &status, WNOHANG) == upgrade->pid) {
+        upgrade->pid = 0;
+        judge(upgrade, status);
+    } else if (clock_monotonic_ms() >= upgrade->until_ms) {
+        give_up(upgrade, "its trial did not end in 10 s");
+    }
+}
+
 static void
 on_output(evutil_socket_t fd, short what, void *context)
 {
@@ -298,7 +313,7 @@ on_output(evutil_socket_t fd, short what, void *context)
     char rest[256];
     ssize_t bytes = read(fd, room > 0 ? upgrade->said + upgrade->said_bytes : rest,
                          room > 0 ? room : sizeof rest);
-    int status = 0;
+    static const struct timeval often = { .tv_usec = 5000 };
 
     if (bytes > 0) {
         upgrade->said_bytes += room > 0 ? (size_t)bytes : 0;
@@ -307,13 +322,13 @@ on_output(evutil_socket_t fd, short what, void *context)
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     event_del(upgrade->output);
-    if (waitpid(upgrade->pid, &status, WNOHANG) == 0) {
-        kill(upgrade->pid, SIGKILL);        /* it said its last word, but goes on */
-        waitpid(upgrade->pid, &status, 0);
-        status = 0;
-    }
-    upgrade->pid = 0;
-    judge(upgrade, status);
+    event_free(upgrade->deadline);
+    upgrade->deadline = event_new(upgrade->supervisor->base, -1, EV_PERSIST, on_look, upgrade);
+    upgrade->until_ms = clock_monotonic_ms() + TRIAL_MS;
+    if (upgrade->deadline == NULL)
+        give_up(upgrade, "no memory");
+    else
+        event_add(upgrade->deadline, &often);
 }
 
 static void

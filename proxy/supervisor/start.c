@@ -20,6 +20,7 @@
 #include "proxy/supervisor/admin.h"
 #include "proxy/supervisor/adopt.h"
 #include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/guard.h"
 #include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/lock.h"
 #include "proxy/supervisor/places.h"
@@ -289,7 +290,7 @@ start_with(struct supervisor *supervisor)
     if (open_directories(supervisor) < 0 || open_store(supervisor) < 0 ||
         decide(supervisor) < 0)
         return -1;
-    adopt_children(supervisor, supervisor->upgraded);
+    adopt_children(supervisor, supervisor->upgraded && !guard_went_back());
     upgrade_take_sockets(supervisor);
     read_seed(supervisor);
     rc = admin_open(supervisor);

@@ -14,6 +14,7 @@
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/change.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/guard.h"
 #include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
@@ -53,6 +54,7 @@ announce(struct supervisor *supervisor)
                 supervisor->announced ? "" : "READY=1\n", serving, apps, ready);
     if (supervisor->announced)
         return;
+    guard_came_up();
     log_info(NULL, "%u of %u apps serve, %u are ready", serving, apps, ready);
     supervisor->announced = true;
     memory_trim();              /* what reading thousands of files has left */

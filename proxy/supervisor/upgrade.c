@@ -17,6 +17,7 @@
 #include "base/shared_file.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/guard.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/rollout.h"
@@ -202,27 +203,24 @@ become(struct supervisor *supervisor, const char *path)
 {
     int old_binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     int legacy_fd = make_legacy(supervisor, old_binary_fd);
-    char number[16];
-    int rc;
+    char number[16], back[32];
+    int rc = old_binary_fd < 0 || legacy_fd < 0 ? -ENOMEM : 0;
 
-    if (old_binary_fd < 0 || legacy_fd < 0) {
-        if (old_binary_fd >= 0)
-            close(old_binary_fd);
-        if (legacy_fd >= 0)
-            close(legacy_fd);
-        return -ENOMEM;
+    if (rc == 0) {
+        snprintf(number, sizeof number, "%d", legacy_fd);
+        snprintf(back, sizeof back, "/proc/self/fd/%d", old_binary_fd);
+        setenv(LEGACY_VARIABLE, number, 1);
+        notify_hand_on();
+        let_inherit(supervisor, legacy_fd, old_binary_fd, true);
+        rc = guard_exec(path, back, supervisor->options.argv);
+        let_inherit(supervisor, legacy_fd, old_binary_fd, false);
+        unsetenv(LEGACY_VARIABLE);
+        notify_init();
     }
-    snprintf(number, sizeof number, "%d", legacy_fd);
-    setenv(LEGACY_VARIABLE, number, 1);
-    notify_hand_on();
-    let_inherit(supervisor, legacy_fd, old_binary_fd, true);
-    execv(path, supervisor->options.argv);
-    rc = -errno;
-    let_inherit(supervisor, legacy_fd, old_binary_fd, false);
-    unsetenv(LEGACY_VARIABLE);
-    notify_init();
-    close(legacy_fd);
-    close(old_binary_fd);
+    if (legacy_fd >= 0)
+        close(legacy_fd);
+    if (old_binary_fd >= 0)
+        close(old_binary_fd);
     return rc;
 }
 
@@ -461,6 +459,7 @@ upgrade_inherit(struct supervisor *supervisor)
     size_t bytes;
 
     unsetenv(LEGACY_VARIABLE);
+    guard_inherit();
     if (fd < 3 || sealed_text_read(fd, LEGACY_BYTES_MAX, &legacy.text, &bytes) < 0)
         return;
     close(fd);
@@ -539,10 +538,10 @@ upgrade_go_back(struct supervisor *supervisor)
 {
     char path[32];
 
-    if (!supervisor->upgraded || legacy.old_binary_fd < 0 || getenv("FPROXY_WENT_BACK") != NULL)
+    if (!supervisor->upgraded || legacy.old_binary_fd < 0 || guard_went_back())
         return;
     log_error(NULL, "this binary (%s) cannot start: the one before goes on", FPROXY_VERSION);
-    setenv("FPROXY_WENT_BACK", "1", 1);
+    setenv(GUARD_WENT_BACK, "1", 1);
     snprintf(path, sizeof path, "/proc/self/fd/%d", legacy.old_binary_fd);
     notify_hand_on();
     execv(path, supervisor->options.argv);
@@ -602,7 +601,7 @@ upgrade_continue(struct supervisor *supervisor)
     }
     if (supervisor->upgraded && !supervisor->prober_replaced) {
         supervisor->upgraded = false;
-        unsetenv("FPROXY_WENT_BACK");
+        unsetenv(GUARD_WENT_BACK);
         event_write(supervisor, LOG_INFO, NULL, "upgraded",
                     "fproxy %s has taken over; connections that were open stay with the "
                     "workers of before until they end", FPROXY_VERSION);

@@ -7,7 +7,8 @@
  *   hand-over: workers are replaced one by one, then the prober
  *
  * A binary that does not pass the trial is given up. One whose exec fails, too: this process
- * goes on. The loop's thread only.
+ * goes on. One that starts and says that it cannot executes the old binary again; one that just
+ * ends is replaced by its guard (guard.h). The loop's thread only.
  */
 #ifndef FPROXY_SUPERVISOR_UPGRADE_H
 #define FPROXY_SUPERVISOR_UPGRADE_H

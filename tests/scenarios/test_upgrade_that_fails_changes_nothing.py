@@ -2,7 +2,7 @@
 and the next upgrade, to one that can, is done."""
 import pytest
 
-from harness import (BIN, Conversation, Crowd, EchoProcess, Installation, app, free_ports,
+from harness import (BIN, SLOWNESS, Conversation, Crowd, EchoProcess, Installation, app, free_ports,
                      generations, is_alive, listeners, pids, post, replaced, roles, until)
 
 BROKEN = {
@@ -92,8 +92,7 @@ def test_a_worker_that_does_not_come_up(daemon, started):
 
 
 @pytest.mark.limit(60)
-@pytest.mark.xfail(reason="it is re-executed in place: what ends after its trial, ends for good")
-def test_one_that_ends_after_its_trial(daemon, started):
+def test_one_that_ends_after_its_trial_is_succeeded_by_the_old_one(daemon, started):
     installation, port = start(daemon, started)
     before = pids(daemon)
     crowd = started(Crowd(port))
@@ -105,14 +104,12 @@ def test_one_that_ends_after_its_trial(daemon, started):
 
     post(daemon, "/v1/upgrade")
 
-    until(lambda: daemon.process.poll() is not None or "goes on" in daemon.log(),
-          what="it has ended")
+    assert daemon.process.wait(20 * SLOWNESS) == 3
+    daemon.process = None                   # its guard is no child of ours
+    until(lambda: daemon.try_status(), what="the old binary answers again")
     crowd.goes_on(50)
     assert crowd.unlucky() == []
-    ended = daemon.process.poll() is not None
-    if ended:                               # workers serve on, and are adopted
-        daemon.process = None
-        installation.install("fproxy")
-        daemon.start()
-    assert not ended
     assert pids(daemon) == before
+    crowd.close()
+    assert daemon.run("fproxy", "stop").returncode == 0
+    daemon.check_end()

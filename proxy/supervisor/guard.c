@@ -1,0 +1,125 @@
+#include "proxy/supervisor/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GUARD_VARIABLE "FPROXY_UPGRADE_GUARD"
+
+extern char **environ;
+
+static int guard_fd = -1;       /* what is written there, the guard reads */
+
+/* The environment and one more; after fork() nothing may be allocated. NULL without memory. */
+static char **
+environment_with(char *more)
+{
+    size_t count = 0;
+    char **list;
+
+    while (environ[count] != NULL)
+        count++;
+    list = calloc(count + 2, sizeof(char *));
+    if (list == NULL)
+        return NULL;
+    memcpy(list, environ, count * sizeof(char *));
+    list[count] = more;
+    return list;
+}
+
+/* In the guard: only what a signal handler may call. */
+static void
+watch(int fd, const char *back, char **argv, char **environment)
+{
+    char byte;
+    ssize_t bytes;
+
+    do
+        bytes = read(fd, &byte, 1);
+    while (bytes < 0 && errno == EINTR);
+    if (bytes == 0)             /* the new binary has ended without a word */
+        execve(back, argv, environment);
+    _exit(0);
+}
+
+static int
+exec_guarded(const int *ends, const char *path, const char *back, char **argv)
+{
+    char number[48], went_back[] = GUARD_WENT_BACK "=1";
+    char **forth, **again = environment_with(went_back);
+    pid_t pid = -1;
+    int rc = -ENOMEM;
+
+    snprintf(number, sizeof number, GUARD_VARIABLE "=%d", ends[1]);
+    forth = environment_with(number);
+    if (forth != NULL && again != NULL) {
+        pid = fork();
+        rc = -errno;
+    }
+    if (pid == 0) {
+        close(ends[1]);
+        watch(ends[0], back, argv, again);
+    }
+    if (pid > 0) {
+        fcntl(ends[1], F_SETFD, 0);
+        execve(path, argv, forth);
+        rc = -errno;
+        if (write(ends[1], "x", 1) == 1)
+            waitpid(pid, NULL, 0);
+    }
+    free(forth);
+    free(again);
+    return rc;
+}
+
+bool
+guard_went_back(void)
+{
+    return getenv(GUARD_WENT_BACK) != NULL;
+}
+
+int
+guard_exec(const char *path, const char *back, char **argv)
+{
+    int ends[2], rc;
+
+    if (getpid() == 1) {        /* whatever is left when the first process ends, ends too */
+        execv(path, argv);
+        return -errno;
+    }
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    rc = exec_guarded(ends, path, back, argv);
+    close(ends[0]);
+    close(ends[1]);
+    return rc;
+}
+
+void
+guard_inherit(void)
+{
+    const char *number = getenv(GUARD_VARIABLE);
+
+    if (number != NULL)
+        guard_fd = atoi(number);
+    unsetenv(GUARD_VARIABLE);
+    if (guard_fd >= 0 && fcntl(guard_fd, F_SETFD, FD_CLOEXEC) < 0)
+        guard_fd = -1;
+}
+
+void
+guard_came_up(void)
+{
+    if (guard_fd < 0)
+        return;
+    /* A guard that has ended is none: SIGPIPE is ignored. */
+    if (write(guard_fd, "x", 1) < 0)
+        errno = 0;
+    close(guard_fd);
+    guard_fd = -1;
+}

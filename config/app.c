@@ -40,6 +40,8 @@ app_config_defaults(struct app_config *app)
 void
 app_config_fini(struct app_config *app)
 {
+    for (uint32_t i = 0; i < app->target_count; i++)
+        app_target_fini(&app->targets[i]);
     free(app->ports);
     free(app->targets);
     app->ports = NULL;
@@ -181,6 +183,7 @@ app_config_parse(const char *text, struct app_config *app, char *why)
         *app = draft.app;
         draft.app.ports = NULL; /* now the caller's */
         draft.app.targets = NULL;
+        draft.app.port_count = draft.app.target_count = 0;
     }
     app_draft_fini(&draft);
     return rc;

@@ -149,6 +149,7 @@ prober_fini(struct prober *prober)
         seeds_destroy(prober->seeds);
     if (prober->history != NULL)
         history_destroy(prober->history);
+    free(prober->scratch);
     if (prober->base == NULL)
         return;
     event_del(&prober->beat);
@@ -163,7 +164,6 @@ static int
 prober_init(struct prober *prober, int control, int listener)
 {
     TAILQ_INIT(&prober->apps);
-    TAILQ_INIT(&prober->evidence);
     settings_defaults(&prober->settings);
     if (getrandom(&prober->random, sizeof prober->random, GRND_NONBLOCK) < 0)
         prober->random = clock_monotonic_us();

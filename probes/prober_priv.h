@@ -164,6 +164,8 @@ struct prober {
     uint32_t scratch_room;
     uint32_t lag_max_ms, lagging;   /* probes that started late, since it was last told */
     uint64_t random;
+    uint32_t loads;                 /* of apps, since the start */
+    uint32_t loads_beat, loads_trimmed;     /* of those: at the last beat, at the last trim */
     struct event beat, minute, look, terminate;
 };
 

@@ -282,7 +282,10 @@ endpoint_create(struct target *target, const struct address *address)
     if (endpoint->slot == SLOT_NONE)
         board_writer_take_slot(endpoint);
     board_writer_show(endpoint);
-    endpoint_record(endpoint);
+    /* What its first probe finds is worth a row, not that there was none yet; should that take
+     * long, endpoint_minute() makes one. */
+    if (!probed || endpoint->health.state != ENDPOINT_UNKNOWN)
+        endpoint_record(endpoint);
     board_writer_changed(app);
     return endpoint;
 }

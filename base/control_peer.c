@@ -21,10 +21,16 @@ enum {
 
 struct queued {
     STAILQ_ENTRY(queued) link;
-    struct control_message message;
     size_t fd_count;
-    int fds[];                  /* owned */
+    int *fds;                   /* owned; behind the message */
+    _Alignas(struct control_message) char message[];    /* as much of one as its type has */
 };
+
+static const struct control_message *
+message_of(const struct queued *queued)
+{
+    return (const struct control_message *)queued->message;
+}
 
 struct control_peer {
     int socket;                         /* owned */
@@ -118,7 +124,7 @@ flush(evutil_socket_t socket, short what, void *context)
 
     while (!STAILQ_EMPTY(&peer->queue)) {
         const struct queued *first = STAILQ_FIRST(&peer->queue);
-        int rc = control_send(peer->socket, &first->message, first->fds, first->fd_count);
+        int rc = control_send(peer->socket, message_of(first), first->fds, first->fd_count);
 
         if (rc == -EAGAIN || is_shortage(rc)) {
             wait_to_send(peer, rc);
@@ -255,13 +261,15 @@ static int
 enqueue(struct control_peer *peer, const struct control_message *message, const int *fds,
         size_t fd_count)
 {
-    struct queued *queued = malloc(sizeof *queued + fd_count * sizeof(int));
+    size_t bytes = (control_bytes(message->type) + sizeof(int) - 1) / sizeof(int) * sizeof(int);
+    struct queued *queued = malloc(sizeof *queued + bytes + fd_count * sizeof(int));
     int rc;
 
     if (queued == NULL)
         return -ENOBUFS;
     queued->fd_count = fd_count;
-    memcpy(&queued->message, message, control_bytes(message->type));
+    queued->fds = (int *)(queued->message + bytes);
+    memcpy(queued->message, message, control_bytes(message->type));
     rc = duplicate(fds, fd_count, queued->fds);
     if (rc < 0) {
         free(queued);

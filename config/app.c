@@ -40,18 +40,18 @@ app_config_defaults(struct app_config *app)
 void
 app_config_forget_targets(struct app_config *app)
 {
+    for (uint32_t i = 0; app->targets != NULL && i < app->target_count; i++)
+        app_target_fini(&app->targets[i]);
     free(app->targets);
     app->targets = NULL;
-    app->target_count = 0;
 }
 
 void
 app_config_fini(struct app_config *app)
 {
+    app_config_forget_targets(app);
     free(app->ports);
-    free(app->targets);
     app->ports = NULL;
-    app->targets = NULL;
     app->port_count = app->target_count = 0;
 }
 
@@ -189,6 +189,7 @@ app_config_parse(const char *text, struct app_config *app, char *why)
         *app = draft.app;
         draft.app.ports = NULL; /* now the caller's */
         draft.app.targets = NULL;
+        draft.app.port_count = draft.app.target_count = 0;
     }
     app_draft_fini(&draft);
     return rc;

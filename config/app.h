@@ -31,11 +31,11 @@ struct app_listen {
     struct address address;         /* family 0: every address, dual-stack */
 };
 
+/* Small, for there may be many; the host is in the name: app_target_host(). */
 struct app_target {
-    char name[TARGET_NAME_BYTES];   /* as configured: "host:port" */
-    char host[HOST_NAME_BYTES];     /* without brackets */
-    uint16_t port;
+    char *name;                     /* owned; as configured: "host:port" */
     struct address address;         /* when the host is an IP literal; else family 0 */
+    uint16_t port;
 };
 
 struct app_probe {
@@ -73,8 +73,16 @@ void app_config_defaults(struct app_config *app);
 /* Frees what the struct owns, not the struct. */
 void app_config_fini(struct app_config *app);
 
-/* Frees the targets alone. */
+/* Frees the targets alone; their count stays. */
 void app_config_forget_targets(struct app_config *app);
+
+/* From "host:port". 0; -EINVAL with the reason in `*why` (static storage); -ENOMEM. There is
+ * something to free only after 0. */
+int app_target_init(struct app_target *target, const char *name, const char **why);
+void app_target_fini(struct app_target *target);
+
+/* Its host, without brackets, into HOST_NAME_BYTES. */
+void app_target_host(const struct app_target *target, char *host);
 
 /* The canonical text on the heap (the caller frees it), or NULL without memory. */
 char *app_config_print(const struct app_config *app);

@@ -1,6 +1,7 @@
 #include "config/endpoints_read.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <libconfig.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,35 +192,18 @@ ports_read(struct reader *reader, const struct key *key, const struct config_set
     }
 }
 
-/* Fills all of `target`, so that equal targets are equal bytes. NULL, or what is wrong. */
-static const char *
-target_parse(const char *text, struct app_target *target)
-{
-    char host[HOST_NAME_BYTES];
-    const char *why = "";
-
-    memset(target, 0, sizeof *target);
-    if (strlen(text) >= sizeof target->name)
-        return "the host name is longer than 253 characters";
-    if (address_split(text, host, &target->port, &why) < 0)
-        return why;
-    strcpy(target->name, text);
-    strcpy(target->host, host);
-    if (address_parse_ip(host, target->port, &target->address) < 0)
-        memset(&target->address, 0, sizeof target->address); /* a name */
-    return NULL;
-}
-
 static void
 target_add(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
            struct app_config *app)
 {
     const char *text = setting->value.sval == NULL ? "" : setting->value.sval, *why;
     char quoted[QUOTE_BYTES];
+    int rc = app_target_init(&app->targets[app->target_count], text, &why);
 
-    why = target_parse(text, &app->targets[app->target_count]);
-    if (why == NULL)
+    if (rc == 0)
         app->target_count++;
+    else if (rc == -ENOMEM)
+        reader->out_of_memory = true;
     else if (*text == '\0')
         key_problem(reader, setting, key->name, "a target is empty; " TARGET_FORMS);
     else
@@ -261,12 +245,15 @@ static int
 target_compare(const struct app_target *a, const struct app_target *b)
 {
     int order = (int)a->address.family - (int)b->address.family;
+    char host[HOST_NAME_BYTES], other[HOST_NAME_BYTES];
 
     if (order != 0)
         return order;
     if (a->address.family != 0)
         return memcmp(&a->address, &b->address, sizeof a->address);
-    order = strcasecmp(a->host, b->host);
+    app_target_host(a, host);
+    app_target_host(b, other);
+    order = strcasecmp(host, other);
     return order != 0 ? order : (int)a->port - (int)b->port;
 }
 

@@ -63,7 +63,8 @@ board_writer_free_slot(struct endpoint *endpoint)
 void
 board_writer_show(const struct endpoint *endpoint)
 {
-    struct board *board = endpoint->target->app->writer.board;
+    const struct prober_app *app = endpoint->target->app;
+    struct board *board = app->writer.board;
     struct board_detail detail = {
         .id = endpoint->id,
         .state = (uint8_t)endpoint->health.state,
@@ -87,8 +88,10 @@ board_writer_show(const struct endpoint *endpoint)
     if (endpoint->slot == SLOT_NONE)
         return;
     snprintf(detail.target, sizeof detail.target, "%s", endpoint->target->config->name);
-    snprintf(detail.probe_kind, sizeof detail.probe_kind, "%s", endpoint->last.kind);
-    snprintf(detail.probe_detail, sizeof detail.probe_detail, "%s", endpoint->last.detail);
+    snprintf(detail.probe_kind, sizeof detail.probe_kind, "%s",
+             endpoint->address.family == 0 ? "dns" : app->config.probe.kind);
+    if (endpoint->last.detail != NULL)
+        snprintf(detail.probe_detail, sizeof detail.probe_detail, "%s", endpoint->last.detail);
     board_set_detail(board, endpoint->slot, &detail);
     pulse = board_pulse_writable(board, endpoint->slot);
     atomic_store_explicit(&pulse->passed_start_ms, endpoint->passed_start_ms,

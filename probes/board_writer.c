@@ -30,32 +30,37 @@ static void on_flush(evutil_socket_t fd, short what, void *context);
 
 /* ---- the board ---- */
 
-struct room {
-    struct endpoint **slots;
-    struct available_endpoint *published, *scratch;
-};
-
+/* For all boards: publishing must not fail later for want of it. 0 or -ENOMEM. */
 static int
-room_create(struct room *room, uint32_t slot_count)
+ensure_scratch(struct prober *prober, uint32_t slot_count)
 {
-    room->slots = calloc(slot_count, sizeof(struct endpoint *));
-    room->published = calloc(slot_count, sizeof *room->published);
-    room->scratch = calloc(slot_count, sizeof *room->scratch);
-    if (room->slots != NULL && room->published != NULL && room->scratch != NULL)
+    struct available_endpoint *scratch;
+
+    if (slot_count <= prober->scratch_room)
         return 0;
-    free(room->slots);
-    free(room->published);
-    free(room->scratch);
-    return -ENOMEM;
+    scratch = realloc(prober->scratch, slot_count * sizeof *scratch);
+    if (scratch == NULL)
+        return -ENOMEM;
+    prober->scratch = scratch;
+    prober->scratch_room = slot_count;
+    return 0;
+}
+
+/* In one piece: the slots, then what is published. NULL without memory. */
+static struct endpoint **
+room_create(struct prober *prober, uint32_t slot_count)
+{
+    if (ensure_scratch(prober, slot_count) < 0)
+        return NULL;
+    return calloc(slot_count, sizeof(struct endpoint *) + sizeof(struct available_endpoint));
 }
 
 static void
-adopt(struct board_writer *writer, struct board *board, const struct room *room)
+adopt(struct board_writer *writer, struct board *board, struct endpoint **room)
 {
     writer->board = board;
-    writer->slots = room->slots;
-    writer->published = room->published;
-    writer->scratch = room->scratch;
+    writer->slots = room;
+    writer->published = (struct available_endpoint *)(room + board_slots(board));
     writer->slot_count = board_slots(board);
     writer->slot_next = 0;
     writer->published_any = false;
@@ -67,14 +72,14 @@ int
 board_writer_init(struct prober_app *app, struct board *board)
 {
     struct board_writer *writer = &app->writer;
+    struct endpoint **room = room_create(app->prober, board_slots(board));
     struct board_summary summary;
-    struct room room;
 
-    if (room_create(&room, board_slots(board)) < 0)
+    if (room == NULL)
         return -ENOMEM;
     if (board_generation(board) == app->generation && board_summary(board, &summary))
         app->first_round_done = summary.first_round_done;
-    adopt(writer, board, &room);
+    adopt(writer, board, room);
     board_set_generation(board, app->generation);
     event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
     return 0;
@@ -85,8 +90,6 @@ release(struct board_writer *writer)
 {
     board_close(writer->board);
     free(writer->slots);
-    free(writer->published);
-    free(writer->scratch);
 }
 
 void
@@ -101,15 +104,15 @@ board_writer_move(struct prober_app *app, struct board *board)
 {
     struct board_writer *writer = &app->writer;
     struct board_writer old = *writer;
-    struct endpoint *endpoint;
-    struct room room;
+    struct endpoint *endpoint, **room;
 
     if (board_slots(board) < writer->slot_count)
         return -EINVAL;
-    if (room_create(&room, board_slots(board)) < 0)
+    room = room_create(app->prober, board_slots(board));
+    if (room == NULL)
         return -ENOMEM;
-    memcpy(room.slots, writer->slots, writer->slot_count * sizeof *room.slots);
-    adopt(writer, board, &room);
+    memcpy(room, writer->slots, writer->slot_count * sizeof *room);
+    adopt(writer, board, room);
     board_set_generation(board, app->generation);
     board_set_next_id(board, app->family->next_id);
     for (uint32_t i = 0; i < app->config.target_count; i++) {
@@ -203,7 +206,7 @@ static void
 publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
 {
     struct board_writer *writer = &app->writer;
-    struct available_endpoint *list = writer->scratch;
+    const struct available_endpoint *list = app->prober->scratch;
     bool same = writer->published_any && count == writer->published_count &&
                 flags == writer->published_flags &&
                 memcmp(list, writer->published, count * sizeof *list) == 0;
@@ -217,8 +220,7 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
     (void)rc;
     if (flags != writer->published_flags)
         tell_panic(app, flags & AVAILABLE_PANIC, count);
-    writer->scratch = writer->published;
-    writer->published = list;
+    memcpy(writer->published, list, count * sizeof *list);
     writer->published_count = count;
     writer->published_flags = flags;
     writer->published_any = true;
@@ -229,7 +231,7 @@ publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
     bool everything = tally->eligible == 0 && app->config.panic == APP_PANIC_ALL;
-    uint32_t count = collect(app, everything, writer->scratch);
+    uint32_t count = collect(app, everything, app->prober->scratch);
 
     publish_list(app, count, everything && count > 0 ? AVAILABLE_PANIC : 0);
     app->first_round_done = app->first_round_done || tally->settled;
@@ -314,12 +316,12 @@ make_health(const struct prober_app *app)
 
 /* Changes that a client may be waiting for. */
 static bool
-is_urgent(const struct board_writer *writer, const struct control_health *health)
+is_urgent(const struct board_writer *writer)
 {
-    const struct control_health *before = &writer->reported;
+    const struct board_summary *now = &writer->summary, *before = &writer->reported;
 
-    return !writer->reported_any || health->first_round_done != before->first_round_done ||
-           (health->available == 0) != (before->available == 0);
+    return !writer->reported_any || now->first_round_done != before->first_round_done ||
+           (now->available == 0) != (before->available == 0);
 }
 
 static void
@@ -327,20 +329,20 @@ report(struct prober_app *app)
 {
     struct board_writer *writer = &app->writer;
     struct control_message message = { .magic = CONTROL_MAGIC, .type = CONTROL_APP_HEALTH };
-    struct control_health health = make_health(app);
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t age_ms = now_ms - writer->reported_ms;
 
-    if (writer->reported_any && memcmp(&health, &writer->reported, sizeof health) == 0)
+    if (writer->reported_any &&
+        memcmp(&writer->summary, &writer->reported, sizeof writer->summary) == 0)
         return;
-    if (!is_urgent(writer, &health) && age_ms < REPORT_INTERVAL_MS) {
+    if (!is_urgent(writer) && age_ms < REPORT_INTERVAL_MS) {
         struct timeval wait = { .tv_usec = (suseconds_t)(REPORT_INTERVAL_MS - age_ms) * 1000 };
 
         event_add(&writer->flush, &wait);
         return;
     }
-    message.body.health = health;
-    writer->reported = health;
+    message.body.health = make_health(app);
+    writer->reported = writer->summary;
     writer->reported_any = true;
     writer->reported_ms = now_ms;
     prober_tell(app->prober, &message);

@@ -28,6 +28,15 @@ prober_of(const struct endpoint *endpoint)
     return endpoint->target->app->prober;
 }
 
+void
+endpoint_set_detail(struct endpoint *endpoint, const char *detail)
+{
+    char *copy = detail[0] == '\0' ? NULL : strdup(detail);     /* no memory: no detail */
+
+    free(endpoint->last.detail);
+    endpoint->last.detail = copy;
+}
+
 /* ---- probing ---- */
 
 static void
@@ -81,7 +90,7 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
     endpoint->last.outcome = result->outcome;
     endpoint->last.duration_us = result->duration_us;
     endpoint->last.at_ms = clock_wall_ms();
-    memcpy(endpoint->last.detail, result->detail, sizeof endpoint->last.detail);
+    endpoint_set_detail(endpoint, result->detail);
     if (result->outcome == REASON_OK)
         note_passed(endpoint, result, started_ms);
     else if (result->outcome != REASON_CONNECT_LOCAL)
@@ -101,14 +110,13 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
 }
 
 static void
-on_done(struct probe *probe)
+on_done(struct probe *probe, const struct probe_result *result)
 {
     struct endpoint *endpoint = probe->context;
-    struct probe_result result = probe->result;
     uint64_t started_ms = probe->started_us / 1000;
 
     gate_leave(prober_of(endpoint)->gate, &endpoint->ticket);
-    finish(endpoint, &result, started_ms);
+    finish(endpoint, result, started_ms);
 }
 
 static void
@@ -258,10 +266,8 @@ endpoint_create(struct target *target, const struct address *address)
     endpoint->slot = SLOT_NONE;
     endpoint->since_ms = clock_wall_ms();
     event_assign(&endpoint->timer, app->prober->base, -1, 0, on_timer, endpoint);
-    if (probed && probe_init(&endpoint->probe, app->ops, app->prober->base, address) < 0) {
-        free(endpoint);
-        return NULL;
-    }
+    if (probed)
+        probe_init(&endpoint->probe, app->ops, app->prober->base, address);
     endpoint->probe.timeout_ms = app->config.probe.timeout_ms;
     endpoint->probe.on_done = on_done;
     endpoint->probe.context = endpoint;
@@ -269,8 +275,6 @@ endpoint_create(struct target *target, const struct address *address)
     app->prober->endpoint_count++;
     insert_sorted(endpoint);
     goes_on = endpoint_origin(endpoint);
-    snprintf(endpoint->last.kind, sizeof endpoint->last.kind, "%s",
-             address->family == 0 ? "dns" : app->config.probe.kind);
     if (probed && goes_on)
         resume_probing(endpoint);
     else if (probed)
@@ -278,7 +282,10 @@ endpoint_create(struct target *target, const struct address *address)
     if (endpoint->slot == SLOT_NONE)
         board_writer_take_slot(endpoint);
     board_writer_show(endpoint);
-    endpoint_record(endpoint);
+    /* What its first probe finds is worth a row, not that there was none yet; should that take
+     * long, endpoint_minute() makes one. */
+    if (!probed || endpoint->health.state != ENDPOINT_UNKNOWN)
+        endpoint_record(endpoint);
     board_writer_changed(app);
     return endpoint;
 }
@@ -312,6 +319,8 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
     TAILQ_REMOVE(&endpoint->target->endpoints, endpoint, link);
     app->endpoint_count--;
     app->prober->endpoint_count--;
+    free(endpoint->last.detail);
+    probe_log_fini(&endpoint->log);
     free(endpoint);
 }
 
@@ -344,12 +353,11 @@ endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
     endpoint->last.duration_us = answer->duration_us;
     endpoint->last.at_ms = answer->last_at_ms;
     endpoint->last.next_ms = answer->next_at_ms;
-    snprintf(endpoint->last.detail, sizeof endpoint->last.detail, "%s",
-             describe_unresolved(reason));
+    endpoint_set_detail(endpoint, describe_unresolved(reason));
     if (changed) {
         endpoint_record(endpoint);
         log_warn(endpoint->target->app->config.name, "%s: %s", endpoint->target->config->name,
-                 endpoint->last.detail);
+                 describe_unresolved(reason));
     }
     board_writer_show(endpoint);
 }

@@ -19,6 +19,9 @@ struct endpoint *endpoint_create(struct target *target, const struct address *ad
  * Else the app is unloaded: its board stays as it is. */
 void endpoint_destroy(struct endpoint *endpoint, bool gone);
 
+/* What its last probe says, for people. */
+void endpoint_set_detail(struct endpoint *endpoint, const char *detail);
+
 /* Why there is no address. */
 void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
                              const struct resolver_answer *answer);

@@ -1,12 +1,13 @@
 /* The board, another generation, the database, `initial`: in this order. */
 #include "probes/endpoint_origin.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/endpoint.h"
 #include "probes/prober_app.h"
 #include "probes/recall.h"
 
@@ -16,7 +17,7 @@ struct past {
     bool first_done;
     struct health health;
     int64_t since_ms;
-    struct last_probe last;
+    struct last_probe last;         /* its detail is not our own */
     uint32_t connect_us;
     uint64_t passed_start_ms, failed_start_ms, due_ms;
 };
@@ -51,6 +52,16 @@ set_initial(struct endpoint *endpoint)
     health_init(&endpoint->health, state, reason, clock_monotonic_ms());
 }
 
+static void
+take_last(struct endpoint *endpoint, const struct last_probe *last)
+{
+    assert(endpoint->last.detail == NULL);
+    endpoint->last = *last;
+    endpoint->last.detail = NULL;
+    if (last->detail != NULL)
+        endpoint_set_detail(endpoint, last->detail);
+}
+
 /* True when its probes go on. */
 static bool
 take_over(struct endpoint *endpoint, const struct past *past)
@@ -61,7 +72,7 @@ take_over(struct endpoint *endpoint, const struct past *past)
     endpoint->connect_us = past->connect_us;
     endpoint->passed_start_ms = past->passed_start_ms;
     endpoint->failed_start_ms = past->failed_start_ms;
-    endpoint->last = past->last;
+    take_last(endpoint, &past->last);
     if (!past->same_probe) {
         health_init(&endpoint->health, health_seed_state(past->health.state), REASON_HISTORY,
                     clock_monotonic_ms());
@@ -131,19 +142,18 @@ recall_health(const struct board_detail *detail, uint64_t now_ms)
     };
 }
 
+/* The text stays the board's. */
 static struct last_probe
 recall_last(const struct board_detail *detail)
 {
-    struct last_probe last = {
+    return (struct last_probe){
         .outcome = detail->probe_outcome < REASONS ? (enum reason)detail->probe_outcome
                                                    : REASON_NONE,
         .duration_us = detail->probe_duration_us,
         .at_ms = detail->probe_at_ms,
         .next_ms = detail->probe_next_ms,
+        .detail = (char *)detail->probe_detail,
     };
-
-    memcpy(last.detail, detail->probe_detail, sizeof last.detail);
-    return last;
 }
 
 static uint64_t
@@ -177,6 +187,7 @@ static bool
 recall(struct endpoint *endpoint, const struct board_detail *detail)
 {
     struct prober_app *app = endpoint->target->app;
+    struct last_probe last = recall_last(detail);
     bool was_probed = strcmp(detail->probe_kind, "none") != 0;
 
     endpoint->id = detail->id;
@@ -184,7 +195,7 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
     if (endpoint->address.family == 0) {        /* the resolver tells the rest */
         endpoint->since_ms = detail->since_ms;
         endpoint->health.reason = recall_health(detail, 0).reason;
-        endpoint->last = recall_last(detail);
+        take_last(endpoint, &last);
         return false;
     }
     if (app->ops == NULL || !was_probed) {

@@ -70,35 +70,69 @@ look(struct prober_app *app, uint64_t now_ms)
     }
 }
 
-/* Those that were looked at go to the end. */
+static uint64_t
+attempts_in(const struct traffic *traffic)
+{
+    uint64_t attempts = 0;
+
+    for (uint32_t thread = 0; thread < traffic_threads(traffic); thread++)
+        attempts += atomic_load_explicit(&traffic_counters(traffic, thread)->attempts,
+                                         memory_order_relaxed);
+    return attempts;
+}
+
+static void
+note_attempts(struct evidence *evidence)
+{
+    uint64_t attempts = attempts_in(evidence->traffic);
+
+    if (attempts != evidence->attempts)
+        evidence->busy_looks = LOOKS_BUSY;
+    else if (evidence->busy_looks > 0)
+        evidence->busy_looks--;
+    evidence->attempts = attempts;
+}
+
+/* Looks at the first ones of a list, at most `slots_max` slots or one app; these go to the end
+ * of the list where they belong now. */
+static void
+look_at(struct prober *prober, struct evidence_list *list, uint32_t slots_max, uint64_t now_ms)
+{
+    const struct evidence *last = TAILQ_LAST(list, evidence_list);
+    struct evidence *evidence = NULL;
+    uint32_t slots = 0;
+
+    while (last != NULL && evidence != last && slots < slots_max) {
+        struct prober_app *app;
+
+        evidence = TAILQ_FIRST(list);
+        app = CONTAINER_OF(evidence, struct prober_app, evidence);
+        look(app, now_ms);
+        note_attempts(evidence);
+        slots += app->writer.slot_count;
+        TAILQ_REMOVE(list, evidence, link);
+        TAILQ_INSERT_TAIL(evidence->busy_looks > 0 ? &prober->busy : &prober->quiet, evidence,
+                          link);
+    }
+}
+
 static void
 on_look(evutil_socket_t fd, short what, void *context)
 {
     struct prober *prober = context;
-    struct evidence *last = TAILQ_LAST(&prober->evidence, evidence_list);
     uint64_t now_ms = clock_monotonic_ms();
-    struct evidence *evidence;
-    uint32_t slots = 0;
 
-    if (last == NULL)
+    if (TAILQ_EMPTY(&prober->busy) && TAILQ_EMPTY(&prober->quiet))
         event_del(&prober->look);
-    while (last != NULL && slots < LOOK_SLOTS) {
-        struct prober_app *app;
-
-        evidence = TAILQ_FIRST(&prober->evidence);
-        app = CONTAINER_OF(evidence, struct prober_app, evidence);
-        look(app, now_ms);
-        slots += app->writer.slot_count;
-        TAILQ_REMOVE(&prober->evidence, evidence, link);
-        TAILQ_INSERT_TAIL(&prober->evidence, evidence, link);
-        if (evidence == last)
-            break;
-    }
+    look_at(prober, &prober->busy, LOOK_SLOTS, now_ms);
+    look_at(prober, &prober->quiet, LOOK_QUIET_SLOTS, now_ms);
 }
 
 void
 evidence_init(struct prober *prober)
 {
+    TAILQ_INIT(&prober->busy);
+    TAILQ_INIT(&prober->quiet);
     event_assign(&prober->look, prober->base, -1, EV_PERSIST, on_look, prober);
 }
 
@@ -144,7 +178,8 @@ adopt(struct prober_app *app, int fd)
         if (is_unanswered(page, endpoint) && seen[slot] > 0)
             seen[slot]--;
     }
-    TAILQ_INSERT_TAIL(&app->prober->evidence, evidence, link);
+    evidence->attempts = attempts_in(page);
+    TAILQ_INSERT_TAIL(&app->prober->quiet, evidence, link);
     return 0;
 }
 
@@ -170,10 +205,11 @@ void
 evidence_fini(struct prober_app *app)
 {
     struct evidence *evidence = &app->evidence;
+    struct prober *prober = app->prober;
 
     if (evidence->traffic == NULL)
         return;
-    TAILQ_REMOVE(&app->prober->evidence, evidence, link);
+    TAILQ_REMOVE(evidence->busy_looks > 0 ? &prober->busy : &prober->quiet, evidence, link);
     traffic_close(evidence->traffic);
     free(evidence->seen);
     *evidence = (struct evidence){ 0 };

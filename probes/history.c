@@ -1,5 +1,5 @@
-/* The backlog is a ring that grows by doubling: supervisors seldom leave or
- * fall behind. */
+/* The backlog is a list of blocks, each large enough that malloc(3) maps it by itself and gives it
+ * back when it is free: nothing of a busy start stays, and nothing is copied as it grows. */
 #include "probes/history.h"
 
 #include <assert.h>
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "base/control_peer.h"
@@ -16,54 +17,79 @@
 #include "base/util.h"
 
 enum {
-    BACKLOG_MIN = 64,
+    BLOCK_RECORDS = 256,
     FLUSH_BATCH = 256,          /* records a turn of the loop: probes want their turn too */
     WAIT_MIN_MS = 1,
     WAIT_MAX_MS = 8,
 };
 
+struct block {
+    TAILQ_ENTRY(block) link;
+    uint32_t first, end;            /* records that are kept: from first, before end */
+    struct record records[BLOCK_RECORDS];
+};
+
 struct history {
     struct control_peer *peer;      /* borrowed; NULL: nobody listens */
-    struct record *backlog;         /* owned; the oldest at `first` */
-    uint32_t first, count, room;
+    TAILQ_HEAD(block_list, block) backlog;  /* owned; the oldest first, none is empty */
+    uint32_t count;                 /* of records in it */
     uint64_t dropped, dropped_told;
     struct event *more;             /* owned; the rest of the backlog */
     uint32_t wait_ms;               /* for the supervisor to read */
 };
 
-/* A ring twice as large, unrolled; without memory the old one stays. */
-static void
-grow(struct history *history)
+static const struct record *
+oldest(const struct history *history)
 {
-    uint32_t room = MAX(history->room * 2, BACKLOG_MIN);
-    struct record *backlog = malloc(room * sizeof *backlog);
+    const struct block *block = TAILQ_FIRST(&history->backlog);
 
-    if (backlog == NULL)
+    return &block->records[block->first];
+}
+
+static void
+forget_oldest(struct history *history)
+{
+    struct block *block = TAILQ_FIRST(&history->backlog);
+
+    assert(history->count > 0);
+    history->count--;
+    if (++block->first < block->end)
         return;
-    for (uint32_t i = 0; i < history->count; i++)
-        backlog[i] = history->backlog[(history->first + i) % history->room];
-    free(history->backlog);
-    history->backlog = backlog;
-    history->first = 0;
-    history->room = room;
+    TAILQ_REMOVE(&history->backlog, block, link);
+    free(block);
+}
+
+/* A block with room for one more; NULL without memory. */
+static struct block *
+room(struct history *history)
+{
+    struct block *block = TAILQ_LAST(&history->backlog, block_list);
+
+    if (block != NULL && block->end < BLOCK_RECORDS)
+        return block;
+    block = malloc(sizeof *block);
+    if (block == NULL)
+        return NULL;
+    block->first = block->end = 0;
+    TAILQ_INSERT_TAIL(&history->backlog, block, link);
+    return block;
 }
 
 static void
 keep(struct history *history, const struct record *record)
 {
-    if (history->count == history->room && history->room < HISTORY_BACKLOG_MAX)
-        grow(history);
-    if (history->room == 0) {
+    struct block *block;
+
+    if (history->count == HISTORY_BACKLOG_MAX) {
+        forget_oldest(history);
+        history->dropped++;
+    }
+    block = room(history);
+    if (block == NULL) {
         history->dropped++;
         return;
     }
-    if (history->count == history->room) {
-        history->first = (history->first + 1) % history->room;
-        history->count--;
-        history->dropped++;
-    }
-    assert(history->count < history->room);
-    history->backlog[(history->first + history->count) % history->room] = *record;
+    block->records[block->end++] = *record;
     history->count++;
 }
 
@@ -119,9 +145,8 @@ flush(struct history *history)
     uint32_t sent = 0;
 
     while (sent < FLUSH_BATCH && history->count > 0 &&
-           deliver(history, &history->backlog[history->first]) == 0) {
-        history->first = (history->first + 1) % history->room;
-        history->count--;
+           deliver(history, oldest(history)) == 0) {
+        forget_oldest(history);
         sent++;
     }
     if (history->count > 0) {
@@ -129,9 +154,6 @@ flush(struct history *history)
         return;
     }
     tell_dropped(history);
-    free(history->backlog);
-    history->backlog = NULL;
-    history->first = history->room = 0;
     if (history->dropped != history->dropped_told)
         flush_later(history, false);
 }
@@ -149,6 +171,7 @@ history_create(struct event_base *base)
 
     if (history == NULL)
         return NULL;
+    TAILQ_INIT(&history->backlog);
     history->more = evtimer_new(base, on_more, history);
     if (history->more != NULL)
         return history;
@@ -160,7 +183,8 @@ void
 history_destroy(struct history *history)
 {
     event_free(history->more);
-    free(history->backlog);
+    while (history->count > 0)
+        forget_oldest(history);
     free(history);
 }
 

@@ -21,19 +21,23 @@ probe_find(const char *name)
     return NULL;
 }
 
-int
+void
 probe_init(struct probe *probe, const struct probe_ops *ops, struct event_base *base,
            const struct address *address)
 {
     *probe = (struct probe){ .ops = ops, .base = base, .address = *address };
-    probe->state = calloc(1, ops->state_bytes);
-    return probe->state == NULL ? -ENOMEM : 0;
 }
 
 void
 probe_fini(struct probe *probe)
 {
     probe_cancel(probe);
+}
+
+static void
+end_run(struct probe *probe)
+{
+    probe->running = false;
     free(probe->state);
     probe->state = NULL;
 }
@@ -44,11 +48,17 @@ probe_start(struct probe *probe)
     int rc;
 
     assert(!probe->running);
-    memset(probe->state, 0, probe->ops->state_bytes);
-    probe->result = (struct probe_result){ .outcome = REASON_NONE };
+    assert(probe->state == NULL);
+    probe->state = calloc(1, probe->ops->state_bytes);
+    if (probe->state == NULL)
+        return -ENOMEM;
+    probe->connect_us = 0;
     probe->started_us = clock_monotonic_us();
     rc = probe->ops->start(probe);
-    probe->running = rc == 0;
+    if (rc == 0)
+        probe->running = true;
+    else
+        end_run(probe);
     return rc;
 }
 
@@ -57,25 +67,27 @@ probe_cancel(struct probe *probe)
 {
     if (!probe->running)
         return;
-    probe->running = false;
     probe->ops->cancel(probe);
+    end_run(probe);
 }
 
 void
 probe_done(struct probe *probe, enum reason outcome, const char *format, ...)
 {
-    struct probe_result *result = &probe->result;
+    struct probe_result result = {
+        .outcome = outcome,
+        .duration_us = (uint32_t)(clock_monotonic_us() - probe->started_us),
+        .connect_us = probe->connect_us,
+    };
     va_list args;
 
     assert(probe->running);
     assert(outcome != REASON_NONE);
-    probe->running = false;
-    result->outcome = outcome;
-    result->duration_us = (uint32_t)(clock_monotonic_us() - probe->started_us);
     va_start(args, format);
-    vsnprintf(result->detail, sizeof result->detail, format, args);
+    vsnprintf(result.detail, sizeof result.detail, format, args);
     va_end(args);
-    probe->on_done(probe);
+    end_run(probe);
+    probe->on_done(probe, &result);
 }
 
 enum reason

@@ -23,10 +23,11 @@
 
 struct event_base;
 struct probe;
+struct probe_result;
 
 typedef int probe_start_fn(struct probe *probe);
 typedef void probe_cancel_fn(struct probe *probe);
-typedef void probe_done_fn(struct probe *probe);
+typedef void probe_done_fn(struct probe *probe, const struct probe_result *result);
 
 struct probe_ops {
     const char *name;           /* as in the configuration: "tcp" */
@@ -52,22 +53,22 @@ struct probe {
     probe_done_fn *on_done;     /* may start the probe again or free it */
     void *context;              /* the owner's */
     bool running;
+    uint32_t connect_us;        /* of this run, for its result: the kind's */
     uint64_t started_us;        /* CLOCK_MONOTONIC; of the last start */
-    struct probe_result result; /* of the last run */
-    void *state;                /* owned; the kind's */
+    void *state;                /* owned; the kind's, while it runs: most wait most of the time */
 };
 
-/* 0 or -ENOMEM. The caller sets timeout_ms, on_done and context. */
-int probe_init(struct probe *probe, const struct probe_ops *ops, struct event_base *base,
-               const struct address *address);
+/* The caller sets timeout_ms, on_done and context. */
+void probe_init(struct probe *probe, const struct probe_ops *ops, struct event_base *base,
+                const struct address *address);
 /* Cancels first when it runs. */
 void probe_fini(struct probe *probe);
 
-/* 0 or -errno, as ops->start(). */
+/* 0 or -errno, as ops->start(); -ENOMEM. */
 int probe_start(struct probe *probe);
 void probe_cancel(struct probe *probe);
 
-/* For kinds: ends the run, sets the result and calls on_done(). */
+/* For kinds: ends the run, frees the state and calls on_done() with the result. */
 void probe_done(struct probe *probe, enum reason outcome, const char *format, ...)
     PRINTF_LIKE(3, 4);
 

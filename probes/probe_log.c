@@ -5,6 +5,32 @@
 
 #include "base/util.h"
 
+enum { SAMPLES_MIN = 2 };
+
+void
+probe_log_fini(struct probe_log *log)
+{
+    free(log->samples_us);
+    log->samples_us = NULL;
+    log->samples_room = 0;
+}
+
+/* Without memory the room stays, and the samples that do not fit are not in the median. */
+static void
+ensure_room(struct probe_log *log, uint32_t count)
+{
+    uint32_t room = MIN(MAX(log->samples_room * 2, SAMPLES_MIN), PROBE_LOG_SAMPLES);
+    uint32_t *samples_us;
+
+    if (count <= log->samples_room)
+        return;
+    samples_us = realloc(log->samples_us, room * sizeof *samples_us);
+    if (samples_us == NULL)
+        return;
+    log->samples_us = samples_us;
+    log->samples_room = room;
+}
+
 bool
 probe_log_keep(struct probe_log *log, enum reason outcome, int64_t wall_ms)
 {
@@ -58,8 +84,10 @@ static uint32_t
 median(const struct probe_log *log)
 {
     uint32_t sorted[PROBE_LOG_SAMPLES];
-    uint32_t count = MIN(log->runs, PROBE_LOG_SAMPLES);
+    uint32_t count = MIN(log->runs, log->samples_room);
 
+    if (count == 0)
+        return 0;
     memcpy(sorted, log->samples_us, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
     return sorted[(count - 1) / 2];
@@ -88,7 +116,11 @@ probe_log_minute(struct probe_log *log, int64_t wall_ms, struct record_probe_sum
 void
 probe_log_add(struct probe_log *log, enum reason outcome, uint32_t duration_us)
 {
-    log->samples_us[log->runs % PROBE_LOG_SAMPLES] = duration_us;
+    uint32_t at = log->runs % PROBE_LOG_SAMPLES;
+
+    ensure_room(log, at + 1);
+    if (at < log->samples_room)
+        log->samples_us[at] = duration_us;
     log->runs++;
     log->failures += outcome != REASON_OK;
     log->max_us = MAX(log->max_us, duration_us);

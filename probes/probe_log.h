@@ -27,8 +27,11 @@ struct probe_log {
     int64_t kept_success_ms;
     int64_t minute_ms;                      /* begin of the minute that is being counted */
     uint32_t runs, failures, max_us;
-    uint32_t samples_us[PROBE_LOG_SAMPLES]; /* of the minute; the latest win */
+    uint32_t *samples_us;                   /* owned; of the minute: the latest win */
+    uint32_t samples_room;                  /* up to PROBE_LOG_SAMPLES, as many as it takes */
 };
+
+void probe_log_fini(struct probe_log *log);
 
 /* Changes of something that may flap. Zeroed by its owner. */
 struct probe_lines {

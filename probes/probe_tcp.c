@@ -93,7 +93,7 @@ on_event(evutil_socket_t fd, short what, void *context)
         probe_done(probe, REASON_CONNECT_TIMEOUT, "no answer within %g s",
                    probe->timeout_ms / 1000.0);
     } else {
-        probe->result.connect_us = connect_us > 0 ? connect_us : 1;
+        probe->connect_us = connect_us > 0 ? connect_us : 1;
         probe_done(probe, REASON_OK, "connected in %.1f ms", connect_us / 1000.0);
     }
 }

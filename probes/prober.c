@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
@@ -24,6 +25,7 @@
 enum {
     BEAT_S = 3,                         /* INSPECT_FRESH_MS is three of them */
     MINUTE_S = 20,                      /* how often it looks whether a minute is over */
+    LOADS_TRIM = 256,                   /* after so many apps their loading's memory goes back */
 };
 
 void
@@ -40,6 +42,21 @@ prober_event(struct prober *prober, const char *app, const char *kind, enum log_
     history_send(prober->history, &record);
 }
 
+/* Loading thousands of apps leaves holes in the heap: they are given back when the last has been
+ * loaded and what there was to tell is told. */
+static void
+trim(struct prober *prober)
+{
+    bool loading = prober->loads != prober->loads_beat;
+
+    prober->loads_beat = prober->loads;
+    if (loading || prober->loads - prober->loads_trimmed < LOADS_TRIM ||
+        history_kept(prober->history) > 0)
+        return;
+    prober->loads_trimmed = prober->loads;
+    memory_trim();
+}
+
 static void
 on_beat(evutil_socket_t fd, short what, void *context)
 {
@@ -49,6 +66,7 @@ on_beat(evutil_socket_t fd, short what, void *context)
 
     TAILQ_FOREACH (app, &prober->apps, link)
         board_beat(app->writer.board, now_ms);
+    trim(prober);
 }
 
 static void
@@ -149,6 +167,7 @@ prober_fini(struct prober *prober)
         seeds_destroy(prober->seeds);
     if (prober->history != NULL)
         history_destroy(prober->history);
+    free(prober->scratch);
     if (prober->base == NULL)
         return;
     event_del(&prober->beat);
@@ -163,7 +182,6 @@ static int
 prober_init(struct prober *prober, int control, int listener)
 {
     TAILQ_INIT(&prober->apps);
-    TAILQ_INIT(&prober->evidence);
     settings_defaults(&prober->settings);
     if (getrandom(&prober->random, sizeof prober->random, GRND_NONBLOCK) < 0)
         prober->random = clock_monotonic_us();

@@ -274,6 +274,7 @@ prober_app_load(struct prober *prober, const char *text, uint32_t generation,
     }
     if (same != NULL)
         prober_app_destroy(same);
+    prober->loads++;
     why[0] = '\0';
     return 0;
 }

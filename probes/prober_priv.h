@@ -43,8 +43,7 @@ struct last_probe {
     enum reason outcome;            /* REASON_NONE: nothing yet */
     uint32_t duration_us;
     int64_t at_ms, next_ms;         /* wall; 0: none */
-    char kind[16];
-    char detail[DETAIL_BYTES];
+    char *detail;                   /* owned; NULL: "" */
 };
 
 struct endpoint {
@@ -85,14 +84,13 @@ struct board_writer {
     struct board *board;                    /* owned */
     struct endpoint **slots;                /* owned; who has which */
     uint32_t slot_count, slot_next;
-    struct available_endpoint *published;   /* owned; as the two below */
-    struct available_endpoint *scratch;
+    struct available_endpoint *published;   /* behind the slots; as the two below */
     uint32_t published_count, published_flags;
-    bool published_any;                     /* the two above are what the board has */
+    bool published_any;                     /* these are what the board has */
     struct probe_lines panic_lines;
     uint32_t grow_asked;
     struct board_summary summary;
-    struct control_health reported;
+    struct board_summary reported;
     bool reported_any;
     uint64_t reported_ms;
     struct event flush;                     /* something changed */
@@ -100,9 +98,11 @@ struct board_writer {
 
 /* What the app's worker finds out about endpoints; see evidence.h. */
 struct evidence {
-    TAILQ_ENTRY(evidence) link;             /* when there is a page */
+    TAILQ_ENTRY(evidence) link;             /* when there is a page: in busy or quiet */
     struct traffic *traffic;                /* owned, read only; NULL: not looked at */
     uint32_t *seen;                         /* owned; failures by slot when last probed */
+    uint64_t attempts;                      /* of the worker, at the last look */
+    uint32_t busy_looks;                    /* that it stays in busy without more; 0: in quiet */
 };
 
 TAILQ_HEAD(evidence_list, evidence);
@@ -158,10 +158,14 @@ struct prober {
     struct gate *gate;
     struct prober_apps apps;
     struct prober_family *families; /* by name */
-    struct evidence_list evidence;  /* apps with a page, the one to be looked at next first */
+    struct evidence_list busy, quiet;   /* apps with a page, the next to be looked at first */
     uint32_t endpoint_count;
+    struct available_endpoint *scratch; /* owned; for board_writers: room for any board's slots */
+    uint32_t scratch_room;
     uint32_t lag_max_ms, lagging;   /* probes that started late, since it was last told */
     uint64_t random;
+    uint32_t loads;                 /* of apps, since the start */
+    uint32_t loads_beat, loads_trimmed;     /* of those: at the last beat, at the last trim */
     struct event beat, minute, look, terminate;
 };
 

@@ -158,13 +158,14 @@ target_start(struct target *target)
 {
     struct prober_app *app = target->app;
     struct resolver_answer answer;
+    char host[HOST_NAME_BYTES];
 
     if (target->config->address.family != 0) {
         add(target, &target->config->address);
         return ensure_shown(target);
     }
-    target->watch = resolver_watch(app->prober->resolver, target->config->host, on_lookup,
-                                   target);
+    app_target_host(target->config, host);
+    target->watch = resolver_watch(app->prober->resolver, host, on_lookup, target);
     if (target->watch == NULL)
         return -ENOMEM;
     for (int family = 0; family < DNS_FAMILIES; family++) {

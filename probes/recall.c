@@ -45,7 +45,7 @@ recall_address(struct prober_app *app, const struct app_target *target,
 {
     struct record record = { .kind = RECORD_DNS };
 
-    snprintf(record.of.dns.name, sizeof record.of.dns.name, "%s", target->host);
+    app_target_host(target, record.of.dns.name);
     snprintf(record.of.dns.status, sizeof record.of.dns.status, "ok");
     address_format_ip(address, record.address);
     resolver_seed(app->prober->resolver, &record);

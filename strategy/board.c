@@ -55,10 +55,10 @@ struct board {
     size_t bytes;
     bool writable;
     uint32_t slots;                     /* as checked: the file may not talk us out of it */
-    char app[APP_NAME_BYTES];
     struct available_set *available;    /* these three lie in the mapping */
     struct board_pulse *pulses;
     struct detail_cell *details;
+    char app[];                         /* as checked as well; with NUL */
 };
 
 static size_t
@@ -151,7 +151,6 @@ board_attach(struct board *board)
     board->slots = board->head->page.slots;
     if (board->bytes != board_bytes(board->slots))
         return false;
-    memcpy(board->app, board->head->page.app, sizeof board->app);
     board->available = (struct available_set *)(memory + available_offset());
     board->pulses = (struct board_pulse *)(memory + pulses_offset(board->slots));
     board->details = (struct detail_cell *)(memory + details_offset(board->slots));
@@ -161,19 +160,23 @@ board_attach(struct board *board)
 int
 board_open(int fd, bool writable, struct board **board)
 {
-    struct board *opened = calloc(1, sizeof *opened);
+    char app[APP_NAME_BYTES];
+    struct board *opened;
+    size_t bytes;
     void *memory;
-    int rc;
+    int rc = page_map(fd, writable, BOARD_MAGIC, BOARD_LAYOUT, board_bytes(1), app, &memory,
+                      &bytes);
 
-    if (opened == NULL)
-        return -ENOMEM;
-    rc = page_map(fd, writable, BOARD_MAGIC, BOARD_LAYOUT, board_bytes(1), &memory,
-                  &opened->bytes);
-    if (rc < 0) {
-        free(opened);
+    if (rc < 0)
         return rc;
+    opened = calloc(1, sizeof *opened + strlen(app) + 1);
+    if (opened == NULL) {
+        shared_file_unmap(memory, bytes);
+        return -ENOMEM;
     }
+    strcpy(opened->app, app);
     opened->head = memory;
+    opened->bytes = bytes;
     opened->writable = writable;
     if (!board_attach(opened)) {
         board_close(opened);

@@ -84,20 +84,20 @@ head_fits(const struct page_head *head, uint32_t magic, uint32_t layout, size_t 
 
 int
 page_map(int fd, bool writable, uint32_t magic, uint32_t layout, size_t bytes_min,
-         void **memory, size_t *bytes)
+         char *app, void **memory, size_t *bytes)
 {
-    struct stat status;
+    struct page_head head = { 0 };
 
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode) || status.st_size < (off_t)bytes_min)
-        return -EPROTO;
     *memory = shared_file_map(fd, writable, bytes);
     if (*memory == NULL)
-        return -errno;
-    if (*bytes < bytes_min || !head_fits(*memory, magic, layout, *bytes)) {
+        return errno == EINVAL ? -EPROTO : -errno;      /* no regular file, or an empty one */
+    /* A copy is checked: the file may not talk us out of it afterwards. */
+    if (*bytes >= bytes_min)
+        memcpy(&head, *memory, sizeof head);
+    if (!head_fits(&head, magic, layout, *bytes)) {
         shared_file_unmap(*memory, *bytes);
         return -EPROTO;
     }
+    memcpy(app, head.app, sizeof head.app);
     return 0;
 }

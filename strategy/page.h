@@ -38,9 +38,10 @@ bool page_number_parse(const char *text, uint32_t *number);
  * of a file's making. 0 or -errno (-EINVAL: wrong size or slots). */
 int page_format(int fd, const struct page_head *begin, size_t bytes);
 
-/* Maps a file whose head fits; at least `bytes_min` long. 0, `*memory` and `*bytes`, or
- * -EPROTO when it is none of `magic` and `layout`, or -errno. */
+/* Maps a file whose head fits; at least `bytes_min` long. 0, the name in it in `app`
+ * (APP_NAME_BYTES), `*memory` and `*bytes`; or -EPROTO when it is none of `magic` and `layout`,
+ * or -errno. */
 int page_map(int fd, bool writable, uint32_t magic, uint32_t layout, size_t bytes_min,
-             void **memory, size_t *bytes);
+             char *app, void **memory, size_t *bytes);
 
 #endif

@@ -37,10 +37,10 @@ struct traffic {
     struct traffic_head *head;                  /* the mapping */
     size_t bytes;
     uint32_t threads, slots;                    /* as checked */
-    char app[APP_NAME_BYTES];
     struct traffic_knowledge *knowledge;        /* these three lie in the mapping */
     struct traffic_counters *counters;
     char *tries;
+    char app[];                                 /* as checked as well; with NUL */
 };
 
 static const char *const close_reason_names[] = {
@@ -136,7 +136,6 @@ traffic_attach(struct traffic *traffic)
         traffic->bytes != traffic_bytes(traffic->threads, traffic->slots) ||
         !page_name_valid(traffic->head->worker))
         return false;
-    memcpy(traffic->app, traffic->head->page.app, sizeof traffic->app);
     traffic->knowledge = (struct traffic_knowledge *)(memory + knowledge_offset());
     traffic->counters = (struct traffic_counters *)(memory + counters_offset(traffic->slots));
     traffic->tries = memory + tries_offset(traffic->threads, traffic->slots);
@@ -146,19 +145,23 @@ traffic_attach(struct traffic *traffic)
 int
 traffic_open(int fd, bool writable, struct traffic **traffic)
 {
-    struct traffic *opened = calloc(1, sizeof *opened);
+    char app[APP_NAME_BYTES];
+    struct traffic *opened;
+    size_t bytes;
     void *memory;
-    int rc;
+    int rc = page_map(fd, writable, TRAFFIC_MAGIC, TRAFFIC_LAYOUT, traffic_bytes(1, 1), app,
+                      &memory, &bytes);
 
-    if (opened == NULL)
-        return -ENOMEM;
-    rc = page_map(fd, writable, TRAFFIC_MAGIC, TRAFFIC_LAYOUT, traffic_bytes(1, 1), &memory,
-                  &opened->bytes);
-    if (rc < 0) {
-        free(opened);
+    if (rc < 0)
         return rc;
+    opened = calloc(1, sizeof *opened + strlen(app) + 1);
+    if (opened == NULL) {
+        shared_file_unmap(memory, bytes);
+        return -ENOMEM;
     }
+    strcpy(opened->app, app);
     opened->head = memory;
+    opened->bytes = bytes;
     if (!traffic_attach(opened)) {
         traffic_close(opened);
         return -EPROTO;

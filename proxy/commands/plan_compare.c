@@ -91,8 +91,8 @@ subtract_targets(const struct app_config *of, const struct app_config *without,
     list = rest;
     *targets = rc < 0 ? NULL : calloc(*count + 1, sizeof **targets);
     for (uint32_t i = 0; *targets != NULL && i < *count; i++)
-        memcpy((*targets)[i].name, list[i].name, sizeof list[i].name);
-    free(rest);
+        snprintf((*targets)[i].name, sizeof (*targets)[i].name, "%s", list[i].name);
+    free(rest);     /* the names are still those of `of` */
     return *targets == NULL ? -ENOMEM : 0;
 }
 

@@ -47,16 +47,6 @@ generation_slots_grown(const struct app_config *config, uint32_t slots, uint32_t
     return wanted > slots ? wanted : 0;
 }
 
-/* Half a kilobyte each, for thousands of apps; they are the prober's and the worker's. */
-static void
-forget_targets(struct app_config *config)
-{
-    uint32_t count = config->target_count;
-
-    app_config_forget_targets(config);
-    config->target_count = count;
-}
-
 int
 generation_create(struct app *app, uint32_t number, char *text, char *source,
                   struct app_generation **out, char *why)
@@ -73,7 +63,7 @@ generation_create(struct app *app, uint32_t number, char *text, char *source,
         return rc;
     }
     generation->slots = generation_slots(&generation->config);
-    forget_targets(&generation->config);
+    app_config_forget_targets(&generation->config);     /* the prober's and the worker's */
     generation->text_fd = -1;
     generation->app = app;
     generation->number = number;

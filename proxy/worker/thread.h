@@ -71,12 +71,16 @@ struct command {
     struct order *order;        /* passed back; NULL for GONE */
     struct worker_app *app;     /* SWITCH: who takes over, or NULL; BOARD, GONE: whose */
     struct worker_app *leaving; /* SWITCH: who leaves, or NULL */
-    struct change_list changes; /* SWITCH: of this thread's listeners */
+    union {
+        struct change_list changes; /* SWITCH: of this thread's listeners */
+        struct {
+            const struct board *board;      /* BOARD, as the next two */
+            const struct traffic *traffic;
+        };
+    };
+    struct available_snapshot *snapshot;    /* owned; the reply has the old one */
     uint64_t limit_ms;          /* SWITCH: for what is left of `leaving`, or DRAIN_NEVER */
     uint32_t conn_max;          /* SWITCH: what the thread may hold from now on */
-    const struct board *board;  /* BOARD, as the next two */
-    const struct traffic *traffic;
-    struct available_snapshot *snapshot;    /* owned; the reply has the old one */
     uint32_t thread;            /* of the reply */
     int result;                 /* of the reply: 0 or -errno */
 };
@@ -107,6 +111,7 @@ struct thread_app {
     struct wheel_timer drain_timer;
     struct command gone;
 };
+_Static_assert(sizeof(struct thread_app) <= 256, "thousands of apps on each of many threads");
 
 struct thread {
     struct loop loop;

@@ -505,14 +505,8 @@ harness_app(struct app_config *app, const char *name, const char *const *targets
     app->ports[0].address.port = 1;
     app->port_count = 1;
     app->target_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct app_target *target = &app->targets[i];
-
-        snprintf(target->name, sizeof target->name, "%s", targets[i]);
-        assert_int_equal(address_split(targets[i], target->host, &target->port, &why), 0);
-        if (address_parse_ip(target->host, target->port, &target->address) < 0)
-            memset(&target->address, 0, sizeof target->address);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(app_target_init(&app->targets[i], targets[i], &why), 0);
     app->probe.interval_ms = 200;
     app->probe.timeout_ms = 200;
 }

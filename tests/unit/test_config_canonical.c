@@ -55,18 +55,18 @@ any_address(struct address *address)
 static void
 any_target(struct app_target *target, uint32_t index)
 {
-    memset(target, 0, sizeof *target);
+    char name[TARGET_NAME_BYTES];
+    struct address address;
+    const char *why;
+
     if (any(0, 1) == 0) {
-        any_address(&target->address);
-        target->port = target->address.port;
-        address_format_ip(&target->address, target->host);
-        address_format(&target->address, target->name);
-        return;
+        any_address(&address);
+        address_format(&address, name);
+    } else {
+        any_name(name, 50);
+        snprintf(name + strlen(name), 32, ".n%u:%u", index, any(1, 65535)); /* none twice */
     }
-    any_name(target->host, 50);
-    snprintf(target->host + strlen(target->host), 16, ".n%u", index); /* no two are equal */
-    target->port = (uint16_t)any(1, 65535);
-    snprintf(target->name, sizeof target->name, "%.250s:%u", target->host, target->port);
+    assert_int_equal(app_target_init(target, name, &why), 0);
 }
 
 static bool
@@ -97,8 +97,13 @@ any_app(struct app_config *app)
             address->port = (uint16_t)any(1, 65535);
     }
     for (uint32_t i = 0; i < targets; i++) {
-        any_target(&app->targets[app->target_count], i);
-        app->target_count += !has_target(app, &app->targets[app->target_count]);
+        struct app_target *target = &app->targets[app->target_count];
+
+        any_target(target, i);
+        if (has_target(app, target))
+            app_target_fini(target);
+        else
+            app->target_count++;
     }
     strcpy(app->probe.kind, any(0, 1) ? "tcp" : "none");
     app->probe.interval_ms = any(10, 86400000);
@@ -134,7 +139,13 @@ assert_same_app(const struct app_config *a, const struct app_config *b)
     assert_int_equal(a->port_count, b->port_count);
     assert_memory_equal(a->ports, b->ports, a->port_count * sizeof *a->ports);
     assert_int_equal(a->target_count, b->target_count);
-    assert_memory_equal(a->targets, b->targets, a->target_count * sizeof *a->targets);
+    for (uint32_t i = 0; i < a->target_count; i++) {
+        const struct app_target *left = &a->targets[i], *right = &b->targets[i];
+
+        assert_string_equal(left->name, right->name);
+        assert_int_equal(left->port, right->port);
+        assert_memory_equal(&left->address, &right->address, sizeof left->address);
+    }
     copy.ports = a->ports;
     copy.targets = a->targets;
     assert_memory_equal(a, &copy, sizeof copy);
@@ -166,7 +177,8 @@ static void
 the_largest_app_fits_its_text(void **state)
 {
     struct app_config app, again;
-    char why[DETAIL_BYTES], *text;
+    char why[DETAIL_BYTES], name[TARGET_NAME_BYTES], *text;
+    const char *wrong;
 
     app_config_defaults(&app);
     strcpy(app.name, "largest");
@@ -179,11 +191,8 @@ the_largest_app_fits_its_text(void **state)
                          0);
     app.target_count = APP_TARGETS_MAX;
     for (uint32_t i = 0; i < APP_TARGETS_MAX; i++) {
-        struct app_target *target = &app.targets[i];
-
-        snprintf(target->host, sizeof target->host, "a%060u.b%060u.c%060u.d%060u", i, i, i, i);
-        target->port = 65535;
-        snprintf(target->name, sizeof target->name, "%s:65535", target->host);
+        snprintf(name, sizeof name, "a%060u.b%060u.c%060u.d%060u:65535", i, i, i, i);
+        assert_int_equal(app_target_init(&app.targets[i], name, &wrong), 0);
     }
     text = app_config_print(&app);
     assert_non_null(text);

@@ -251,7 +251,7 @@ all_forms_of_ports_and_targets_are_read(void **state)
     };
     struct config *config = load_texts(texts, 1);
     const struct app_config *app;
-    char text[ADDRESS_TEXT_BYTES];
+    char text[ADDRESS_TEXT_BYTES], host[HOST_NAME_BYTES];
 
     assert_int_equal(config->error_count, 0);
     app = &config->apps[0].app;
@@ -261,12 +261,14 @@ all_forms_of_ports_and_targets_are_read(void **state)
     assert_string_equal(address_format(&app->ports[5].address, text), "[::1]:20");
     assert_string_equal(address_format(&app->ports[7].address, text), "127.0.0.1:31");
     assert_int_equal(app->target_count, 3);
-    assert_string_equal(app->targets[0].host, "h.example");
+    app_target_host(&app->targets[0], host);
+    assert_string_equal(host, "h.example");
     assert_int_equal(app->targets[0].port, 1);
     assert_int_equal(app->targets[0].address.family, 0);
     assert_string_equal(app->targets[1].name, "10.0.0.7:2");
     assert_int_equal(app->targets[1].address.family, 4);
-    assert_string_equal(app->targets[2].host, "fe80::1");
+    app_target_host(&app->targets[2], host);
+    assert_string_equal(host, "fe80::1");
     assert_int_equal(app->targets[2].address.port, 3);
     config_free(config);
 }

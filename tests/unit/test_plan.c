@@ -58,9 +58,11 @@ text_of(const char *name, const char *ports, const char *targets, uint32_t drain
             address->port = (uint16_t)atoi(word);
     }
     for (; sscanf(targets, "%263s%n", word, &used) == 1; targets += used)
-        strcpy(target_list[app.target_count++].name, word);
+        target_list[app.target_count++].name = strdup(word);
     text = app_config_print(&app);
     assert_non_null(text);
+    for (uint32_t i = 0; i < app.target_count; i++)
+        free(target_list[i].name);
     return text;
 }
 

@@ -75,6 +75,7 @@ a_minute_that_is_over_is_summed_up(void **state)
     assert_int_equal(summary.p50_us, 300);
     assert_int_equal(summary.max_us, 500);
     assert_false(probe_log_minute(&log, 9 * MINUTE, &summary));
+    probe_log_fini(&log);
 }
 
 static void
@@ -90,6 +91,7 @@ more_results_than_samples_are_counted_all_the_same(void **state)
     assert_int_equal(summary.runs, 1000);
     assert_int_equal(summary.p50_us, 50);
     assert_int_equal(summary.max_us, 9999);
+    probe_log_fini(&log);
 }
 
 int

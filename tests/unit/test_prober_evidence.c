@@ -144,6 +144,29 @@ failures_of_clients_start_a_probe_long_before_its_turn(void **state)
     assert_true(atomic_load(&pulse->passed_start_ms) < begin_ms);
 }
 
+/* It is among the busy apps then, and goes from there when its page does. */
+static void
+an_app_with_traffic_is_looked_at_as_well(void **state)
+{
+    struct fixture *fixture = *state;
+    struct traffic_counters *counters;
+    struct probed_again wanted = { .fixture = fixture };
+
+    load(fixture, 1);
+    counters = traffic_counters(fixture->harness->traffic, 0);
+    for (int i = 0; i < 4; i++) {
+        wanted.after_ms = detail_of(fixture).probe_at_ms;
+        for (int tries = 0; tries < 20; tries++) {
+            atomic_fetch_add(&counters->attempts, 1);
+            harness_read_for(fixture->harness, 20);
+        }
+        report_failure(fixture, detail_of(fixture).id);
+        harness_wait(fixture->harness, probed_again, &wanted);
+    }
+    load(fixture, 2);
+    assert_int_equal(detail_of(fixture).state, ENDPOINT_AVAILABLE);
+}
+
 static void
 clients_do_not_quicken_the_fall(void **state)
 {
@@ -290,6 +313,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(failures_of_clients_start_a_probe_long_before_its_turn,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_app_with_traffic_is_looked_at_as_well, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(clients_do_not_quicken_the_fall, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             each_failure_counts_but_not_more_than_four_times_a_second, set_up, tear_down),

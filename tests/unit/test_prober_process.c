@@ -146,6 +146,8 @@ a_target_that_dies_and_returns_is_followed(void **state)
     start(fixture);
     fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 4);
     harness_wait(fixture->harness, one_available, NULL);
+    /* That nothing was known yet is no row. */
+    assert_int_equal(harness_records(fixture->harness, RECORD_ENDPOINT, name), 1);
     close(fd);
     harness_wait(fixture->harness, none_available, NULL);
     assert_string_equal(harness_published(fixture->board, text, sizeof text), "");

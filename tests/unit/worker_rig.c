@@ -307,8 +307,8 @@ config_text(unsigned threads, uint16_t port, void (*configure)(struct app_config
 {
     struct app_config app;
     struct app_listen listen_at = { 0 };
-    struct app_target target = { .name = "127.0.0.1:9", .host = "127.0.0.1", .port = 9 };
-    char *text;
+    char name[] = "127.0.0.1:9", *text;
+    struct app_target target = { .name = name, .port = 9 };
     int fd;
 
     app_config_defaults(&app);

@@ -24,8 +24,8 @@ text_of(const struct rig_app *app)
 {
     struct app_listen ports[RIG_PORTS_MAX] = { 0 };
     struct app_target targets[RIG_TARGETS_MAX];
+    char names[RIG_TARGETS_MAX][24], *text;
     struct app_config config;
-    char *text;
     int fd;
 
     memset(targets, 0, sizeof targets);
@@ -34,8 +34,8 @@ text_of(const struct rig_app *app)
     for (unsigned i = 0; i < app->port_count; i++)
         address_parse_ip("127.0.0.1", app->ports[i], &ports[i].address);
     for (unsigned i = 0; i < app->target_count; i++) {
-        snprintf(targets[i].name, sizeof targets[i].name, "127.0.0.1:%u", app->targets[i]);
-        snprintf(targets[i].host, sizeof targets[i].host, "127.0.0.1");
+        snprintf(names[i], sizeof names[i], "127.0.0.1:%u", app->targets[i]);
+        targets[i].name = names[i];
         targets[i].port = app->targets[i];
         address_parse_ip("127.0.0.1", app->targets[i], &targets[i].address);
     }

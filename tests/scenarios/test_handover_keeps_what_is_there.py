@@ -230,6 +230,7 @@ def test_with_another_target_at_the_same_time(daemon, started):
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
 
 
+@pytest.mark.xfail(strict=True, reason="a retired process is told of no later update")
 def test_a_target_that_is_removed_afterwards_drains_there_too(daemon, started):
     """The connections of the old process are no exception."""
     scene = Scene(daemon, started)
@@ -247,6 +248,7 @@ def test_a_target_that_is_removed_afterwards_drains_there_too(daemon, started):
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
 
 
+@pytest.mark.xfail(strict=True, reason="a retired process is told of no later update")
 def test_a_port_that_is_removed_afterwards_drains_there_too(daemon, started):
     scene = Scene(daemon, started)
     scene.configure("threads = 2;")

@@ -254,7 +254,8 @@ rollout_may_load(const struct app *app)
 {
     const struct app_generation *next = app->next, *current = app->current;
 
-    return next != NULL && app->rolling != NULL && next->pages != NULL && next->load == LOAD_NONE && !next->for_worker && next->worker->there &&
+    return next != NULL && app->rolling != NULL && next->pages != NULL &&
+           next->load == LOAD_NONE && !next->for_worker && next->worker->there &&
            (current == NULL || current->worker != next->worker || current->load >= LOAD_DONE);
 }
 

@@ -196,8 +196,7 @@ workers_free(struct supervisor *supervisor)
 }
 
 void
-workers_each(struct supervisor *supervisor,
-             void (*visit)(struct worker *worker, void *context), void *context)
+workers_each(struct supervisor *supervisor, workers_visit_fn *visit, void *context)
 {
     struct worker *worker, *next;
 

@@ -74,8 +74,8 @@ void worker_release(struct worker *worker);
 void workers_free(struct supervisor *supervisor);
 
 /* All that run, retired ones too: calls `visit` for each. */
-void workers_each(struct supervisor *supervisor, void (*visit)(struct worker *worker, void *context),
-                  void *context);
+typedef void workers_visit_fn(struct worker *worker, void *context);
+void workers_each(struct supervisor *supervisor, workers_visit_fn *visit, void *context);
 
 /* The app of its only generations; NULL: it serves several, or none. */
 const struct app *worker_only_app(const struct worker *worker);

@@ -112,7 +112,7 @@ acquire_port(struct app_generation *generation, uint32_t index, acquire_share_fn
         generation->ports[index] = same;
         return 0;
     }
-    rc = listeners_open(listeners, address, sockets_a_port(generation), ours != NULL,
+    rc = listeners_open(listeners, address, sockets_a_port(generation), generation->app,
                         &generation->ports[index]);
     if (rc == 0 && generation->config.user_timeout_ms > 0)
         listen_port_tune(generation->ports[index], generation->config.user_timeout_ms);

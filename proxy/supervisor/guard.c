@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #define GUARD_VARIABLE "FPROXY_UPGRADE_GUARD"
+
+enum { OTHERS_FIRST_MS = 500 };     /* longer than a service manager waits */
 
 extern char **environ;
 
@@ -34,7 +37,7 @@ environment_with(char *more)
 
 /* In the guard: only what a signal handler may call. */
 static void
-watch(int fd, const char *back, char **argv, char **environment)
+watch(int fd, const struct guard_exec *what, char **environment)
 {
     char byte;
     ssize_t bytes;
@@ -42,13 +45,18 @@ watch(int fd, const char *back, char **argv, char **environment)
     do
         bytes = read(fd, &byte, 1);
     while (bytes < 0 && errno == EINTR);
-    if (bytes == 0)             /* the new binary has ended without a word */
-        execve(back, argv, environment);
-    _exit(0);
+    if (bytes != 0)
+        _exit(0);
+    /* The new binary has ended without a word. */
+    close(what->locks[0]);
+    close(what->locks[1]);
+    poll(NULL, 0, OTHERS_FIRST_MS);
+    execve(what->back, what->argv, environment);
+    _exit(1);
 }
 
 static int
-exec_guarded(const int *ends, const char *path, const char *back, char **argv)
+exec_guarded(const int *ends, const struct guard_exec *what)
 {
     char number[48], went_back[] = GUARD_WENT_BACK "=1";
     char **forth, **again = environment_with(went_back);
@@ -63,11 +71,11 @@ exec_guarded(const int *ends, const char *path, const char *back, char **argv)
     }
     if (pid == 0) {
         close(ends[1]);
-        watch(ends[0], back, argv, again);
+        watch(ends[0], what, again);
     }
     if (pid > 0) {
         fcntl(ends[1], F_SETFD, 0);
-        execve(path, argv, forth);
+        execve(what->path, what->argv, forth);
         rc = -errno;
         if (write(ends[1], "x", 1) == 1)
             waitpid(pid, NULL, 0);
@@ -84,17 +92,17 @@ guard_went_back(void)
 }
 
 int
-guard_exec(const char *path, const char *back, char **argv)
+guard_exec(const struct guard_exec *what)
 {
     int ends[2], rc;
 
     if (getpid() == 1) {        /* whatever is left when the first process ends, ends too */
-        execv(path, argv);
+        execv(what->path, what->argv);
         return -errno;
     }
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    rc = exec_guarded(ends, path, back, argv);
+    rc = exec_guarded(ends, what);
     close(ends[0]);
     close(ends[1]);
     return rc;

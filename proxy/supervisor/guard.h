@@ -5,8 +5,10 @@
  *                       `-- fork --> guard, waits    `-- ends before that --> the guard becomes
  *                                                        the old binary, and adopts what runs
  *
- * The guard has copies of the locks and listening sockets, so nobody else comes in between. The
- * supervisor then has another pid; as the first process of a container there is no guard.
+ * The guard has copies of the listening sockets. It lets go of the locks and waits for a moment
+ * first: whoever is started in that time (a service manager restarts what was killed) is
+ * preferred, and the old binary finds the locks held and ends. Else the supervisor has
+ * another pid then. As the first process of a container there is no guard.
  */
 #ifndef FPROXY_SUPERVISOR_GUARD_H
 #define FPROXY_SUPERVISOR_GUARD_H
@@ -19,13 +21,20 @@
 /* This binary was gone back to: what runs is of it. */
 bool guard_went_back(void);
 
-/* Executes `path`; the guard would execute `back`. Returns only if it could not: -errno. */
-int guard_exec(const char *path, const char *back, char **argv);
+struct guard_exec {
+    const char *path;           /* is executed ... */
+    const char *back;           /* ... or this one, by the guard */
+    char **argv;
+    int locks[2];               /* descriptors of the locked directories */
+};
+
+/* Returns only if it could not: -errno. */
+int guard_exec(const struct guard_exec *what);
 
 /* In the new binary, before anything is started: it knows its guard. */
 void guard_inherit(void);
 
-/* It has come up, or is told to stop: the guard is not needed. */
+/* It has come up: the guard is not needed any more. */
 void guard_came_up(void);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,10 +212,60 @@ listen_port_add(struct listen_port *port, int fd)
     return 0;
 }
 
+/* Would `port` accept whatever this socket accepts? */
+static bool
+includes(const struct listen_port *port, int fd)
+{
+    struct sockaddr_storage sockaddr;
+    socklen_t bytes = sizeof sockaddr;
+    struct address bound;
+
+    if (port->address.family == 0)
+        return true;
+    if (getsockname(fd, (struct sockaddr *)&sockaddr, &bytes) < 0 ||
+        address_from_sockaddr((struct sockaddr *)&sockaddr, &bound) < 0 ||
+        bound.family != port->address.family)
+        return false;
+    if (is_every_address(&bound))       /* that may be both families */
+        return false;
+    return is_every_address(&port->address) || address_equal(&bound, &port->address);
+}
+
+static int
+copy_sockets(const struct listen_port *from, struct listen_port *to)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < from->count; i++) {
+        int fd;
+
+        if (!includes(to, from->fds[i]))
+            continue;
+        fd = fcntl(from->fds[i], F_DUPFD_CLOEXEC, 0);
+        rc = fd < 0 ? -errno : listen_port_add(to, fd);
+    }
+    return rc;
+}
+
+static int
+take_in(const struct listeners *listeners, struct listen_port *port, const struct app *holder)
+{
+    const struct listen_port *other;
+    int rc = 0;
+
+    for (other = listeners->by_address; rc == 0 && other != NULL; other = other->hh.next) {
+        if (other != port && other->holder == holder &&
+            overlap(&other->address, &port->address))
+            rc = copy_sockets(other, port);
+    }
+    return rc;
+}
+
 int
 listeners_open(struct listeners *listeners, const struct address *address, uint32_t sockets,
-               bool beside, struct listen_port **out)
+               const struct app *holder, struct listen_port **out)
 {
+    bool beside = listeners_overlap(listeners, address) != NULL;
     struct listen_port *port;
     int rc = beside ? 0 : listeners_try(address);
 
@@ -224,6 +275,10 @@ listeners_open(struct listeners *listeners, const struct address *address, uint3
     port = listeners_adopt(listeners, address);
     if (port == NULL)
         return -ENOMEM;
+    if (beside)
+        rc = take_in(listeners, port, holder);
+    if (port->count > 0 && !is_every_address(address))
+        sockets = 0;
     for (uint32_t i = 0; rc == 0 && i < sockets; i++) {
         int fd = bind_one(address, true);
 

@@ -64,10 +64,12 @@ int listeners_try(const struct address *address);
 bool listeners_beside(const struct listeners *listeners, const struct listen_port *port);
 
 /* Binds a port that is not ours, with `sockets` sockets and one reference; it does not listen.
- * 0 and `*port`, or -errno (-EADDRINUSE: somebody has it). `beside`: a port of ours overlaps
- * it and will be given up; whether others have it was found out when that one was bound. */
+ * 0 and `*port`, or -errno (-EADDRINUSE: somebody has it). A port of ours that overlaps it will
+ * be given up; whether others have it was found out when that one was bound. Where `holder` has
+ * that one, its sockets for no other address go on in the new port, too: the kernel prefers
+ * them to those of more addresses, and whoever waits in their queues would be reset. */
 int listeners_open(struct listeners *listeners, const struct address *address,
-                   uint32_t sockets, bool beside, struct listen_port **port);
+                   uint32_t sockets, const struct app *holder, struct listen_port **port);
 
 /* From now on clients can come, and wait until somebody accepts them. Not before it is certain
  * that somebody will: an update that failed would reset them. 0 or -errno (-EADDRINUSE: another

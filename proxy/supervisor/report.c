@@ -97,7 +97,8 @@ report_on_message(void *context, const struct control_message *message, const in
 {
     struct report *report = context;
 
-    *report->heard_ms = clock_monotonic_ms();
+    if (!report->complete && message->type != CONTROL_PONG)
+        *report->heard_ms = clock_monotonic_ms();
     switch (message->type) {
     case CONTROL_REPORT_APP:
         on_app(report, &message->body.app, fds, fd_count);

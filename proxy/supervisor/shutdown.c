@@ -7,7 +7,6 @@
 
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
-#include "proxy/supervisor/guard.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/reload.h"
@@ -160,7 +159,6 @@ shutdown_begin(struct supervisor *supervisor, bool at_once)
         supervisor->shutdown->deadline = evtimer_new(supervisor->base, on_deadline, supervisor);
         if (supervisor->shutdown->deadline == NULL)
             abort();
-        guard_came_up();
         upgrade_cancel(supervisor);
         reloads_free(supervisor);
         drain(supervisor);

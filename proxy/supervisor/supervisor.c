@@ -54,7 +54,6 @@ announce(struct supervisor *supervisor)
                 supervisor->announced ? "" : "READY=1\n", serving, apps, ready);
     if (supervisor->announced)
         return;
-    guard_came_up();
     log_info(NULL, "%u of %u apps serve, %u are ready", serving, apps, ready);
     supervisor->announced = true;
     memory_trim();              /* what reading thousands of files has left */
@@ -227,6 +226,7 @@ run(struct supervisor *supervisor)
     if (start_supervisor(supervisor) < 0 || start_source(supervisor) < 0)
         return EXIT_CANNOT_START;
     supervisor->running = true;
+    guard_came_up();
     prober_link_start(supervisor);
     if (supervisor->stop_asked)
         shutdown_begin(supervisor, false);

@@ -212,7 +212,9 @@ become(struct supervisor *supervisor, const char *path)
         setenv(LEGACY_VARIABLE, number, 1);
         notify_hand_on();
         let_inherit(supervisor, legacy_fd, old_binary_fd, true);
-        rc = guard_exec(path, back, supervisor->options.argv);
+        rc = guard_exec(&(struct guard_exec){
+            .path = path, .back = back, .argv = supervisor->options.argv,
+            .locks = { supervisor->runtime_fd, supervisor->state_fd } });
         let_inherit(supervisor, legacy_fd, old_binary_fd, false);
         unsetenv(LEGACY_VARIABLE);
         notify_init();

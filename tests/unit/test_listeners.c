@@ -79,7 +79,7 @@ a_port_gets_its_group_of_sockets_which_listen_when_told(void **state)
     const struct address port = loopback(free_port()).address;
     struct listen_port *opened;
 
-    assert_int_equal(listeners_open(&listeners, &port, 3, false, &opened), 0);
+    assert_int_equal(listeners_open(&listeners, &port, 3, NULL, &opened), 0);
     assert_int_equal(opened->count, 3);
     for (size_t i = 0; i < opened->count; i++) {
         struct sockaddr_in address;
@@ -104,7 +104,7 @@ it_is_closed_with_its_last_reference(void **state)
     const struct address port = loopback(free_port()).address;
     struct listen_port *opened;
 
-    assert_int_equal(listeners_open(&listeners, &port, 1, false, &opened), 0);
+    assert_int_equal(listeners_open(&listeners, &port, 1, NULL, &opened), 0);
     opened->refs++;
     listeners_unref(&listeners, opened);
     assert_ptr_equal(listeners_find(&listeners, &port), opened);
@@ -122,7 +122,7 @@ accepted_connections_inherit_their_options(void **state)
     struct listen_port *opened;
     int client, accepted;
 
-    assert_int_equal(listeners_open(&listeners, &port, 1, false, &opened), 0);
+    assert_int_equal(listeners_open(&listeners, &port, 1, NULL, &opened), 0);
     listen_port_tune(opened, 4321);
     assert_int_equal(listen_port_listen(opened), 0);
     client = socket(AF_INET, SOCK_STREAM, 0);
@@ -149,11 +149,11 @@ a_port_that_others_would_share_is_not_taken(void **state)
     const struct address one = loopback(taken).address;
     const struct address every = { .port = taken };
 
-    assert_int_equal(listeners_open(&listeners, &one, 2, false, &opened), -EADDRINUSE);
-    assert_int_equal(listeners_open(&listeners, &every, 2, false, &opened), -EADDRINUSE);
+    assert_int_equal(listeners_open(&listeners, &one, 2, NULL, &opened), -EADDRINUSE);
+    assert_int_equal(listeners_open(&listeners, &every, 2, NULL, &opened), -EADDRINUSE);
     assert_null(listeners.by_address);
     close(fd);
-    assert_int_equal(listeners_open(&listeners, &every, 2, false, &opened), 0);
+    assert_int_equal(listeners_open(&listeners, &every, 2, NULL, &opened), 0);
     listeners_unref(&listeners, opened);
 }
 
@@ -166,16 +166,45 @@ a_port_may_be_bound_beside_one_of_ours_that_overlaps(void **state)
     const struct address other = { .port = free_port() };
     struct listen_port *old, *new;
 
-    assert_int_equal(listeners_open(&listeners, &every, 2, false, &old), 0);
+    assert_int_equal(listeners_open(&listeners, &every, 2, NULL, &old), 0);
     assert_int_equal(listen_port_listen(old), 0);
     assert_ptr_equal(listeners_overlap(&listeners, &one), old);
     assert_null(listeners_overlap(&listeners, &other));
-    assert_int_equal(listeners_open(&listeners, &one, 2, false, &new), -EADDRINUSE);
-    assert_int_equal(listeners_open(&listeners, &one, 2, true, &new), 0);
+    assert_int_equal(listeners_open(&listeners, &one, 2, NULL, &new), 0);
+    assert_int_equal(new->count, 2);
     assert_int_equal(listen_port_listen(new), 0);
     listeners_unref(&listeners, old);
     assert_ptr_equal(listeners_overlap(&listeners, &every), new);
     listeners_unref(&listeners, new);
+}
+
+/* "127.0.0.1:5001" becomes "5001" and goes back: whoever waits is asked by the next one. */
+static void
+narrower_sockets_go_on_in_the_next_port(void **state)
+{
+    const struct address every = { .port = free_port() };
+    const struct address one = loopback(every.port).address;
+    struct sockaddr_storage address;
+    socklen_t bytes = address_to_sockaddr(&one, &address);
+    struct listen_port *narrow, *wide;
+    int client = socket(AF_INET, SOCK_STREAM, 0), accepted = -1;
+
+    assert_int_equal(listeners_open(&listeners, &one, 2, NULL, &narrow), 0);
+    assert_int_equal(listen_port_listen(narrow), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, bytes), 0);
+    assert_int_equal(listeners_open(&listeners, &every, 2, NULL, &wide), 0);
+    assert_int_equal(wide->count, 4);
+    listeners_unref(&listeners, narrow);
+    assert_true(listen_port_waits(wide));
+    assert_int_equal(listeners_open(&listeners, &one, 2, NULL, &narrow), 0);
+    assert_int_equal(narrow->count, 2);
+    listeners_unref(&listeners, wide);
+    for (uint32_t i = 0; i < narrow->count && accepted < 0; i++)
+        accepted = accept4(narrow->fds[i], NULL, NULL, 0);
+    assert_true(accepted >= 0);
+    close(accepted);
+    close(client);
+    listeners_unref(&listeners, narrow);
 }
 
 /* Workers of one supervisor have copies of the same sockets, and all of them report theirs. */
@@ -185,7 +214,7 @@ a_socket_that_comes_twice_is_kept_once(void **state)
     const struct address port = loopback(free_port()).address;
     struct listen_port *opened;
 
-    assert_int_equal(listeners_open(&listeners, &port, 2, false, &opened), 0);
+    assert_int_equal(listeners_open(&listeners, &port, 2, NULL, &opened), 0);
     assert_int_equal(listen_port_add(opened, dup(opened->fds[1])), 0);
     assert_int_equal(opened->count, 2);
     listeners_unref(&listeners, opened);
@@ -215,6 +244,7 @@ main(void)
         cmocka_unit_test(accepted_connections_inherit_their_options),
         cmocka_unit_test(a_port_that_others_would_share_is_not_taken),
         cmocka_unit_test(a_port_may_be_bound_beside_one_of_ours_that_overlaps),
+        cmocka_unit_test(narrower_sockets_go_on_in_the_next_port),
         cmocka_unit_test(a_socket_that_comes_twice_is_kept_once),
         cmocka_unit_test(whoever_listens_on_a_port_is_named),
     };

@@ -43,7 +43,19 @@ def _is_free(port):
             return False
 
 
-_given = set()
+_given = {}                 # port -> the socket that claims it as long as this process lives
+
+
+def _claim(port):
+    """Tests that run beside this one are not given it: a name in the abstract namespace."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(f"\0fproxy.tests.port.{port}")
+    except OSError:
+        sock.close()
+        return False
+    _given[port] = sock
+    return True
 
 
 def free_ports(count):
@@ -51,8 +63,7 @@ def free_ports(count):
     found = []
     for _ in range(10000):
         port = random.randrange(12000, 32000)
-        if port not in _given and _is_free(port):
-            _given.add(port)
+        if port not in _given and _claim(port) and _is_free(port):
             found.append(port)
             if len(found) == count:
                 return found

@@ -157,10 +157,23 @@ on_signal(evutil_socket_t signal, short what, void *context)
     }
 }
 
+static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD };
+
+/* The end has come: one more Ctrl-C does not turn it into a death by a signal. */
+static void
+hold_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
+        sigaddset(&set, watched[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int
 watch_signals(struct supervisor *supervisor)
 {
-    static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD };
     _Static_assert(ARRAY_SIZE(watched) == ARRAY_SIZE(supervisor->signals), "one event each");
 
     signal(SIGPIPE, SIG_IGN);
@@ -240,6 +253,7 @@ free_events(struct supervisor *supervisor)
     struct event *others[] = { supervisor->prober_timer, supervisor->prober_again,
                                supervisor->resume_rollouts };
 
+    hold_signals();
     for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {
         if (supervisor->signals[i] != NULL)
             event_free(supervisor->signals[i]);

@@ -197,10 +197,27 @@ forget_unseen(struct config_set *set)
     forget_gone(set);
 }
 
+/* By open(): TSan does not see opendir(), and takes its descriptor for an earlier one that had
+ * the number, in another thread. NULL with errno. */
+static DIR *
+open_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+    if (fd >= 0 && stream == NULL) {
+        int error = errno;
+
+        close(fd);
+        errno = error;
+    }
+    return stream;
+}
+
 static int
 find_files(struct config_set *set)
 {
-    DIR *stream = opendir(set->path);
+    DIR *stream = open_directory(set->path);
     bool added = false;
     int rc;
 

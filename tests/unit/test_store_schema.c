@@ -7,8 +7,8 @@
 /* Made-up versions; the third cannot be reached. */
 static const char *const scripts[] = {
     "CREATE TABLE apps (name TEXT NOT NULL) STRICT; INSERT INTO apps VALUES ('a'), ('b')",
-    "ALTER TABLE apps ADD COLUMN port INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE apps SET port = 5000 + rowid",
+    ("ALTER TABLE apps ADD COLUMN port INTEGER NOT NULL DEFAULT 0;"
+     "UPDATE apps SET port = 5000 + rowid"),
     "CREATE INDEX apps_port ON apps (port); INSERT INTO apps VALUES (NULL, 1)",
 };
 

@@ -200,7 +200,7 @@ duty_stop(struct worker *worker, uint32_t deadline_ms)
     if (worker->stopping && deadline_ms > 0)
         return;
     if (worker->stopping) {         /* told twice: at once */
-        event_base_loopbreak(worker->base);
+        worker_exit_threads(worker);
         return;
     }
     worker->stopping = true;

@@ -75,13 +75,16 @@ worker_exit_threads(struct worker *worker)
 {
     struct order *order;
 
+    if (worker->exiting)
+        return;
+    worker->exiting = true;
     if (worker->thread_count == 0) {
         event_base_loopbreak(worker->base);
         return;
     }
     order = order_create(worker, COMMAND_EXIT, 0);
     if (order == NULL)
-        _exit(1);       /* nothing is left to lose: every app has drained */
+        _exit(1);       /* nothing is left that was to be kept */
     order_post(worker, order);
 }
 
@@ -376,8 +379,8 @@ worker_run(const char *name, int control_fd, int listen_fd)
         return 1;
     }
     event_base_dispatch(worker.base);
-    if (worker.thread_count > 0)
-        _exit(0);       /* told to end at once: the kernel closes what threads still hold */
+    if (!TAILQ_EMPTY(&worker.apps))
+        _exit(0);       /* told to end at once: the kernel closes what is left */
     worker_fini(&worker);
     return 0;
 }

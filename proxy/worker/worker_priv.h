@@ -36,6 +36,7 @@ struct worker {
     uint64_t descriptors;           /* that this process may have */
     uint32_t pipes;                 /* a thread has at most */
     bool stopping;
+    bool exiting;                   /* the threads are told to end */
     bool pinging;                   /* the threads are asked */
     struct tenant *tenants;         /* uthash, by name */
     struct hosted_list apps;        /* every generation */
@@ -59,7 +60,7 @@ void worker_app_gone(struct worker *worker, struct hosted *hosted);
 
 /* 0 or -errno. What each may hold comes with the first app that accepts. */
 int worker_start_threads(struct worker *worker, uint32_t count);
-/* No app is left: the threads end, then the process does. */
+/* The threads end, then the process does; connections that are left end with it. */
 void worker_exit_threads(struct worker *worker);
 
 /* Connections that each thread may hold, as things are. */

@@ -79,7 +79,7 @@ class Daemon:
         key, _, value = self.mark.partition("=")
         return {**inherited, key: value,
                 "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-                "TSAN_OPTIONS": "halt_on_error=0:report_thread_leaks=0", **more}
+                "TSAN_OPTIONS": "halt_on_error=0", **more}
 
     def places(self):
         return ["--state-dir", str(self.state), "--runtime-dir", str(self.runtime)]

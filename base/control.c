@@ -47,6 +47,7 @@ control_bytes(uint32_t type)
     case CONTROL_APP_UNLOAD:
     case CONTROL_APP_ACCEPTING:
     case CONTROL_APP_RETIRE:
+    case CONTROL_APP_FOLLOW:
     case CONTROL_REPORT_APP:
         return BYTES_WITH(app);
     case CONTROL_APP_HEALTH:

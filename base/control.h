@@ -12,7 +12,7 @@
  *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
- *                          APP_DRAIN   APP_RETIRE
+ *                          APP_DRAIN   APP_RETIRE   APP_FOLLOW
  *   child -> supervisor    HELLO   REPORT_APP [text]   REPORT_SOCKETS [sockets...]
  *                          REPORT_END   PONG   APP_LOADED
  *   prober -> supervisor   APP_HEALTH   APP_GROW   RECORD
@@ -41,7 +41,7 @@
 
 enum {
     CONTROL_MAGIC = 0x66707832,     /* "fpx2" */
-    CONTROL_PROTOCOL = 2,           /* changes with the layout or meaning of any message */
+    CONTROL_PROTOCOL = 3,           /* changes with the layout or meaning of any message */
     CONTROL_FDS_MAX = 250,
     CONTROL_FD = 3,                 /* where a child finds its connection at start */
     CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
@@ -72,6 +72,7 @@ enum control_type {
     CONTROL_REPORT_APP,
     CONTROL_REPORT_SOCKETS,
     CONTROL_REPORT_END,
+    CONTROL_APP_FOLLOW,
     CONTROL_TYPES
 };
 
@@ -103,6 +104,10 @@ enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DR
  *   `count` is the time in ms until what is left is closed; APP_GONE when all of it is.
  * APP_RETIRE: its ports live on elsewhere: it stops accepting and leaves the queues alone;
  *   `count` as above, 0: no limit.
+ * APP_FOLLOW: instead of APP_COMMIT, after the APP_LOAD of what serves in another process now:
+ *   it takes over from the generation that has retired here and is as retired as that one, with
+ *   the rest of its time; connections of a port or target that it has not have `count` ms left.
+ *   APP_GONE when it has none, at once if nothing is there that has retired.
  * APP_SOCKETS_ACK: `count` descriptors have arrived so far.
  * REPORT_APP: `count` (enum control_report), `board_number` and, of a worker, `traffic_number`
  *   of the files in use. */

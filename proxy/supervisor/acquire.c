@@ -204,11 +204,21 @@ acquire_pages(struct app_generation *generation, struct worker *worker, char *wh
 }
 
 int
-acquire_from(struct app_generation *generation, const struct app_generation *from,
-             struct worker *worker, char *why)
+acquire_shared_pages(struct app_generation *generation, const struct app_generation *from,
+                     struct worker *worker, char *why)
 {
     struct pages_owner owner;
 
+    generation_assign(generation, worker);
+    owner = generation_pages_owner(generation);
+    return explain_pages(pages_share(&owner, from->pages, worker->threads, &generation->pages),
+                         why);
+}
+
+int
+acquire_from(struct app_generation *generation, const struct app_generation *from,
+             struct worker *worker, char *why)
+{
     assert(generation->ports == NULL);
     generation->ports = calloc(MAX(generation->config.port_count, 1),
                                sizeof(struct listen_port *));
@@ -218,10 +228,7 @@ acquire_from(struct app_generation *generation, const struct app_generation *fro
         generation->ports[i] = from->ports[i];
         from->ports[i]->refs++;
     }
-    generation_assign(generation, worker);
-    owner = generation_pages_owner(generation);
-    return explain_pages(pages_share(&owner, from->pages, worker->threads, &generation->pages),
-                         why);
+    return acquire_shared_pages(generation, from, worker, why);
 }
 
 int

@@ -32,6 +32,10 @@ int acquire_pages(struct app_generation *generation, struct worker *worker, char
 int acquire_from(struct app_generation *generation, const struct app_generation *from,
                  struct worker *worker, char *why);
 
+/* That without ports: for what accepts no one. */
+int acquire_shared_pages(struct app_generation *generation, const struct app_generation *from,
+                         struct worker *worker, char *why);
+
 /* A traffic page for a worker that starts anew with a generation that had one before. 0 or
  * -errno. */
 int acquire_fresh_traffic(struct app_generation *generation);

@@ -15,6 +15,7 @@
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/follow.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/leaving.h"
@@ -172,6 +173,7 @@ serve(struct app *app, struct app_generation *generation)
     if (older != NULL) {
         worker_link_retire(older, 0);
         leave(older);
+        older->stays = true;
     }
     app->served = true;
     if (app->state == APP_NEW)
@@ -202,6 +204,7 @@ adopt_generation(struct supervisor *supervisor, struct worker *worker,
     }
     if (reported->how == CONTROL_IS_DRAINING) {
         leaving_begin(generation);
+        generation->stays = true;       /* or it drains: then its worker has nothing to follow */
         return;
     }
     if (reported->how == CONTROL_IS_LOADED) {       /* of a rollout that nobody remembers */
@@ -431,8 +434,10 @@ close_rollout(struct app *app)
 void
 adopt_settle(struct supervisor *supervisor)
 {
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next)
+    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         close_rollout(app);
+        follow_current(app);            /* the last supervisor may not have come to it */
+    }
     if (supervisor->prober == NULL)
         return;
     if (supervisor->prober_report_count > 0)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/follow.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/leaving.h"
 #include "proxy/supervisor/ports.h"
@@ -42,7 +43,8 @@ let_leave(struct app_generation *old, const struct app_generation *new)
             worker_release(worker);
         return;
     }
-    if (old->worker != new->worker)
+    old->stays = old->worker != new->worker;
+    if (old->stays)
         worker_link_retire(old, new->config.handover_timeout_ms);
     leaving_begin(old);
     if (old->worker != new->worker)
@@ -121,6 +123,7 @@ promote(struct app *app, bool hand_over)
         note_worker(app->supervisor, old, new);
         let_leave(old, new);
     }
+    follow_current(app);
     ready = readiness_reached(&app->health, new->config.ready_min_available);
     if (!hand_over) {
         journal_good(app);
@@ -208,8 +211,10 @@ drain_leaving(struct app *app)
 {
     struct app_generation *leaving;
 
-    LIST_FOREACH(leaving, &app->leaving, of_app)
+    LIST_FOREACH(leaving, &app->leaving, of_app) {
+        leaving->stays = false;
         worker_link_drain(leaving, leaving->config.drain_timeout_ms);
+    }
 }
 
 void

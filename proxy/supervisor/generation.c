@@ -74,6 +74,23 @@ generation_create(struct app *app, uint32_t number, char *text, char *source,
     return 0;
 }
 
+struct app_generation *
+generation_clone(const struct app_generation *generation)
+{
+    struct app_generation *clone = NULL;
+    char *text = strdup(generation->text), *source = strdup(generation->source);
+    char why[DETAIL_BYTES];
+
+    if (text == NULL || source == NULL ||
+        generation_create(generation->app, generation->number, text, source, &clone, why) < 0) {
+        free(text);
+        free(source);
+        return NULL;
+    }
+    clone->recorded = true;
+    return clone;
+}
+
 void
 generation_release(struct app_generation *generation)
 {

@@ -52,6 +52,9 @@ struct app_generation {
     bool recorded;                  /* the database holds it as good */
     bool loaded_before;             /* a worker has written to its traffic page */
     bool leaving;                   /* it has no clients to come; in app->leaving */
+    bool stays;                     /* ... until its connections end: its worker serves it no
+                                     * more, another one does */
+    bool followed;                  /* its worker has been told of a newer one since */
     LIST_ENTRY(app_generation) of_app;      /* while it leaves */
 };
 
@@ -59,6 +62,9 @@ struct app_generation {
  * (DETAIL_BYTES), -ENOMEM: nothing is taken. */
 int generation_create(struct app *app, uint32_t number, char *text, char *source,
                       struct app_generation **generation, char *why);
+
+/* The same text once more, for another worker. NULL without memory. */
+struct app_generation *generation_clone(const struct app_generation *generation);
 
 /* Gives everything back: ports, pages. It is in no worker. */
 void generation_destroy(struct app_generation *generation);

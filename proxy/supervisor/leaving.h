@@ -4,6 +4,7 @@
  *   current --replaced in its worker-->  [ leaving ]  --APP_GONE, or the worker's end--> freed
  *           --app removed: APP_DRAIN-->
  *           --went over to another worker: APP_RETIRE-->
+ *   follower of one that did (follow.h): APP_FOLLOW-->
  *
  * They keep their pages, so that their connections are counted, and those of their ports that
  * nobody else has until their worker has closed them. The loop's thread only.
@@ -13,7 +14,8 @@
 
 #include "proxy/supervisor/generation.h"
 
-/* `generation`, which was current and has been told to its worker, is the app's no longer. */
+/* `generation`, which was current and has been told to its worker, is the app's no longer; or it
+ * never was, and follows one that leaves. */
 void leaving_begin(struct app_generation *generation);
 
 /* It is gone: no connection of it is left. `traffic_number` tells two of one number apart; 0:

@@ -590,23 +590,6 @@ rollouts_loaded(struct supervisor *supervisor)
 
 /* ---- to another worker ---- */
 
-static struct app_generation *
-clone(struct app *app)
-{
-    struct app_generation *clone = NULL;
-    char *text = strdup(app->current->text), *source = strdup(app->current->source);
-    char why[DETAIL_BYTES];
-
-    if (text == NULL || source == NULL ||
-        generation_create(app, app->current->number, text, source, &clone, why) < 0) {
-        free(text);
-        free(source);
-        return NULL;
-    }
-    clone->recorded = true;
-    return clone;
-}
-
 static bool
 belongs_elsewhere(const struct app *app)
 {
@@ -630,7 +613,7 @@ rollout_hand_over(struct app *app)
         app->current->pages_next != NULL || app->current->pages_old != NULL)
         return false;
     members = calloc(1, sizeof(struct app *));
-    app->next = members == NULL ? NULL : clone(app);
+    app->next = members == NULL ? NULL : generation_clone(app->current);
     if (app->next == NULL) {
         free(members);
         log_error(app->name, "no memory to hand it over");

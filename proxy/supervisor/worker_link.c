@@ -142,9 +142,11 @@ send_load(struct app_generation *generation)
     close(fds[2]);
     if (rc < 0)
         return rc;
+    generation->load = LOAD_SENT;
+    if (generation->leaving)
+        return send_about(generation, CONTROL_APP_FOLLOW, generation->config.drain_timeout_ms);
     generation->sockets_sent = 0;
     generation->sockets_total = count_sockets(generation);
-    generation->load = LOAD_SENT;
     return send_sockets(generation);
 }
 
@@ -155,6 +157,18 @@ worker_link_forget(struct app_generation *generation)
         return;
     generation->for_worker = false;
     TAILQ_REMOVE(&generation->worker->to_load, generation, to_worker);
+}
+
+static void
+refused(struct app_generation *generation, const char *why)
+{
+    if (!generation->leaving) {
+        serve_worker_refused(generation, why);
+        return;
+    }
+    log_error(generation->app->name, "worker %s cannot be told of generation %u: %s",
+              generation->worker->name, generation->number, why);
+    leaving_lost(generation);
 }
 
 void
@@ -171,7 +185,7 @@ worker_link_drained(struct worker *worker)
         if (rc == 0)
             rc = send_load(generation);
         if (rc < 0)
-            serve_worker_refused(generation, strerror(-rc));
+            refused(generation, strerror(-rc));
     }
 }
 

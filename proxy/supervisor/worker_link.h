@@ -3,7 +3,7 @@
  *
  *   SETTINGS   APP_LOAD  APP_SOCKETS... (each acknowledged)  APP_COMMIT -> APP_LOADED
  *   APP_ACCEPT -> APP_ACCEPTING   APP_BOARD -> APP_LOADED   APP_DRAIN, APP_RETIRE -> APP_GONE
- *   PING -> PONG   STOP -> end
+ *   APP_LOAD  APP_FOLLOW -> APP_GONE (follow.h)   PING -> PONG   STOP -> end
  *
  * What follows from it, serve.c, rollout.c and leaving.c decide.
  */
@@ -20,8 +20,8 @@
 void worker_link_greet(struct worker *worker);
 void worker_link_settings(struct worker *worker);
 
-/* Gives a generation (ports and pages acquired) to its worker, which is there, as soon as that
- * takes it; what fails is told to serve.c. */
+/* Gives a generation (ports and pages acquired; of one that leaves, pages alone) to its worker,
+ * which is there, as soon as that takes it; what fails is told to serve.c. */
 void worker_link_load(struct app_generation *generation);
 /* ... or only puts it into the queue, for worker_link_drained(). */
 void worker_link_queue(struct app_generation *generation);

@@ -139,6 +139,8 @@ carry_over(struct thread_app *from, struct thread_app *to)
     bool rearm = !same_limits(&from->app->config, &to->app->config);
     struct conn *conn = LIST_FIRST(&from->conns);
 
+    if (from->left)                 /* it had retired, and its last connection has ended */
+        return;
     move_counters(from->counters, to->counters);
     move_tries(from, to);
     while (conn != NULL) {

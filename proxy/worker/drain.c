@@ -66,6 +66,15 @@ drain_is_over(const struct thread_app *app)
     return app->leaving && app->thread->loop.now_ms >= app->end_ms;
 }
 
+uint64_t
+drain_time_left(const struct thread_app *app)
+{
+    uint64_t now_ms = app->thread->loop.now_ms;
+
+    assert(app->leaving);
+    return app->end_ms == DRAIN_NEVER ? DRAIN_NEVER : app->end_ms - MIN(now_ms, app->end_ms);
+}
+
 void
 drain_begin(struct thread_app *app, uint64_t limit_ms, bool spare_late)
 {

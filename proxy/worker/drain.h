@@ -25,6 +25,9 @@ struct thread_app;
  * took over are left to their connect.timeout, for they may still be carried over. */
 void drain_begin(struct thread_app *app, uint64_t limit_ms, bool spare_late);
 
+/* Of one that leaves: ms until the bound, or DRAIN_NEVER. */
+uint64_t drain_time_left(const struct thread_app *app);
+
 /* Its bound has passed: what still comes is closed. */
 bool drain_is_over(const struct thread_app *app);
 

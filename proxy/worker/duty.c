@@ -113,6 +113,58 @@ commit_app(struct worker *worker, struct hosted *hosted, uint32_t count)
     duty_unload(worker, hosted);
 }
 
+/* `finish`: its ports are gone. */
+static void
+let_go(struct worker *worker, struct hosted *hosted, uint64_t limit_ms, bool finish)
+{
+    int rc;
+
+    if (hosted->state == HOSTED_LOADING || hosted->state == HOSTED_LOADED) {
+        rc = takeover_unload(worker, hosted);
+        if (rc == 0) {
+            worker_app_gone(worker, hosted);
+            return;
+        }
+    } else {
+        rc = takeover_leave(worker, hosted, limit_ms, finish);
+    }
+    if (rc != 0)
+        log_error(hosted->app.name, "cannot drain: %s", strerror(-rc));
+    else if (limit_ms == DRAIN_NEVER)
+        log_info(hosted->app.name, "generation %u keeps its connections until they end",
+                 hosted->app.generation);
+    else
+        log_info(hosted->app.name, "generation %u drains for %u ms at most",
+                 hosted->app.generation, (uint32_t)limit_ms);
+}
+
+/* What cannot follow is gone at once: the one that has retired keeps its connections. */
+static void
+follow(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
+{
+    char why[DETAIL_BYTES] = "";
+    int rc = -EPROTO;
+
+    if (hosted->state == HOSTED_LOADING)
+        rc = ready_threads(worker, traffic_threads(hosted->traffic), why);
+    if (rc == 0)
+        rc = hosted_commit_retired(hosted, worker->threads, worker->thread_count);
+    if (rc == 0) {
+        hosted->state = HOSTED_LOADED;
+        rc = takeover_follow(worker, hosted, limit_ms);
+    }
+    if (rc == 0) {
+        log_info(hosted->app.name, "generation %u has the connections that stay here",
+                 hosted->app.generation);
+        return;
+    }
+    if (rc != -ENOENT)          /* their last connection has just ended */
+        log_error(hosted->app.name, "generation %u is unknown to what is left here: %s",
+                  hosted->app.generation, why[0] != '\0' ? why : strerror(-rc));
+    if (hosted->state == HOSTED_LOADING || hosted->state == HOSTED_LOADED)
+        let_go(worker, hosted, 0, false);
+}
+
 static void
 accept_clients(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
 {
@@ -165,31 +217,6 @@ change_board(struct worker *worker, struct hosted *hosted, const int *fds, size_
         log_error(hosted->app.name, "the larger board is unusable: %s", strerror(-rc));
     else if (unused)
         worker_tell(worker, CONTROL_APP_LOADED, hosted, 0, "");
-}
-
-/* `finish`: its ports are gone. */
-static void
-let_go(struct worker *worker, struct hosted *hosted, uint64_t limit_ms, bool finish)
-{
-    int rc;
-
-    if (hosted->state == HOSTED_LOADING || hosted->state == HOSTED_LOADED) {
-        rc = takeover_unload(worker, hosted);
-        if (rc == 0) {
-            worker_app_gone(worker, hosted);
-            return;
-        }
-    } else {
-        rc = takeover_leave(worker, hosted, limit_ms, finish);
-    }
-    if (rc != 0)
-        log_error(hosted->app.name, "cannot drain: %s", strerror(-rc));
-    else if (limit_ms == DRAIN_NEVER)
-        log_info(hosted->app.name, "generation %u keeps its connections until they end",
-                 hosted->app.generation);
-    else
-        log_info(hosted->app.name, "generation %u drains for %u ms at most",
-                 hosted->app.generation, (uint32_t)limit_ms);
 }
 
 void
@@ -257,7 +284,8 @@ answer_unknown(struct worker *worker, const struct control_message *message)
 
     log_warn(body->app, "order %u for generation %u, which is not here", message->type,
              body->generation);
-    if (message->type == CONTROL_APP_DRAIN || message->type == CONTROL_APP_RETIRE)
+    if (message->type == CONTROL_APP_DRAIN || message->type == CONTROL_APP_RETIRE ||
+        message->type == CONTROL_APP_FOLLOW)
         worker_tell_about(worker, CONTROL_APP_GONE, body->app, body->generation, NULL, 0, "");
     else if (message->type == CONTROL_APP_COMMIT || message->type == CONTROL_APP_ACCEPT)
         worker_tell_about(worker,
@@ -283,6 +311,9 @@ on_app_order(struct worker *worker, const struct control_message *message, const
         break;
     case CONTROL_APP_ACCEPT:
         accept_clients(worker, hosted, body->count);
+        break;
+    case CONTROL_APP_FOLLOW:
+        follow(worker, hosted, body->count);
         break;
     case CONTROL_APP_BOARD:
         change_board(worker, hosted, fds, fd_count);
@@ -326,6 +357,7 @@ duty_do(struct worker *worker, const struct control_message *message, const int 
     case CONTROL_APP_BOARD:
     case CONTROL_APP_DRAIN:
     case CONTROL_APP_RETIRE:
+    case CONTROL_APP_FOLLOW:
         on_app_order(worker, message, fds, fd_count);
         break;
     default:

@@ -252,6 +252,13 @@ hosted_commit(struct hosted *hosted, struct ports *ports, struct thread *const *
     return rc;
 }
 
+int
+hosted_commit_retired(struct hosted *hosted, struct thread *const *threads,
+                      uint32_t thread_count)
+{
+    return hosted->socket_total > 0 ? -EPROTO : make_thread_apps(hosted, threads, thread_count);
+}
+
 /* ---- boards ---- */
 
 const struct board *

@@ -56,6 +56,10 @@ int hosted_add_sockets(struct hosted *hosted, const struct control_sockets *abou
 int hosted_commit(struct hosted *hosted, struct ports *ports, struct thread *const *threads,
                   uint32_t thread_count, uint32_t count, char *why);
 
+/* The same of one that accepts in another process: it uses no port here. 0 or -errno. */
+int hosted_commit_retired(struct hosted *hosted, struct thread *const *threads,
+                          uint32_t thread_count);
+
 /* Maps a larger board and traffic page as the next ones. 0 or -errno; -EPROTO: not larger. */
 int hosted_next_board(struct hosted *hosted, const int *fds);
 /* Not after all. */

@@ -79,37 +79,80 @@ post(struct worker *worker, struct order *order, uint64_t limit_ms)
     order_post(worker, order);
 }
 
-int
-takeover_accept(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
+/* Whose connections a newer generation gets; NULL: nobody's. */
+static struct hosted *
+predecessor(const struct hosted *hosted)
 {
-    struct hosted *old = hosted->tenant->accepting;
-    uint32_t changes = count_listeners(hosted) + hosted->socket_count;
-    struct handover *handover = NULL;
-    struct order *order;
+    const struct tenant *tenant = hosted->tenant;
 
-    assert(hosted->state == HOSTED_LOADED);
-    order = order_create(worker, COMMAND_SWITCH,
-                         changes + (old != NULL ? count_listeners(old) : 0));
-    if (order != NULL && old != NULL)
-        handover = handover_create(&old->app, hosted_board(old), &hosted->app,
-                                   hosted_board(hosted));
-    if (order == NULL || (old != NULL && handover == NULL)) {
+    return tenant->accepting != NULL ? tenant->accepting : tenant->retired;
+}
+
+/* An order for `hosted` to take over from `old`, which may be NULL, and what is what then. NULL
+ * without memory. */
+static struct order *
+prepare(struct worker *worker, enum command_type type, uint32_t changes, struct hosted *hosted,
+        struct hosted *old)
+{
+    struct order *order = order_create(worker, type, changes);
+    struct handover *handover = NULL;
+
+    if (order == NULL || old == NULL) {
         if (order != NULL)
-            order_destroy(worker, order);
-        return -ENOMEM;
+            order->app = hosted;
+        return order;
+    }
+    handover = handover_create(&old->app, hosted_board(old), &hosted->app, hosted_board(hosted));
+    if (handover == NULL) {
+        order_destroy(worker, order);
+        return NULL;
     }
     order->app = hosted;
     order->leaving = old;
+    old->app.handover = handover;
+    handover_knowledge(handover, hosted_traffic(old), hosted_traffic(hosted));
+    return order;
+}
+
+int
+takeover_accept(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
+{
+    struct hosted *old = predecessor(hosted);
+    uint32_t changes = count_listeners(hosted) + hosted->socket_count;
+    struct order *order;
+
+    assert(hosted->state == HOSTED_LOADED);
+    order = prepare(worker, COMMAND_SWITCH,
+                    changes + (old != NULL ? count_listeners(old) : 0), hosted, old);
+    if (order == NULL)
+        return -ENOMEM;
     add_sockets(worker, hosted);
     take_ports(hosted, order);
     if (old != NULL) {
-        handover_knowledge(handover, hosted_traffic(old), hosted_traffic(hosted));
-        old->app.handover = handover;
         old->state = HOSTED_DRAINING;
         release_ports(worker, old, order, CHANGE_FINISH);
     }
     hosted->state = HOSTED_ACCEPTING;
     hosted->tenant->accepting = hosted;
+    hosted->tenant->retired = NULL;
+    post(worker, order, limit_ms);
+    return 0;
+}
+
+int
+takeover_follow(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
+{
+    struct hosted *old = hosted->tenant->retired;
+    struct order *order;
+
+    assert(hosted->state == HOSTED_LOADED);
+    if (old == NULL)
+        return -ENOENT;
+    order = prepare(worker, COMMAND_FOLLOW, 0, hosted, old);
+    if (order == NULL)
+        return -ENOMEM;
+    hosted->state = HOSTED_DRAINING;
+    hosted->tenant->retired = hosted;
     post(worker, order, limit_ms);
     return 0;
 }
@@ -123,8 +166,13 @@ takeover_leave(struct worker *worker, struct hosted *hosted, uint64_t limit_ms, 
         return -ENOMEM;
     order->leaving = hosted;
     release_ports(worker, hosted, order, finish ? CHANGE_FINISH : CHANGE_CLOSE);
-    if (hosted->tenant->accepting == hosted)
+    if (hosted->tenant->accepting == hosted) {
         hosted->tenant->accepting = NULL;
+        if (!finish)
+            hosted->tenant->retired = hosted;
+    } else if (hosted->tenant->retired == hosted && finish) {
+        hosted->tenant->retired = NULL;
+    }
     hosted->state = HOSTED_DRAINING;
     post(worker, order, limit_ms);
     return 0;

@@ -50,6 +50,8 @@ tenant_forget(struct worker *worker, struct hosted *hosted)
     struct tenant *tenant = hosted->tenant;
 
     report_forget(worker, hosted);
+    if (tenant->retired == hosted)
+        tenant->retired = NULL;
     TAILQ_REMOVE(&worker->apps, hosted, link);
     LIST_REMOVE(hosted, tenant_link);
     worker->app_count--;

@@ -20,6 +20,8 @@ struct tenant {
     char name[APP_NAME_BYTES];          /* the key */
     LIST_HEAD(, hosted) generations;
     struct hosted *accepting;           /* NULL: none does */
+    struct hosted *retired;             /* the newest that keeps its connections while another
+                                         * process accepts; NULL: none does */
     UT_hash_handle hh;
 };
 

@@ -144,6 +144,19 @@ switch_apps(struct thread *thread, const struct command *command)
     return result;
 }
 
+/* The time that the old one had left is the new one's. */
+static void
+follow(struct thread *thread, const struct command *command)
+{
+    struct thread_app *from = command->leaving->threads[thread->index];
+    struct thread_app *to = command->app->threads[thread->index];
+    uint64_t left_ms = drain_time_left(from);
+
+    carry_over(from, to);
+    drain_begin(to, left_ms, false);
+    drain_begin(from, command->limit_ms, true);
+}
+
 /* ---- the loop ---- */
 
 static void
@@ -153,6 +166,9 @@ execute(struct thread *thread, struct command *command)
     switch (command->type) {
     case COMMAND_SWITCH:
         command->result = switch_apps(thread, command);
+        break;
+    case COMMAND_FOLLOW:
+        follow(thread, command);
         break;
     case COMMAND_BOARD:
         change_board(thread, command);

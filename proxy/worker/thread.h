@@ -43,9 +43,10 @@ struct worker_app {
 
 enum command_type {
     COMMAND_SWITCH,     /* listeners change hands; a generation leaves, another may follow */
+    COMMAND_FOLLOW,     /* `app` takes over from `leaving`, which has retired, and retires */
     COMMAND_BOARD,      /* use this board and traffic page from now on */
     COMMAND_PING,       /* show that the loop turns */
-    COMMAND_EXIT,       /* end; every app has left */
+    COMMAND_EXIT,       /* end, whatever is left */
     COMMAND_GONE,       /* not an order: the thread says that an app has left */
 };
 
@@ -69,8 +70,9 @@ struct command {
     struct mail mail;
     enum command_type type;
     struct order *order;        /* passed back; NULL for GONE */
-    struct worker_app *app;     /* SWITCH: who takes over, or NULL; BOARD, GONE: whose */
-    struct worker_app *leaving; /* SWITCH: who leaves, or NULL */
+    struct worker_app *app;     /* SWITCH: who takes over, or NULL; FOLLOW: who does;
+                                 * BOARD, GONE: whose */
+    struct worker_app *leaving; /* SWITCH: who leaves, or NULL; FOLLOW: who does */
     union {
         struct change_list changes; /* SWITCH: of this thread's listeners */
         struct {
@@ -79,7 +81,7 @@ struct command {
         };
     };
     struct available_snapshot *snapshot;    /* owned; the reply has the old one */
-    uint64_t limit_ms;          /* SWITCH: for what is left of `leaving`, or DRAIN_NEVER */
+    uint64_t limit_ms;          /* SWITCH, FOLLOW: for what is left of `leaving`, or DRAIN_NEVER */
     uint32_t conn_max;          /* SWITCH: what the thread may hold from now on */
     uint32_t thread;            /* of the reply */
     int result;                 /* of the reply: 0 or -errno */

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from harness import (SLOWNESS, EchoProcess, Load, Talk, app, ask, free_ports, is_alive, outcome,
-                     until)
+from harness import (SLOWNESS, EchoProcess, Load, Talk, app, ask, free_ports, is_alive,
+                     kill_supervisor, outcome, until)
 
 SOON_S = 2
 
@@ -230,7 +230,6 @@ def test_with_another_target_at_the_same_time(daemon, started):
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
 
 
-@pytest.mark.xfail(strict=True, reason="a retired process is told of no later update")
 def test_a_target_that_is_removed_afterwards_drains_there_too(daemon, started):
     """The connections of the old process are no exception."""
     scene = Scene(daemon, started)
@@ -248,7 +247,6 @@ def test_a_target_that_is_removed_afterwards_drains_there_too(daemon, started):
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
 
 
-@pytest.mark.xfail(strict=True, reason="a retired process is told of no later update")
 def test_a_port_that_is_removed_afterwards_drains_there_too(daemon, started):
     scene = Scene(daemon, started)
     scene.configure("threads = 2;")
@@ -264,6 +262,65 @@ def test_a_port_that_is_removed_afterwards_drains_there_too(daemon, started):
     assert scene.talk.lasts()
     until(lambda: scene.talk.ended, 5, "drain_timeout is over")
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
+
+
+def without_its_target(scene, daemon, started, more="threads = 2;"):
+    """Its first target is removed: what it has must end within drain_timeout."""
+    for load in scene.loads:
+        load.finish()
+    daemon.replace_apps(app("web", scene.port, [started(EchoProcess())], more),
+                        file="10-web.conf")
+    daemon.apply()
+    assert scene.talk.lasts()
+    until(lambda: scene.talk.ended, 5, "drain_timeout is over")
+
+
+def test_the_next_supervisor_knows_whom_to_tell(daemon, started):
+    """Also where the one before had told it of an update already."""
+    scene = Scene(daemon, started)
+    scene.configure("threads = 2;")
+    daemon.apply()
+    new = scene.until_another_serves(scene.pid)
+    scene.configure('threads = 2; idle_timeout = "5m";')
+    daemon.apply()
+    kill_supervisor(daemon)
+    daemon.start()
+    assert scene.talk.lasts() and daemon.worker_pid("web") == new
+    without_its_target(scene, daemon, started, 'threads = 2; idle_timeout = "5m";')
+    until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
+
+
+def test_back_to_where_its_connections_are(daemon, started):
+    """The app goes to a worker of its own and returns to the shared one, which had kept them."""
+    scene = Scene(daemon, started, 'threads = 1; worker = "other";')
+    shared = scene.pid
+    assert shared == scene.other_pid
+    scene.configure("threads = 1;")
+    daemon.apply()
+    own = scene.until_another_serves(shared)
+    scene.configure('threads = 1; worker = "other";')
+    daemon.apply()
+    assert scene.until_another_serves(own) == shared
+    assert scene.talk.lasts()
+    assert daemon.status("web")["connections"] >= 1
+    without_its_target(scene, daemon, started, 'threads = 1; worker = "other";')
+    scene.other_is_untouched()
+
+
+def test_handover_timeout_goes_on_under_updates(daemon, started):
+    """Each leaves the time of the hand-over as it is."""
+    more = 'handover_timeout = "3s";'
+    scene = Scene(daemon, started, f"threads = 1; {more}")
+    scene.configure(f"threads = 2; {more}")
+    begin = time.monotonic()
+    daemon.apply()
+    scene.until_another_serves(scene.pid)
+    for minutes in (5, 6, 7):
+        scene.configure(f'threads = 2; {more} idle_timeout = "{minutes}m";')
+        daemon.apply()
+    until(lambda: scene.talk.ended, 5, "its time is over")
+    assert 2 - 0.05 <= scene.talk.ended_at - begin <= 3 + 1.5 * SLOWNESS
+    scene.no_client_failed()
 
 
 def test_an_update_that_changes_neither_lets_them_be(daemon, started):

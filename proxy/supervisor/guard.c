@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,10 +37,34 @@ environment_with(char *more)
     return list;
 }
 
+static bool
+is_taken(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+/* The locks are held again when the old binary begins, by the descriptors that it knows: who
+ * comes while it starts finds somebody there. False: somebody is. */
+static bool
+lock_again(int *fds, const int *locks)
+{
+    struct stat runtime, state;
+
+    if (fstat(fds[0], &runtime) == 0 && fstat(fds[1], &state) == 0 &&
+        runtime.st_dev == state.st_dev && runtime.st_ino == state.st_ino)
+        fds[1] = fds[0];
+    if (is_taken(fds[0]) || (fds[1] != fds[0] && is_taken(fds[1])))
+        return false;
+    dup2(fds[0], locks[0]);     /* of what could not be opened the old binary opens its own */
+    dup2(fds[1], locks[1]);
+    return true;
+}
+
 /* In the guard: only what a signal handler may call. */
 static void
 watch(int fd, const struct guard_exec *what, char **environment)
 {
+    int again[2];
     char byte;
     ssize_t bytes;
 
@@ -48,9 +74,13 @@ watch(int fd, const struct guard_exec *what, char **environment)
     if (bytes != 0)
         _exit(0);
     /* The new binary has ended without a word. */
-    close(what->locks[0]);
-    close(what->locks[1]);
+    for (int i = 0; i < 2; i++) {
+        again[i] = openat(what->locks[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(what->locks[i]);
+    }
     poll(NULL, 0, OTHERS_FIRST_MS);
+    if (!lock_again(again, what->locks))
+        _exit(0);
     execve(what->back, what->argv, environment);
     _exit(1);
 }

@@ -7,8 +7,8 @@
  *
  * The guard has copies of the listening sockets. It lets go of the locks and waits for a moment
  * first: whoever is started in that time (a service manager restarts what was killed) is
- * preferred, and the old binary finds the locks held and ends. Else the supervisor has
- * another pid then. As the first process of a container there is no guard.
+ * preferred, and the guard ends. Else it takes the locks along into the old binary, and the
+ * supervisor has another pid then. As the first process of a container there is no guard.
  */
 #ifndef FPROXY_SUPERVISOR_GUARD_H
 #define FPROXY_SUPERVISOR_GUARD_H

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import (SANITIZED, SLOWNESS, Crowd, EchoProcess, app, asks, free_ports,
-                     kill_supervisor, outcome, pids, post, reload, until)
+                     kill_supervisor, launch_successor, outcome, pids, post, reload, until)
 
 SEED = int(os.environ.get("FPROXY_CHAOS_SEED", "7"))
 CHAOS_S = 20 if SANITIZED else 40
@@ -111,8 +111,7 @@ class Chaos:
         self.tell("supervisor is killed")
         kill_supervisor(self.daemon)
         time.sleep(self.chance.uniform(0, 0.3))     # so long nobody supervises
-        self.daemon.launch()
-        until(lambda: pids(self.daemon), 20, "another supervisor answers")
+        launch_successor(self.daemon)
 
     def kill_worker(self):
         one = self.chance.choice(self.apps)

@@ -3,7 +3,8 @@ and the next upgrade, to one that can, is done."""
 import pytest
 
 from harness import (BIN, SLOWNESS, Conversation, Crowd, EchoProcess, Installation, app, free_ports,
-                     generations, is_alive, listeners, pids, post, replaced, roles, until)
+                     generations, is_alive, launch_successor, listeners, pids, post, replaced,
+                     roles, until)
 
 BROKEN = {
     "it exits 1": b"#!/bin/sh\necho no good >&2\nexit 1\n",
@@ -91,16 +92,21 @@ def test_a_worker_that_does_not_come_up(daemon, started):
     conversation.goes_on()
 
 
-@pytest.mark.limit(60)
-def test_one_that_ends_after_its_trial_is_succeeded_by_the_old_one(daemon, started):
-    installation, port = start(daemon, started)
-    before = pids(daemon)
-    crowd = started(Crowd(port))
+def ends_after_its_trial(installation):
+    """The installed binary says that it could, and ends with status 3 when it is to."""
     real = installation.bin / "fproxy-real"
     real.write_bytes((BIN / "fproxy").read_bytes())
     real.chmod(0o755)
     installation.replace("fproxy", b'#!/bin/sh\n[ "$1" = --upgrade-trial ] && exec "%s" "$@"\n'
                          b'exit 3\n' % str(real).encode())
+
+
+@pytest.mark.limit(60)
+def test_one_that_ends_after_its_trial_is_succeeded_by_the_old_one(daemon, started):
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    crowd = started(Crowd(port))
+    ends_after_its_trial(installation)
 
     post(daemon, "/v1/upgrade")
 
@@ -113,3 +119,25 @@ def test_one_that_ends_after_its_trial_is_succeeded_by_the_old_one(daemon, start
     crowd.close()
     assert daemon.run("fproxy", "stop").returncode == 0
     daemon.check_end()
+
+
+@pytest.mark.limit(60)
+def test_whoever_is_started_meanwhile_or_the_guard(daemon, started):
+    """As a service manager does it at once. One of both supervises, the other one leaves."""
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    ends_after_its_trial(installation)
+    post(daemon, "/v1/upgrade")
+    assert daemon.process.wait(20 * SLOWNESS) == 3
+    daemon.process = None
+    installation.install("fproxy")
+
+    launch_successor(daemon)        # which sees to it that it is this one, at last
+
+    until(lambda: len(daemon.children()) == 2, 10, "worker and prober alone are left")
+    crowd = started(Crowd(port))
+    crowd.goes_on(20)
+    assert crowd.unlucky() == []
+    assert pids(daemon)["web"] == before["web"]
+    crowd.close()
+    daemon.stop()

@@ -5,7 +5,7 @@ from .dns import DnsServer
 from .http import post, reload, request
 from .installation import Installation
 from .lives import (Conversation, Crowd, crashes, generations, kill, kill_supervisor, listeners,
-                    pids, replaced, roles)
+                    launch_successor, pids, replaced, roles)
 from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_ports,
                       hang, is_alive, pss_bytes, until)
 from .network import own_network

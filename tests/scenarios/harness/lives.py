@@ -18,6 +18,22 @@ def kill_supervisor(daemon):
     return sorted(pid for pid, _ in daemon.children())
 
 
+def launch_successor(daemon, within=20):
+    """Another supervisor, after one was killed. In the midst of an upgrade its guard may be faster:
+    then that one is killed as well, so that the scenario has its pid."""
+    for _ in range(3):
+        daemon.launch()
+        status = until(daemon.try_status, within, "a supervisor answers")
+        pid = status["supervisor"]["pid"]
+        if pid == daemon.pid:
+            return
+        assert daemon.process.wait(within * SLOWNESS) == 2, "it must find the guard there"
+        daemon.process = None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_alive(pid), what="it has ended")
+    raise AssertionError("there is always another one")
+
+
 def pids(daemon):
     """{"prober": pid, app: pid of its worker}; empty while no supervisor answers."""
     status = daemon.try_status()

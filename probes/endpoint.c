@@ -57,7 +57,8 @@ arm_next(struct endpoint *endpoint, uint64_t started_ms, uint64_t now_ms)
     uint32_t random = schedule_random(&prober_of(endpoint)->random);
 
     interval_ms = schedule_jitter(interval_ms, app->config.probe.jitter_percent, random);
-    arm(endpoint, schedule_wait_ms(started_ms, interval_ms, now_ms));
+    arm(endpoint,
+        schedule_align_ms(now_ms, schedule_wait_ms(started_ms, interval_ms, now_ms)));
 }
 
 static void

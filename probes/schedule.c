@@ -34,6 +34,16 @@ schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms)
 }
 
 uint32_t
+schedule_align_ms(uint64_t now_ms, uint32_t wait_ms)
+{
+    uint64_t due_ms = now_ms + wait_ms;
+
+    if (wait_ms < SCHEDULE_GRID_FROM_MS)
+        return wait_ms;
+    return wait_ms - (uint32_t)(due_ms % SCHEDULE_GRID_MS);
+}
+
+uint32_t
 schedule_longest_ms(uint32_t interval_ms, uint32_t percent)
 {
     return (uint32_t)(interval_ms + (uint64_t)interval_ms * MIN(percent, 100) / 100);

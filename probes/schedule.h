@@ -12,6 +12,8 @@
 enum {
     SCHEDULE_SPREAD_MAX_MS = 2000,
     SCHEDULE_FIRST_PER_SECOND = 2500,   /* how fast first probes are started */
+    SCHEDULE_GRID_MS = 20,
+    SCHEDULE_GRID_FROM_MS = 500,        /* shorter waits are left as they are */
 };
 
 /* `interval_ms` plus or minus at most `percent` of it. */
@@ -25,6 +27,10 @@ uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
 
 /* How long to wait for the next start, when the last was at `started_ms`; 0: it is due. */
 uint32_t schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms);
+
+/* `wait_ms`, shortened so that it ends on a multiple of SCHEDULE_GRID_MS: what is due at about the
+ * same time wakes the process once. */
+uint32_t schedule_align_ms(uint64_t now_ms, uint32_t wait_ms);
 
 /* An interval with as much jitter as there can be. */
 uint32_t schedule_longest_ms(uint32_t interval_ms, uint32_t percent);

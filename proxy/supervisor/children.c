@@ -27,6 +27,7 @@ enum {
     WORKER_SILENT_MAX = 2,          /* turns without an answer: its clients hang */
     PROBER_SILENT_MAX = 5,          /* without it everything goes on as it is */
     PING_LATE_MS = 1000,            /* a turn so late says more of us than of the child */
+    PING_GRID_MS = 100,             /* turns fall on multiples of it: one wakeup for many */
     ABORT_MS = 500,                 /* for SIGABRT to do its work */
     INSTANCE_MAX = 10000,
 };
@@ -256,10 +257,13 @@ on_exit_event(evutil_socket_t fd, short what, void *context)
 static void
 arm_ping(struct child *child, uint32_t wait_ms)
 {
-    const struct timeval wait = { .tv_sec = wait_ms / 1000,
-                                  .tv_usec = wait_ms % 1000 * 1000 };
+    uint64_t now_ms = clock_monotonic_ms(), due_ms = now_ms + wait_ms;
+    struct timeval wait;
 
-    child->ping_due_ms = clock_monotonic_ms() + wait_ms;
+    due_ms -= due_ms % PING_GRID_MS;
+    wait_ms = (uint32_t)(due_ms - MIN(now_ms, due_ms));
+    wait = (struct timeval){ .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+    child->ping_due_ms = due_ms;
     evtimer_add(child->ping_event, &wait);
 }
 

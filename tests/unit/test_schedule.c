@@ -32,6 +32,19 @@ without_jitter_the_interval_is_exact(void **state)
 }
 
 static void
+what_is_due_at_about_the_same_time_is_due_at_once(void **state)
+{
+    for (uint64_t now_ms = 100000; now_ms < 100100; now_ms++) {
+        uint32_t wait_ms = schedule_align_ms(now_ms, 5000);
+
+        assert_in_range(wait_ms, 5000 - SCHEDULE_GRID_MS + 1, 5000);
+        assert_int_equal((now_ms + wait_ms) % SCHEDULE_GRID_MS, 0);
+        assert_int_equal(schedule_align_ms(now_ms, 250), 250);
+    }
+    assert_int_equal(schedule_align_ms(100000, 1000), 1000);    /* it stays on the grid */
+}
+
+static void
 the_first_probe_of_an_app_goes_at_once(void **state)
 {
     assert_int_equal(schedule_first_probe_ms(0, 1, 1, 5000), 0);
@@ -100,6 +113,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jitter_stays_within_its_percent),
         cmocka_unit_test(without_jitter_the_interval_is_exact),
+        cmocka_unit_test(what_is_due_at_about_the_same_time_is_due_at_once),
         cmocka_unit_test(the_first_probe_of_an_app_goes_at_once),
         cmocka_unit_test(a_few_endpoints_are_hardly_spread),
         cmocka_unit_test(many_endpoints_are_spread_over_two_seconds_or_an_interval),

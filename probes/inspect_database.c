@@ -8,13 +8,11 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/inspect.h"
-
-enum { BUSY_TIMEOUT_MS = 2000 };
+#include "store/reader.h"
 
 /* An app that has no endpoint yet is one too. */
 static const char endpoints_sql[] =
@@ -96,11 +94,14 @@ read_row(sqlite3_stmt *row, struct inspect_view *view)
 
 /* SQLITE_OK, an SQLite code, or -ENOMEM. */
 static int
-query(sqlite3 *database, struct inspect_view *view)
+query(sqlite3 *database, void *context)
 {
+    struct inspect_view *view = context;
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(database, endpoints_sql, -1, &statement, NULL);
 
+    if (view->count > 0)        /* of an earlier try */
+        inspect_view_free(view);
     while (code == SQLITE_OK) {
         code = sqlite3_step(statement);
         if (code == SQLITE_ROW)
@@ -110,57 +111,14 @@ query(sqlite3 *database, struct inspect_view *view)
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* "file:PATH?immutable=1", with what a URI gives another meaning escaped. */
-static void
-immutable_uri(const char *path, char *uri, size_t uri_bytes)
-{
-    size_t used = (size_t)snprintf(uri, uri_bytes, "file:");
-
-    for (; *path != '\0' && used + sizeof "%00?immutable=1" < uri_bytes; path++) {
-        if (strchr("?#%", *path) != NULL)
-            used += (size_t)snprintf(uri + used, uri_bytes - used, "%%%02x", (unsigned)*path);
-        else
-            uri[used++] = *path;
-    }
-    snprintf(uri + used, uri_bytes - used, "?immutable=1");
-}
-
-static int
-open_and_query(const char *name, int flags, struct inspect_view *view, char *why)
-{
-    sqlite3 *database = NULL;
-    int code = sqlite3_open_v2(name, &database, SQLITE_OPEN_READONLY | flags, NULL);
-
-    if (code == SQLITE_OK) {
-        sqlite3_busy_timeout(database, BUSY_TIMEOUT_MS);
-        code = query(database, view);
-    }
-    if (code != SQLITE_OK) {
-        inspect_view_free(view);
-        snprintf(why, DETAIL_BYTES, "%s",
-                 code == -ENOMEM ? "no memory" : sqlite3_errmsg(database));
-    }
-    sqlite3_close(database);
-    return code;
-}
-
-/* SQLite leaves a log and its index beside a database that it has read. Without a log nobody
- * writes, and the file alone is all there is: then nothing else is touched. The same where a
- * reader may not write beside it, since this is only called when nothing runs. */
 int
 inspect_read_database(const char *path, struct inspect_view *view, char *why)
 {
-    char wal[PATH_BYTES + 8], uri[PATH_BYTES + 64];
-    int code = SQLITE_CANTOPEN;
+    int rc = store_read_file(path, query, view, why);
 
-    if (access(path, F_OK) < 0 && errno == ENOENT)
-        return -ENOENT;
-    snprintf(wal, sizeof wal, "%s-wal", path);
-    immutable_uri(path, uri, sizeof uri);
-    if (access(wal, F_OK) == 0)
-        code = open_and_query(path, 0, view, why);
-    if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY)
-        code = open_and_query(uri, SQLITE_OPEN_URI, view, why);
-    inspect_sort(view);
-    return code == SQLITE_OK ? 0 : -EIO;
+    if (rc < 0)
+        inspect_view_free(view);
+    else
+        inspect_sort(view);
+    return rc;
 }

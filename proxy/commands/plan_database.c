@@ -1,13 +1,11 @@
 #include "proxy/commands/plan_database.h"
 
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { BUSY_TIMEOUT_MS = 2000 };
+#include "store/reader.h"
 
 static int
 read_row(sqlite3_stmt *statement, struct plan_rows *rows)
@@ -37,9 +35,13 @@ read_rows(sqlite3 *handle, const char *sql, struct plan_rows *rows)
 }
 
 static int
-read_all(sqlite3 *handle, struct plan_database *database)
+read_all(sqlite3 *handle, void *context)
 {
-    int code = read_rows(handle, "SELECT app, config, source FROM last_good_config ORDER BY app",
+    struct plan_database *database = context;
+    int code;
+
+    plan_database_free(database);           /* of an earlier try */
+    code = read_rows(handle, "SELECT app, config, source FROM last_good_config ORDER BY app",
                          &database->apps);
 
     if (code == SQLITE_OK)
@@ -53,54 +55,16 @@ read_all(sqlite3 *handle, struct plan_database *database)
     return code;
 }
 
-/* "file:PATH?immutable=1", with what a URI gives another meaning escaped. */
-static void
-immutable_uri(const char *path, char *uri, size_t bytes)
-{
-    size_t used = (size_t)snprintf(uri, bytes, "file:");
-
-    for (; *path != '\0' && used + sizeof "%00?immutable=1" < bytes; path++)
-        used += (size_t)snprintf(uri + used, bytes - used, strchr("?#%", *path) ? "%%%02x" : "%c",
-                                 (unsigned char)*path);
-    snprintf(uri + used, bytes - used, "?immutable=1");
-}
-
-static int
-open_and_read(const char *name, int flags, struct plan_database *database, char *why)
-{
-    sqlite3 *handle = NULL;
-    int code = sqlite3_open_v2(name, &handle, SQLITE_OPEN_READONLY | flags, NULL);
-
-    if (code == SQLITE_OK) {
-        sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
-        code = read_all(handle, database);
-    }
-    if (code != SQLITE_OK) {
-        snprintf(why, DETAIL_BYTES, "%s", sqlite3_errmsg(handle));
-        plan_database_free(database);
-    }
-    sqlite3_close(handle);
-    return code;
-}
-
-/* SQLite leaves a log and its index beside a database that it has read. Without a log nobody
- * writes, and the file alone is all there is: then nothing else is touched. */
 int
 plan_database_read(const char *path, struct plan_database *database, char *why)
 {
-    char wal[PATH_BYTES + 32], uri[PATH_BYTES + 64];
-    int code = SQLITE_CANTOPEN;
+    int rc;
 
     *database = (struct plan_database){ 0 };
-    if (access(path, F_OK) < 0 && errno == ENOENT)
-        return -ENOENT;
-    snprintf(wal, sizeof wal, "%s-wal", path);
-    immutable_uri(path, uri, sizeof uri);
-    if (access(wal, F_OK) == 0)
-        code = open_and_read(path, 0, database, why);
-    if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY)
-        code = open_and_read(uri, SQLITE_OPEN_URI, database, why);
-    return code == SQLITE_OK ? 0 : -EIO;
+    rc = store_read_file(path, read_all, database, why);
+    if (rc < 0)
+        plan_database_free(database);
+    return rc;
 }
 
 static void

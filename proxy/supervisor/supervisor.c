@@ -133,6 +133,7 @@ on_signal(evutil_socket_t signal, short what, void *context)
 
     if (!supervisor->running) {         /* children are being adopted: what it finds has to stop */
         supervisor->stop_asked |= signal == SIGTERM || signal == SIGINT;
+        supervisor->reload_asked |= signal == SIGHUP;
         return;
     }
     switch (signal) {
@@ -159,16 +160,15 @@ on_signal(evutil_socket_t signal, short what, void *context)
 
 static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD };
 
-/* The end has come: one more Ctrl-C does not turn it into a death by a signal. */
-static void
-hold_signals(void)
+void
+supervisor_hold_signals(bool hold)
 {
     sigset_t set;
 
     sigemptyset(&set);
     for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
         sigaddset(&set, watched[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
 static int
@@ -183,6 +183,7 @@ watch_signals(struct supervisor *supervisor)
         if (supervisor->signals[i] == NULL || event_add(supervisor->signals[i], NULL) < 0)
             return -1;
     }
+    supervisor_hold_signals(false);
     return 0;
 }
 
@@ -243,6 +244,8 @@ run(struct supervisor *supervisor)
     prober_link_start(supervisor);
     if (supervisor->stop_asked)
         shutdown_begin(supervisor, false);
+    else if (supervisor->reload_asked)
+        reload_begin(supervisor, NULL, NULL);
     event_base_dispatch(supervisor->base);
     return 0;
 }
@@ -253,7 +256,7 @@ free_events(struct supervisor *supervisor)
     struct event *others[] = { supervisor->prober_timer, supervisor->prober_again,
                                supervisor->resume_rollouts };
 
-    hold_signals();
+    supervisor_hold_signals(true);      /* one more Ctrl-C is no death by a signal */
     for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {
         if (supervisor->signals[i] != NULL)
             event_free(supervisor->signals[i]);
@@ -270,6 +273,7 @@ supervisor_run(const struct supervisor_options *options)
     struct supervisor *supervisor = calloc(1, sizeof *supervisor);
     int status = EXIT_CANNOT_START;
 
+    supervisor_hold_signals(true);
     memory_settle();
     log_init("supervisor");
     crash_handler_install("supervisor");

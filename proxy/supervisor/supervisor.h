@@ -111,7 +111,7 @@ struct supervisor {
     struct shutdown *shutdown;          /* owned; NULL: not stopping */
     struct event *signals[5];           /* owned */
     bool running;                       /* the start is over: signals are obeyed */
-    bool stop_asked;                    /* ... one to stop came before */
+    bool stop_asked, reload_asked;      /* ... one that wants this came before */
     uint64_t started_at_ms;             /* CLOCK_MONOTONIC */
     bool announced;                     /* the service manager knows that we are ready */
 };
@@ -125,6 +125,10 @@ void supervisor_settled(struct supervisor *supervisor);
 /* Between these two an app is in the midst of a change: nobody is told anything. They nest. */
 void supervisor_hush(struct supervisor *supervisor);
 void supervisor_speak(struct supervisor *supervisor);
+
+/* Signals wait until they are let in again: while nobody is there to take them they would end the
+ * process. What is executed meanwhile inherits it. */
+void supervisor_hold_signals(bool hold);
 
 /* Threads of a worker for which `configured` (0: as daemon.threads) is asked. */
 uint32_t supervisor_threads(const struct supervisor *supervisor, uint32_t configured);

@@ -48,6 +48,7 @@ struct upgrade {
     uint64_t until_ms;          /* CLOCK_MONOTONIC: the trial has to have ended */
     char said[256];
     size_t said_bytes;
+    uint32_t turns_held;        /* of the loop, since signals are held for who is executed */
     upgrade_tried_fn *done;
     void *context;
 };
@@ -104,6 +105,8 @@ trial_free(struct upgrade *upgrade)
         event_free(upgrade->deadline);
     if (upgrade->output_fd >= 0)
         close(upgrade->output_fd);
+    if (upgrade->turns_held > 0)
+        supervisor_hold_signals(false);
     upgrade->supervisor->upgrade = NULL;
     free(upgrade);
 }
@@ -226,6 +229,15 @@ become(struct supervisor *supervisor, const char *path)
     return rc;
 }
 
+static void
+after(struct upgrade *upgrade, uint32_t wait_ms)
+{
+    const struct timeval wait = { .tv_sec = wait_ms / 1000,
+                                  .tv_usec = wait_ms % 1000 * 1000 };
+
+    evtimer_add(upgrade->deadline, &wait);
+}
+
 /* What was to be written is on the disk before; the store is opened again if nothing comes of
  * it. */
 static void
@@ -235,6 +247,14 @@ on_exec(evutil_socket_t fd, short what, void *context)
     struct supervisor *supervisor = upgrade->supervisor;
     int rc;
 
+    /* Signals that came before are seen to by the loop first: in the next turn it reads that there
+     * were some, at its end it calls for them. */
+    if (upgrade->turns_held < 2) {
+        if (upgrade->turns_held++ == 0)
+            supervisor_hold_signals(true);
+        after(upgrade, 0);
+        return;
+    }
     event_write(supervisor, LOG_INFO, NULL, "upgrade", "%s takes over", upgrade->path);
     store_close(supervisor->store, STORE_CLOSE_MS);
     rc = become(supervisor, upgrade->path);
@@ -243,15 +263,6 @@ on_exec(evutil_socket_t fd, short what, void *context)
         abort();                /* no memory: children serve on, another start adopts them */
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
     give_up(upgrade, strerror(-rc));
-}
-
-static void
-after(struct upgrade *upgrade, uint32_t wait_ms)
-{
-    const struct timeval wait = { .tv_sec = wait_ms / 1000,
-                                  .tv_usec = wait_ms % 1000 * 1000 };
-
-    evtimer_add(upgrade->deadline, &wait);
 }
 
 /* ---- the trial's end ---- */
@@ -546,6 +557,7 @@ upgrade_go_back(struct supervisor *supervisor)
     setenv(GUARD_WENT_BACK, "1", 1);
     snprintf(path, sizeof path, "/proc/self/fd/%d", legacy.old_binary_fd);
     notify_hand_on();
+    supervisor_hold_signals(true);
     execv(path, supervisor->options.argv);
     log_error(NULL, "it cannot be executed: %s", strerror(errno));
 }

@@ -4,6 +4,7 @@ refused, none is reset but by the death of its own worker, every app ends with i
 configuration, and nothing is left over.
 
 Supervisor and worker of an app are not killed at once: then nobody has its sockets any more."""
+import contextlib
 import os
 import random
 import signal
@@ -120,7 +121,8 @@ class Chaos:
             return
         self.tell(f"worker of {one.name} is killed")
         begin = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         one.worker_deaths.append((begin, time.monotonic()))
         until(lambda: pids(self.daemon).get(one.name) not in (None, pid), 20, "it is replaced")
         one.crowd.goes_on(10, within=30)            # it has its sockets
@@ -130,14 +132,16 @@ class Chaos:
         if pid is not None and self.prober_deaths < DEATHS_MAX:
             self.prober_deaths += 1
             self.tell("prober is killed")
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):   # an upgrade was faster
+                os.kill(pid, signal.SIGKILL)
 
     def upgrade(self):
         if self.upgrades >= DEATHS_MAX:
             return
         self.upgrades += 1
         self.tell("upgrade")
-        assert post(self.daemon, "/v1/upgrade")[0] in (202, 409)
+        with contextlib.suppress(OSError):          # one that is under way cuts the connection
+            assert post(self.daemon, "/v1/upgrade")[0] in (202, 409)
         until(lambda: pids(self.daemon), 20, "it answers again")
 
     def step(self):

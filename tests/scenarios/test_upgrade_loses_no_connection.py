@@ -2,10 +2,11 @@
 workers and prober are replaced one by one with the same listening sockets; connections that were
 open stay with the old processes, which vanish with their last one. No client notices."""
 import signal
+import time
 
 import pytest
 
-from harness import (Conversation, Crowd, EchoProcess, Installation, app, crashes, ending,
+from harness import (SLOWNESS, Conversation, Crowd, EchoProcess, Installation, app, crashes, ending,
                      connect, free_ports, generations, is_alive, kill, listeners, outcome, pids,
                      post, roles, until)
 
@@ -189,3 +190,36 @@ def test_a_drain_goes_on(daemon, started):
     assert ending(sock) in ("fin", "reset")
     until(lambda: len(roles(daemon)) == 4, what="the old ones are gone")
     assert crowd.unlucky() == []
+
+
+def until_executed(daemon):
+    """The log's next supervisor has begun: from the exec to there signals have no handler."""
+    begun = daemon.log().count(f"supervisor[{daemon.pid}] fproxy ")
+    return lambda: daemon.log().count(f"supervisor[{daemon.pid}] fproxy ") > begun
+
+
+@pytest.mark.limit(60)
+def test_signals_all_the_while_end_nobody(daemon, started):
+    """While a binary is executed nobody handles signals: they wait."""
+    start(daemon, started)
+    for _ in range(3):
+        before, is_executed = pids(daemon), until_executed(daemon)
+        ask_for_it(daemon)
+        deadline = time.monotonic() + 10 * SLOWNESS
+        while not is_executed() and time.monotonic() < deadline:
+            daemon.signal(signal.SIGHUP)
+            time.sleep(0.001)
+        all_replaced(daemon, before)
+        assert daemon.process.poll() is None
+        assert daemon.status()["supervisor"]["pid"] == daemon.pid
+    assert daemon.reload()["applied"]
+
+
+@pytest.mark.limit(60)
+def test_a_stop_in_the_midst_of_it_is_a_stop(daemon, started):
+    start(daemon, started)
+    for moment_ms in (100, 105, 110, 120, 140, 180):        # the exec is 100 ms after the answer
+        ask_for_it(daemon)
+        time.sleep(moment_ms / 1000)
+        daemon.stop(20)
+        daemon.start()

@@ -90,6 +90,27 @@ source_of(const struct supervisor *supervisor, const struct reported *reported)
     return good != NULL && good->source != NULL ? good->source : "";
 }
 
+static struct board_file *
+board_in(const struct app_generation *generation, uint32_t number)
+{
+    return generation != NULL && generation->pages != NULL &&
+                   generation->pages->board->number == number
+               ? generation->pages->board
+               : NULL;
+}
+
+/* Of what was adopted before: after a hand-over two have one board. NULL: none has this one. */
+static struct board_file *
+find_board(const struct app *app, uint32_t number)
+{
+    struct board_file *found = board_in(app->current, number);
+    const struct app_generation *leaving;
+
+    LIST_FOREACH(leaving, &app->leaving, of_app)
+        found = found != NULL ? found : board_in(leaving, number);
+    return found;
+}
+
 /* NULL, which is told: it cannot be used. */
 static struct app_generation *
 make(struct app *app, struct reported *reported, struct worker *worker)
@@ -98,7 +119,6 @@ make(struct app *app, struct reported *reported, struct worker *worker)
     char *source = strdup(source_of(app->supervisor, reported));
     char why[DETAIL_BYTES] = "its text is missing";
     struct pages_owner owner;
-    uint32_t of_board;
     int rc = reported->text == NULL || source == NULL
                  ? -ENOMEM
                  : generation_create(app, reported->number, reported->text, source, &generation,
@@ -115,8 +135,8 @@ make(struct app *app, struct reported *reported, struct worker *worker)
     generation->load = LOAD_ACCEPTING;
     generation->loaded_before = true;
     owner = generation_pages_owner(generation);
-    rc = pages_adopt(&owner, reported->board_number, reported->traffic_number,
-                     &generation->pages, &of_board);
+    rc = pages_adopt(&owner, find_board(app, reported->board_number), reported->board_number,
+                     reported->traffic_number, &generation->pages);
     if (rc == 0)
         return generation;
     log_error(app->name, "the board or traffic page of generation %u cannot be used (%s): it "
@@ -438,6 +458,7 @@ adopt_settle(struct supervisor *supervisor)
         close_rollout(app);
         follow_current(app);            /* the last supervisor may not have come to it */
     }
+    follow_send(supervisor);
     if (supervisor->prober == NULL)
         return;
     if (supervisor->prober_report_count > 0)

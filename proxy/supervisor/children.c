@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/dirs.h"
 #include "base/log.h"
+#include "base/util.h"
 #include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/text.h"
 
@@ -302,7 +303,8 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
 {
     const struct control_message ping = { .magic = CONTROL_MAGIC, .type = CONTROL_PING };
     struct child *child = context;
-    uint64_t late_ms = clock_monotonic_ms() - child->ping_due_ms;
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t late_ms = now_ms - MIN(now_ms, child->ping_due_ms);    /* timers may be early */
 
     if (child->exited || child->peer == NULL)
         return;

@@ -15,8 +15,8 @@ is_behind(const struct app_generation *generation, const struct app_generation *
 {
     const struct worker *worker = generation->worker;
 
-    return generation->stays && !generation->followed && generation->number != current->number &&
-           worker != current->worker && worker->there && !worker->ending &&
+    return generation->stays && generation->number != current->number &&
+           generation->followed_by != current->number && worker != current->worker && worker->there && !worker->ending &&
            worker->child->protocol == CONTROL_PROTOCOL;
 }
 
@@ -28,7 +28,7 @@ follow_in(struct app *app, struct worker *worker)
 
     LIST_FOREACH(leaving, &app->leaving, of_app) {
         if (leaving->worker == worker)
-            leaving->followed = true;
+            leaving->followed_by = app->current->number;
     }
     if (follower == NULL || acquire_shared_pages(follower, app->current, worker, why) < 0) {
         log_error(app->name, "worker %s (pid %d) is not told of generation %u: %s; connections "
@@ -40,19 +40,34 @@ follow_in(struct app *app, struct worker *worker)
     }
     leaving_begin(follower);
     follower->stays = true;
-    worker_link_load(follower);
+    worker_link_queue(follower);
+    app->supervisor->followers_queued = true;
 }
 
 void
 follow_current(struct app *app)
 {
-    struct app_generation *leaving, *next;
+    struct app_generation *leaving;
 
     if (app->current == NULL || app->current->pages == NULL)
         return;
-    for (leaving = LIST_FIRST(&app->leaving); leaving != NULL; leaving = next) {
-        next = LIST_NEXT(leaving, of_app);      /* followers are put in before it */
+    LIST_FOREACH(leaving, &app->leaving, of_app) {      /* followers are put in before it */
         if (is_behind(leaving, app->current))
             follow_in(app, leaving->worker);
     }
+}
+
+static void
+send_to(struct worker *worker, void *context)
+{
+    worker_link_drained(worker);
+}
+
+void
+follow_send(struct supervisor *supervisor)
+{
+    if (!supervisor->followers_queued)
+        return;
+    supervisor->followers_queued = false;
+    workers_each(supervisor, send_to, NULL);
 }

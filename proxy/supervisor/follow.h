@@ -13,10 +13,15 @@
 #define FPROXY_SUPERVISOR_FOLLOW_H
 
 struct app;
+struct supervisor;
 
 /* The app's current generation is another one than before, or may be: whoever has connections
- * of older ones, and serves it no more, is told. What fails is logged: they have the time of the
- * hand-over. */
+ * of older ones, and serves it no more, is to be told. What fails is logged, and tried again with
+ * the next one: until then they have the time of the hand-over. */
 void follow_current(struct app *app);
+
+/* Sends what there is to tell; nothing may be in the midst of a change, for what fails may end
+ * other rollouts. */
+void follow_send(struct supervisor *supervisor);
 
 #endif

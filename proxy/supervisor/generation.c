@@ -145,6 +145,18 @@ generation_has_port(const struct app_generation *generation, const struct addres
     return false;
 }
 
+bool
+generation_is_load(const struct app_generation *generation, uint32_t traffic_number)
+{
+    const struct pages *pages[] = { generation->pages, generation->pages_old };
+
+    for (size_t i = 0; traffic_number != 0 && i < ARRAY_SIZE(pages); i++) {
+        if (pages[i] != NULL && pages[i]->traffic_number == traffic_number)
+            return true;
+    }
+    return traffic_number == 0;
+}
+
 struct pages_owner
 generation_pages_owner(const struct app_generation *generation)
 {

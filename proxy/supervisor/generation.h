@@ -54,7 +54,7 @@ struct app_generation {
     bool leaving;                   /* it has no clients to come; in app->leaving */
     bool stays;                     /* ... until its connections end: its worker serves it no
                                      * more, another one does */
-    bool followed;                  /* its worker has been told of a newer one since */
+    uint32_t followed_by;           /* the generation of which its worker was told since; 0: none */
     LIST_ENTRY(app_generation) of_app;      /* while it leaves */
 };
 
@@ -78,6 +78,10 @@ void generation_assign(struct app_generation *generation, struct worker *worker)
 /* Does it have this port? */
 bool generation_has_port(const struct app_generation *generation,
                          const struct address *address);
+
+/* Is it what its worker means by this number of a traffic page (0: not told)? Each load has one of
+ * its own, so that an answer to an earlier one of the same generation is told apart. */
+bool generation_is_load(const struct app_generation *generation, uint32_t traffic_number);
 
 /* Slots for the first board: each address, room for four per name, and a few more. Pure. */
 uint32_t generation_slots(const struct app_config *config);

@@ -74,10 +74,10 @@ watch(int fd, const struct guard_exec *what, char **environment)
     if (bytes != 0)
         _exit(0);
     /* The new binary has ended without a word. */
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         again[i] = openat(what->locks[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 2; i++)         /* after both: their numbers are to be had back */
         close(what->locks[i]);
-    }
     poll(NULL, 0, OTHERS_FIRST_MS);
     if (!lock_again(again, what->locks))
         _exit(0);

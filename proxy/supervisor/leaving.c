@@ -70,8 +70,7 @@ leaving_gone(struct app *app, const struct worker *worker, uint32_t number,
     LIST_FOREACH(generation, &app->leaving, of_app) {
         if (generation->worker != worker || generation->number != number)
             continue;
-        if (traffic_number != 0 && generation->pages != NULL &&
-            generation->pages->traffic_number != traffic_number)
+        if (generation->pages != NULL && !generation_is_load(generation, traffic_number))
             continue;
         log_debug(app->name, "generation %u has left worker %s", number, worker->name);
         end(generation);

@@ -153,8 +153,7 @@ open_name(int runtime_fd, const char *name, bool writable)
 
 /* Reads what the board's head tells. */
 static int
-adopt_board(const struct pages_owner *owner, uint32_t number, struct board_file **out,
-            uint32_t *generation)
+adopt_board(const struct pages_owner *owner, uint32_t number, struct board_file **out)
 {
     struct board_file *file = calloc(1, sizeof *file);
     struct board *board;
@@ -174,25 +173,29 @@ adopt_board(const struct pages_owner *owner, uint32_t number, struct board_file 
     file->number = number;
     file->refs = 1;
     file->slots = board_slots(board);
-    *generation = board_generation(board);
     board_close(board);
     *out = file;
     return 0;
 }
 
 int
-pages_adopt(const struct pages_owner *owner, uint32_t board_number, uint32_t traffic_number,
-            struct pages **out, uint32_t *generation)
+pages_adopt(const struct pages_owner *owner, struct board_file *known, uint32_t board_number,
+            uint32_t traffic_number, struct pages **out)
 {
     struct pages *pages = calloc(1, sizeof *pages);
     int fd, rc;
 
     if (pages == NULL)
         return -ENOMEM;
-    rc = adopt_board(owner, board_number, &pages->board, generation);
-    if (rc < 0) {
-        free(pages);
-        return rc;
+    if (known != NULL) {
+        known->refs++;
+        pages->board = known;
+    } else {
+        rc = adopt_board(owner, board_number, &pages->board);
+        if (rc < 0) {
+            free(pages);
+            return rc;
+        }
     }
     pages->traffic_number = traffic_number;
     traffic_file_name(owner->worker, owner->app, traffic_number, pages->traffic_name);

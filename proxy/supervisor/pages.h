@@ -47,9 +47,10 @@ int pages_share(const struct pages_owner *owner, const struct pages *with, uint3
 /* A fresh traffic page in place of the old one: a new worker counts from zero. 0 or -errno. */
 int pages_renew_traffic(const struct pages_owner *owner, struct pages *pages,
                         uint32_t threads);
-/* Those that an earlier supervisor made. 0 and `*generation`, that of the board; or -errno. */
-int pages_adopt(const struct pages_owner *owner, uint32_t board_number,
-                uint32_t traffic_number, struct pages **pages, uint32_t *generation);
+/* Those that an earlier supervisor made; `known`: the board, where another generation has it as
+ * well, else NULL. 0 or -errno. */
+int pages_adopt(const struct pages_owner *owner, struct board_file *known,
+                uint32_t board_number, uint32_t traffic_number, struct pages **pages);
 /* Unlinks what nobody else has; `pages` may be NULL. */
 void pages_destroy(int runtime_fd, struct pages *pages);
 

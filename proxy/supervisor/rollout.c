@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/commit.h"
+#include "proxy/supervisor/follow.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/rollout_group.h"
@@ -293,6 +294,7 @@ commit(struct rollout *rollout)
     rollout_free(rollout);
     commit_group(supervisor, members, count, hand_over);
     free(members);
+    follow_send(supervisor);
     rollouts_start(supervisor);
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/follow.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/ports.h"
 #include "proxy/supervisor/prober_link.h"
@@ -127,7 +128,7 @@ accept_clients(struct app *app)
     bool ready = readiness_reached(&app->health, generation->config.ready_min_available);
     char ports[128];
 
-    if (worker_link_accept(app->current, 0) < 0)
+    if (worker_link_accept(app->current, generation->config.drain_timeout_ms) < 0)
         return;                     /* it has ended; its end is on its way */
     app->failure = 0;
     app->retry_ms = 0;
@@ -149,6 +150,8 @@ accept_clients(struct app *app)
                 generation->number, app->health.available, app->health.total,
                 clock_monotonic_ms() - app->begun_at_ms, ready ? "" : ": not ready");
     app_enter(app, APP_SERVING);
+    follow_current(app);        /* of an earlier life in a process that has connections left */
+    follow_send(supervisor);
     rollouts_start(supervisor);
 }
 

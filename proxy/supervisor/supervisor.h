@@ -76,6 +76,7 @@ struct supervisor {
     struct pending_apps pending;
     bool groups_formed, groups_exist;   /* of those; see rollout_group.c */
     bool starting_rollouts;
+    bool followers_queued;              /* see follow_send() */
     struct listeners listeners;
     struct listen_port **spare_ports;   /* owned references */
     size_t spare_port_count;

@@ -558,6 +558,8 @@ upgrade_go_back(struct supervisor *supervisor)
     snprintf(path, sizeof path, "/proc/self/fd/%d", legacy.old_binary_fd);
     notify_hand_on();
     supervisor_hold_signals(true);
+    if (supervisor->stop_asked)
+        kill(getpid(), SIGTERM);        /* waits for the old binary */
     execv(path, supervisor->options.argv);
     log_error(NULL, "it cannot be executed: %s", strerror(errno));
 }

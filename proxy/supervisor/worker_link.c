@@ -339,6 +339,8 @@ static void
 on_loaded(struct app_generation *generation, const struct control_app *answer)
 {
     if (answer->result < 0) {
+        if (generation->load == LOAD_SENT)  /* one of its number may be there, which stays */
+            generation->load = LOAD_NONE;
         serve_worker_refused(generation, answer->detail[0] != '\0' ? answer->detail
                                                                    : strerror(-answer->result));
         return;
@@ -350,20 +352,6 @@ on_loaded(struct app_generation *generation, const struct control_app *answer)
     generation->load = LOAD_DONE;
     worker_link_board(generation);          /* it grew meanwhile */
     serve_worker_loaded(generation);
-}
-
-/* Each load has a traffic page of its own: an answer to an earlier one of the same generation is
- * told by its number. */
-static bool
-is_of_this_load(const struct app_generation *generation, uint32_t traffic_number)
-{
-    const struct pages *pages[] = { generation->pages, generation->pages_old };
-
-    for (size_t i = 0; traffic_number != 0 && i < ARRAY_SIZE(pages); i++) {
-        if (pages[i] != NULL && pages[i]->traffic_number == traffic_number)
-            return true;
-    }
-    return traffic_number == 0;
 }
 
 /* One that cannot accept leaves clients waiting in silence: its successor can. */
@@ -393,7 +381,7 @@ on_about_app(struct worker *worker, const struct control_message *message)
         return;
     }
     generation = find_live(worker, app, answer->generation);
-    if (generation == NULL || !is_of_this_load(generation, answer->traffic_number))
+    if (generation == NULL || !generation_is_load(generation, answer->traffic_number))
         return;                     /* a late answer about something older */
     switch (message->type) {
     case CONTROL_APP_SOCKETS_ACK:

@@ -139,10 +139,10 @@ carry_over(struct thread_app *from, struct thread_app *to)
     bool rearm = !same_limits(&from->app->config, &to->app->config);
     struct conn *conn = LIST_FIRST(&from->conns);
 
-    if (from->left)                 /* it had retired, and its last connection has ended */
-        return;
     move_counters(from->counters, to->counters);
     move_tries(from, to);
+    if (from->left)                 /* it had retired, and its last connection has ended */
+        return;
     while (conn != NULL) {
         struct conn *next = LIST_NEXT(conn, link);
 

@@ -163,6 +163,9 @@ follow(struct worker *worker, struct hosted *hosted, uint32_t limit_ms)
                   hosted->app.generation, why[0] != '\0' ? why : strerror(-rc));
     if (hosted->state == HOSTED_LOADING || hosted->state == HOSTED_LOADED)
         let_go(worker, hosted, 0, false);
+    else                        /* it could not be loaded; this is an older one of its number */
+        worker_tell_about(worker, CONTROL_APP_GONE, hosted->app.name, hosted->app.generation,
+                          NULL, 0, "");
 }
 
 static void

@@ -290,6 +290,28 @@ def test_the_next_supervisor_knows_whom_to_tell(daemon, started):
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
 
 
+def test_its_worker_dies_after_all_that(daemon, started):
+    """What serves has its board still, whoever of those that shared it has gone."""
+    scene = Scene(daemon, started)
+    more = 'threads = 2; idle_timeout = "5m";'
+    scene.configure("threads = 2;")
+    daemon.apply()
+    scene.until_another_serves(scene.pid)
+    scene.configure(more)
+    daemon.apply()
+    kill_supervisor(daemon)
+    daemon.start()
+    scene.talk.close()
+    until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
+    for load in scene.loads:
+        load.finish()
+    pid = daemon.worker_pid("web")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: daemon.worker_pid("web") not in (None, 0, pid), SOON_S, "another one starts")
+    until(lambda: ask(scene.port) == "hello", SOON_S, "it serves")
+    assert daemon.status("web")["state"] == "ready"
+
+
 def test_back_to_where_its_connections_are(daemon, started):
     """The app goes to a worker of its own and returns to the shared one, which had kept them."""
     scene = Scene(daemon, started, 'threads = 1; worker = "other";')

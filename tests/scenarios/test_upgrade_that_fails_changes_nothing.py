@@ -1,8 +1,10 @@
 """A binary that cannot take over is given up: who asked is told why, everything goes on as it was,
 and the next upgrade, to one that can, is done."""
+import os
+
 import pytest
 
-from harness import (BIN, SLOWNESS, Conversation, Crowd, EchoProcess, Installation, app, free_ports,
+from harness import (BIN, SLOWNESS, Conversation, Crowd, EchoProcess, Installation, app, ask, free_ports,
                      generations, is_alive, launch_successor, listeners, pids, post, replaced,
                      roles, until)
 
@@ -117,6 +119,31 @@ def test_one_that_ends_after_its_trial_is_succeeded_by_the_old_one(daemon, start
     assert crowd.unlucky() == []
     assert pids(daemon) == before
     crowd.close()
+    assert daemon.run("fproxy", "stop").returncode == 0
+    daemon.check_end()
+
+
+@pytest.mark.limit(60)
+def test_the_guard_is_there_each_time(daemon, started):
+    """Three binaries in a row that end after their trial: the old one comes back from each, with
+    the locks of both directories."""
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    ends_after_its_trial(installation)
+    post(daemon, "/v1/upgrade")
+    assert daemon.process.wait(20 * SLOWNESS) == 3
+    daemon.process = None
+    supervisor = until(daemon.try_status, what="the old one answers")["supervisor"]["pid"]
+    for _ in range(2):
+        directories = [os.path.realpath(f"/proc/{supervisor}/fd/{fd}")
+                       for fd in os.listdir(f"/proc/{supervisor}/fd")]
+        assert directories.count(str(daemon.state)) == directories.count(str(daemon.runtime)) == 1
+        until(lambda: daemon.run("fproxy", "status").returncode == 0, what="it is there")
+        post(daemon, "/v1/upgrade")
+        until(lambda: not is_alive(supervisor), 20, "it has ended")
+        supervisor = until(daemon.try_status, what="the old one answers")["supervisor"]["pid"]
+    assert pids(daemon) == before
+    assert ask(port) == "hello"
     assert daemon.run("fproxy", "stop").returncode == 0
     daemon.check_end()
 

@@ -229,31 +229,54 @@ admin_act(struct supervisor *supervisor, struct evhttp_request *request, const c
 /* ---- what runs ---- */
 
 /* Connections to each target, counted over its endpoints' slots. */
-static json_t *
-targets_json(const struct supervisor *supervisor, const struct app_generation *generation)
+static void
+add_targets(json_t *list, const struct board *board, const struct traffic *traffic)
 {
-    json_t *list = json_array();
-    int fd = pages_open_board(supervisor->runtime_fd, generation->pages, false);
-    struct board *board = NULL;
+    uint32_t slots = MIN(board_slots(board), traffic_slots(traffic));
     struct board_detail detail;
 
-    if (fd < 0 || board_open(fd, false, &board) < 0)
-        board = NULL;
-    for (uint32_t slot = 0; board != NULL && slot < board_slots(board); slot++) {
+    for (uint32_t slot = 0; slot < slots; slot++) {
         uint64_t connected = 0, failed = 0, active = 0;
 
-        if (!board_detail(board, slot, &detail) ||
-            slot >= traffic_slots(generation->pages->traffic))
+        if (!board_detail(board, slot, &detail))
             continue;
-        traffic_sum_tries(generation->pages->traffic, slot, detail.id, &connected, &failed,
-                          &active);
+        traffic_sum_tries(traffic, slot, detail.id, &connected, &failed, &active);
         json_array_append_new(list, json_pack("{s:s, s:I}", "target", detail.target,
                                               "connections", (json_int_t)active));
     }
-    if (board != NULL)
+}
+
+static void
+add_generation(json_t *list, const struct app_generation *generation)
+{
+    const struct supervisor *supervisor = generation->app->supervisor;
+    struct board *board;
+    int fd;
+
+    if (generation->pages == NULL || generation->pages->traffic == NULL)
+        return;
+    fd = pages_open_board(supervisor->runtime_fd, generation->pages, false);
+    if (fd < 0)
+        return;
+    if (board_open(fd, false, &board) == 0) {
+        add_targets(list, board, generation->pages->traffic);
         board_close(board);
-    if (fd >= 0)
-        close(fd);
+    }
+    close(fd);
+}
+
+/* Those that stay in an old process are to be counted as well: they drain with the others. */
+static json_t *
+targets_json(const struct app *app)
+{
+    json_t *list = json_array();
+    const struct app_generation *leaving;
+
+    add_generation(list, app->current);
+    LIST_FOREACH(leaving, &app->leaving, of_app) {
+        if (leaving->stays && leaving->followed_by == 0)
+            add_generation(list, leaving);
+    }
     return list;
 }
 
@@ -273,7 +296,7 @@ admin_running(struct supervisor *supervisor, struct evhttp_request *request)
                             (json_int_t)generation->number, "source", generation->source,
                             "config", generation->text, "connections",
                             (json_int_t)app_connections(app), "targets",
-                            targets_json(supervisor, generation)));
+                            targets_json(app)));
     }
     admin_reply_json(request, HTTP_OK, "OK", json_pack("{s:o}", "apps", apps));
 }

@@ -1,6 +1,7 @@
 """Another worker takes over (`threads`, `worker` or the pool changed): it accepts on the same
 sockets, so that no client notices; the old process keeps the connections that it has until they
 end or handover_timeout is over, and is gone then."""
+import json
 import os
 import signal
 import time
@@ -288,6 +289,25 @@ def test_the_next_supervisor_knows_whom_to_tell(daemon, started):
     assert scene.talk.lasts() and daemon.worker_pid("web") == new
     without_its_target(scene, daemon, started, 'threads = 2; idle_timeout = "5m";')
     until(lambda: not is_alive(scene.pid), SOON_S, "the old one has ended")
+
+
+def test_the_plan_counts_what_is_there(daemon, started):
+    """What would have to drain, wherever it is."""
+    scene = Scene(daemon, started)
+    scene.configure("threads = 2;")
+    daemon.apply()
+    scene.until_another_serves(scene.pid)
+    for load in scene.loads:
+        load.finish()
+    fresh = started(Talk(scene.port))
+    daemon.replace_apps(app("web", scene.port, [started(EchoProcess())], "threads = 2;"),
+                        file="10-web.conf")
+    plan = json.loads(daemon.run("fproxy", "plan", "--json").stdout)
+    web = next(each for each in plan["apps"] if each["app"] == "web")
+    assert web["targets"]["removed"] == [{"target": scene.target.address, "connections": 2}]
+    assert web["drain"] == {"at_least": 2, "at_most": 2}
+    daemon.apply()
+    until(lambda: scene.talk.ended and fresh.ended, 5, "both have drained")
 
 
 def test_its_worker_dies_after_all_that(daemon, started):

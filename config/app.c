@@ -50,6 +50,7 @@ void
 app_config_fini(struct app_config *app)
 {
     app_config_forget_targets(app);
+    steps_fini(&app->probe.steps);
     free(app->ports);
     app->ports = NULL;
     app->port_count = app->target_count = 0;
@@ -92,6 +93,18 @@ print_unless_open(struct print *print, int indent, const char *key, uint32_t ms)
         print_duration(print, indent, key, ms);
 }
 
+/* Only where it is not the target's: most texts are shorter for it. */
+static void
+print_where(struct print *print, const struct app_probe *probe)
+{
+    char ip[ADDRESS_TEXT_BYTES];
+
+    if (probe->port != 0)
+        print_number(print, 2, "port", probe->port);
+    if (probe->address.family != 0)
+        print_text(print, 2, "address", address_format_ip(&probe->address, ip));
+}
+
 static void
 print_groups(struct print *print, const struct app_config *app)
 {
@@ -102,6 +115,8 @@ print_groups(struct print *print, const struct app_config *app)
     print_number(print, 2, "rise", app->probe.rise);
     print_number(print, 2, "fall", app->probe.fall);
     print_number(print, 2, "jitter", app->probe.jitter_percent);
+    print_where(print, &app->probe);
+    steps_print(print, 2, &app->probe.steps);
     fputs("};\nready = {\n", print->stream);
     print_number(print, 2, "min_available", app->ready_min_available);
     print_duration(print, 2, "timeout", app->ready_timeout_ms);
@@ -170,6 +185,8 @@ app_defaults_parse(const char *text, struct app_draft *defaults, char *why)
     rc = canonical_close(&canonical, rc);
     if (rc == 0)
         *defaults = draft;
+    else
+        app_draft_fini(&draft);
     return rc;
 }
 
@@ -189,6 +206,7 @@ app_config_parse(const char *text, struct app_config *app, char *why)
         *app = draft.app;
         draft.app.ports = NULL; /* now the caller's */
         draft.app.targets = NULL;
+        draft.app.probe.steps = (struct app_steps){ 0 };
         draft.app.port_count = draft.app.target_count = 0;
     }
     app_draft_fini(&draft);

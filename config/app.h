@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/names.h"
+#include "config/steps.h"
 
 enum {
     APP_PORTS_MAX = 4096,           /* listening ports of one app */
@@ -39,10 +40,13 @@ struct app_target {
 };
 
 struct app_probe {
-    char kind[16];                  /* "tcp" or "none" */
+    char kind[16];                  /* "tcp", "exchange" or "none" */
     uint32_t interval_ms, timeout_ms;
     uint32_t rise, fall;
     uint32_t jitter_percent;        /* of the interval, either way */
+    uint32_t port;                  /* that is probed; 0: the target's */
+    struct address address;         /* likewise, without a port; family 0: the target's */
+    struct app_steps steps;         /* what is said once it is connected */
 };
 
 struct app_config {

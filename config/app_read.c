@@ -8,6 +8,7 @@
 
 #include "config/duration.h"
 #include "config/endpoints_read.h"
+#include "config/steps_read.h"
 
 #define AT(member) offsetof(struct app_draft, app.member)
 
@@ -15,7 +16,7 @@ enum { PROBE_TIMEOUT_MS = 2000 };
 
 const char *const app_strategy_names[] = {"round_robin", NULL};
 
-static const char *const probe_kinds[] = {"tcp", "none", NULL};
+static const char *const probe_kinds[] = {"tcp", "exchange", "none", NULL};
 static const char *const initial_words[] = {
     [APP_INITIAL_HISTORY] = "history",
     [APP_INITIAL_UP] = "up",
@@ -40,6 +41,8 @@ static const char *const panic_words[] = {
 #define GROUP(key, table) {key, key_read_group, 0, 0, 0, NULL, table, ARRAY_SIZE(table)}
 #define WHOLE(key, read)  {key, read, 0, 0, 0, NULL, NULL, 0}
 
+static key_read_fn probe_address_read;
+
 static const struct key probe_keys[] = {
     WORD("kind", probe.kind, probe_kinds),
     DURATION("interval", probe.interval_ms, 10, DAY),
@@ -47,6 +50,12 @@ static const struct key probe_keys[] = {
     NUMBER("rise", probe.rise, 1, 1000),
     NUMBER("fall", probe.fall, 1, 1000),
     NUMBER("jitter", probe.jitter_percent, 0, 50),
+    NUMBER("port", probe.port, 1, 65535),
+    {"address", probe_address_read, AT(probe.address), 0, 0, NULL, NULL, 0},
+    {"send", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
+    {"expect", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
+    {"steps", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
+    {"preset", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
 };
 
 static const struct key ready_keys[] = {
@@ -152,6 +161,27 @@ worker_read(struct reader *reader, const struct key *key,
         strcpy(into, name);
 }
 
+/* A name would have to be looked up all the time; that is what targets are for. */
+static void
+probe_address_read(struct reader *reader, const struct key *key,
+                   const struct config_setting_t *setting, void *into)
+{
+    const char *text = setting->value.sval;
+    char quoted[QUOTE_BYTES];
+    struct address address;
+
+    if (setting->type != CONFIG_TYPE_STRING)
+        key_problem(reader, setting, key->name, "is %s; write address = \"10.0.0.7\"",
+                    key_type_name(setting));
+    else if (text == NULL || address_parse_ip(text, 0, &address) < 0)
+        key_problem(reader, setting, key->name,
+                    "%s is no IP address; write it without a port and without brackets, such as "
+                    "\"10.0.0.7\" or \"2001:db8::7\"; the port has a key of its own",
+                    problem_quote(text == NULL ? "" : text, quoted));
+    else
+        *(struct address *)into = address;
+}
+
 const char *
 app_read_name(const struct config_setting_t *group, enum syntax syntax)
 {
@@ -230,6 +260,9 @@ finish(struct reader *reader, const struct config_setting_t *group, struct app_c
                     "%s is longer than probe.interval, %s; a probe must end before the next",
                     duration_format(probe->timeout_ms, timeout),
                     duration_format(probe->interval_ms, interval));
+    if (strcmp(probe->kind, "exchange") == 0 && probe->steps.count == 0)
+        key_problem(reader, probe_setting(group, "kind"), "probe.kind",
+                    "\"exchange\" needs to know what is said: send and expect, steps, or preset");
 }
 
 int
@@ -240,6 +273,8 @@ app_read(const struct config_setting_t *group, enum syntax syntax,
     struct reader reader = {.problems = problems, .prefix = ""};
 
     *draft = *defaults;
+    if (steps_copy(&defaults->app.probe.steps, &draft->app.probe.steps) < 0)
+        return -ENOMEM;
     draft->line = group->line;
     if (group->type != CONFIG_TYPE_GROUP) {
         key_problem(&reader, group, "", "an app cannot be %s; write a group { }",

@@ -24,7 +24,7 @@ struct app_draft {
     unsigned *port_lines;       /* owned; of each of app.ports */
 };
 
-/* Where the values of an app that says nothing come from. Allocates nothing. */
+/* Where the values of an app that says nothing come from. Allocates nothing, but reading does. */
 void app_draft_init(struct app_draft *draft);
 void app_draft_fini(struct app_draft *draft);
 
@@ -33,7 +33,8 @@ void app_draft_fini(struct app_draft *draft);
 int app_read_defaults(const struct config_setting_t *group, struct problems *problems,
                       struct app_draft *defaults);
 
-/* The canonical text of such a draft, on the heap, or NULL; and back, as app_config_parse().
+/* The canonical text of such a draft, on the heap, or NULL; and back, as app_config_parse(): a
+ * draft that the caller is to fini.
  * It holds every key but name, ports and targets, those that are still open left out. */
 char *app_defaults_print(const struct app_draft *defaults);
 int app_defaults_parse(const char *text, struct app_draft *defaults, char *why);

@@ -74,6 +74,7 @@ read_group(struct reading *reading, int which, const struct config_setting_t *se
         app_draft_init(&draft);
         rc = app_read_defaults(section, &sink.problems, &draft);
         group->text = app_defaults_print(&draft);
+        app_draft_fini(&draft);
     }
     group->broken = sink.problems.count > 0;
     if (group->text == NULL)

@@ -54,8 +54,10 @@ loader_replace(struct loader *loader, const struct config_groups *groups)
 
     if (groups->daemon != NULL && settings_parse(groups->daemon, &settings, why) == 0)
         loader->set->groups[GROUP_DAEMON].forced = groups->daemon;
-    if (groups->defaults != NULL && app_defaults_parse(groups->defaults, &draft, why) == 0)
+    if (groups->defaults != NULL && app_defaults_parse(groups->defaults, &draft, why) == 0) {
         loader->set->groups[GROUP_DEFAULTS].forced = groups->defaults;
+        app_draft_fini(&draft);
+    }
 }
 
 /* Notes the file as one whose apps are not all known. */

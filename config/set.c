@@ -48,6 +48,7 @@ config_set_destroy(struct config_set *set)
     for (size_t i = 0; i < set->told_count; i++)
         free(set->told[i]);
     free(set->told);
+    app_draft_fini(&set->defaults);
     free(set->order);
     free(set->path);
     free(set);
@@ -196,8 +197,12 @@ is_canonical(int which, const char *text)
     struct app_draft draft;
     char why[DETAIL_BYTES];
 
-    return (which == GROUP_DAEMON ? settings_parse(text, &settings, why)
-                                  : app_defaults_parse(text, &draft, why)) == 0;
+    if (which == GROUP_DAEMON)
+        return settings_parse(text, &settings, why) == 0;
+    if (app_defaults_parse(text, &draft, why) < 0)
+        return false;
+    app_draft_fini(&draft);
+    return true;
 }
 
 static int

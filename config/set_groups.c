@@ -164,6 +164,7 @@ static int
 apply(struct config_set *set, int which, const char *before)
 {
     const char *text = set->groups[which].text;
+    struct app_draft defaults;
     char why[DETAIL_BYTES];
     int rc;
 
@@ -171,10 +172,14 @@ apply(struct config_set *set, int which, const char *before)
         return 0;
     if (which == GROUP_DAEMON)
         return settings_parse(text, &set->settings, why) == -ENOMEM ? -ENOMEM : 0;
-    rc = app_defaults_parse(text, &set->defaults, why);
-    if (rc == 0 && before != NULL)
+    rc = app_defaults_parse(text, &defaults, why);
+    if (rc < 0)
+        return rc == -ENOMEM ? rc : 0;
+    app_draft_fini(&set->defaults);
+    set->defaults = defaults;
+    if (before != NULL)
         set->defaults_version++;
-    return rc == -ENOMEM ? rc : 0;
+    return 0;
 }
 
 static int

@@ -162,7 +162,7 @@ endpoint_gate_open(struct gate_ticket *ticket)
 static void
 enter(struct endpoint *endpoint)
 {
-    int rc = gate_enter(prober_of(endpoint)->gate, &endpoint->ticket, &endpoint->address,
+    int rc = gate_enter(prober_of(endpoint)->gate, &endpoint->ticket, &endpoint->probe.address,
                         health_down(&endpoint->health));
 
     if (rc > 0)
@@ -252,11 +252,22 @@ resume_probing(struct endpoint *endpoint)
         schedule_resume_ms(endpoint->due_ms, longest_ms, clock_monotonic_ms(), random));
 }
 
+/* Another port or address may tell more of a target than the one that clients use. */
+static struct address
+where_to_probe(const struct app_probe *probe, const struct address *address)
+{
+    struct address where = probe->address.family != 0 ? probe->address : *address;
+
+    where.port = probe->port != 0 ? (uint16_t)probe->port : address->port;
+    return where;
+}
+
 struct endpoint *
 endpoint_create(struct target *target, const struct address *address)
 {
     struct prober_app *app = target->app;
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    const struct address probed_address = where_to_probe(&app->config.probe, address);
     bool probed = app->ops != NULL && address->family != 0;
     bool goes_on;
 
@@ -268,7 +279,8 @@ endpoint_create(struct target *target, const struct address *address)
     endpoint->since_ms = clock_wall_ms();
     event_assign(&endpoint->timer, app->prober->base, -1, 0, on_timer, endpoint);
     if (probed)
-        probe_init(&endpoint->probe, app->ops, app->prober->base, address);
+        probe_init(&endpoint->probe, app->ops, app->prober->base, &probed_address);
+    endpoint->probe.dialog = app->dialog;
     endpoint->probe.timeout_ms = app->config.probe.timeout_ms;
     endpoint->probe.on_done = on_done;
     endpoint->probe.context = endpoint;

@@ -91,6 +91,14 @@ take_over(struct endpoint *endpoint, const struct past *past)
 
 /* ---- another generation of the app ---- */
 
+/* What the one finds is what the other one would. */
+static bool
+same_probe(const struct app_probe *a, const struct app_probe *b)
+{
+    return strcmp(a->kind, b->kind) == 0 && a->port == b->port &&
+           address_equal(&a->address, &b->address) && steps_equal(&a->steps, &b->steps);
+}
+
 static bool
 inherit(struct endpoint *endpoint)
 {
@@ -103,8 +111,14 @@ inherit(struct endpoint *endpoint)
     endpoint->id = twin->id;
     if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
         return false;
+    /* What another probe found says nothing of this one, and a rollout waits for its first. */
+    if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {
+        if (app->config.initial == APP_INITIAL_HISTORY)
+            health_init(&endpoint->health, ENDPOINT_UNKNOWN, REASON_NONE, clock_monotonic_ms());
+        return false;
+    }
     past = (struct past){
-        .same_probe = twin->target->app->ops == app->ops,
+        .same_probe = true,
         .first_done = twin->first_done,
         .health = twin->health,
         .since_ms = twin->since_ms,

@@ -21,6 +21,7 @@
 #include "base/util.h"
 #include "strategy/endpoint_state.h"
 
+struct dialog;
 struct event_base;
 struct probe;
 struct probe_result;
@@ -50,6 +51,7 @@ struct probe {
     struct event_base *base;    /* borrowed */
     struct address address;
     uint32_t timeout_ms;
+    const struct dialog *dialog;    /* borrowed; NULL: nothing is said */
     probe_done_fn *on_done;     /* may start the probe again or free it */
     void *context;              /* the owner's */
     bool running;
@@ -58,7 +60,7 @@ struct probe {
     void *state;                /* owned; the kind's, while it runs: most wait most of the time */
 };
 
-/* The caller sets timeout_ms, on_done and context. */
+/* The caller sets timeout_ms, on_done and context, and dialog where there is one. */
 void probe_init(struct probe *probe, const struct probe_ops *ops, struct event_base *base,
                 const struct address *address);
 /* Cancels first when it runs. */
@@ -81,6 +83,6 @@ const struct probe_ops *probe_find(const char *name);
 /* The table, ended by NULL. */
 extern const struct probe_ops *const probe_kinds[];
 
-extern const struct probe_ops probe_tcp;
+extern const struct probe_ops probe_tcp, probe_exchange;
 
 #endif

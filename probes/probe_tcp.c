@@ -1,23 +1,31 @@
 /*
- * The kind "tcp": the target accepts a connection. Closed with FIN, the polite end: a reset
- * would fill the logs of many servers.
+ * The kinds "tcp" and "exchange": the target accepts a connection, and says what it should where
+ * something is said (dialog.h). Closed with FIN, the polite end: a reset would fill the logs of
+ * many servers.
+ *
+ *   connect() -> on_connected() -> [ talk() until it waits -> on_ready() -> talk() ] -> probe_done()
  */
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probes/dialog.h"
 #include "probes/probe.h"
+
+enum { LACKS_BYTES = 112 };         /* a detail has room for it, and for how it ended */
 
 struct tcp_state {
     struct event event;
     int fd;
     int error;              /* of connect() itself; 0: it goes on */
     uint64_t connected_us;  /* CLOCK_MONOTONIC, if it was at once; else 0 */
+    struct dialog_run run;  /* zero until it is connected */
 };
 
 static void
@@ -26,6 +34,7 @@ tcp_close(struct tcp_state *tcp)
     event_del(&tcp->event);     /* before the descriptor's number can be another's */
     close(tcp->fd);
     tcp->fd = -1;
+    dialog_end(&tcp->run);
 }
 
 static const char *
@@ -75,6 +84,163 @@ fail(struct probe *probe, int error)
         probe_done(probe, reason, "%s (%s)", describe(reason), strerror(error));
 }
 
+/* ---- what is said ---- */
+
+static void
+end_dialog(struct probe *probe, enum reason reason, const char *how)
+{
+    struct tcp_state *tcp = probe->state;
+    char lacks[LACKS_BYTES];
+
+    dialog_lacks(&tcp->run, lacks, sizeof lacks);
+    tcp_close(tcp);
+    probe_done(probe, reason, "%s: %s", how, lacks);
+}
+
+/* It was silent, or it said something else. */
+static enum reason
+unless_heard(const struct probe *probe, enum reason reason)
+{
+    const struct tcp_state *tcp = probe->state;
+
+    return tcp->run.held > 0 ? REASON_MISMATCH : reason;
+}
+
+static void
+end_by_error(struct probe *probe, int error, bool sending)
+{
+    struct tcp_state *tcp = probe->state;
+    bool reset = error == ECONNRESET || error == EPIPE;
+
+    tcp_close(tcp);
+    if (sending)
+        probe_done(probe, REASON_SEND_FAILED, "cannot send: %s", strerror(error));
+    else
+        probe_done(probe, reset ? REASON_UNEXPECTED_EOF : reason_from_errno(error),
+                   "while listening: %s", strerror(error));
+}
+
+static void
+end_well(struct probe *probe)
+{
+    uint64_t took_us = clock_monotonic_us() - probe->started_us;
+
+    tcp_close(probe->state);
+    probe_done(probe, REASON_OK, "answered in %.1f ms", (double)took_us / 1000.0);
+}
+
+/* Both: false, and errno tells why, when it has to wait or failed; the end is an answer. */
+static bool
+say(struct tcp_state *tcp)
+{
+    size_t bytes;
+    const char *from = dialog_to_send(&tcp->run, &bytes);
+    ssize_t sent = send(tcp->fd, from, bytes, MSG_NOSIGNAL);
+
+    if (sent > 0)
+        dialog_sent(&tcp->run, (size_t)sent);
+    return sent > 0;
+}
+
+static bool
+hear(struct tcp_state *tcp, bool *ended)
+{
+    size_t bytes;
+    char *to = dialog_room(&tcp->run, &bytes);
+    ssize_t heard = recv(tcp->fd, to, bytes, 0);
+
+    *ended = heard == 0;
+    if (heard > 0)
+        dialog_heard(&tcp->run, (size_t)heard);
+    return heard >= 0;
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *context);
+
+static void
+wait_for(struct probe *probe, short what)
+{
+    struct tcp_state *tcp = probe->state;
+    uint64_t until_us = probe->started_us + (uint64_t)probe->timeout_ms * 1000;
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t left_us = until_us - MIN(now_us, until_us);
+    struct timeval left = { .tv_sec = (time_t)(left_us / 1000000),
+                            .tv_usec = (suseconds_t)(left_us % 1000000) };
+
+    event_del(&tcp->event);
+    if (event_assign(&tcp->event, probe->base, tcp->fd, what, on_ready, probe) < 0 ||
+        event_add(&tcp->event, &left) < 0)
+        end_by_error(probe, ENOMEM, what == EV_WRITE);
+}
+
+/* Goes on until it has to wait or is over. What is held is bounded, and so are the steps, so
+ * that no target keeps the loop here. */
+static void
+talk(struct probe *probe)
+{
+    struct tcp_state *tcp = probe->state;
+    bool sending, ended = false;
+
+    for (;;) {
+        enum dialog_want want = dialog_want(&tcp->run);
+
+        if (want == DIALOG_DONE) {
+            end_well(probe);
+            return;
+        }
+        if (want == DIALOG_MISMATCH) {
+            end_dialog(probe, REASON_MISMATCH, "it talks and talks");
+            return;
+        }
+        if (ended) {
+            end_dialog(probe, unless_heard(probe, REASON_UNEXPECTED_EOF), "it has closed");
+            return;
+        }
+        sending = want == DIALOG_SEND;
+        if (sending ? say(tcp) : hear(tcp, &ended))
+            continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            wait_for(probe, sending ? EV_WRITE : EV_READ);
+        else if (errno != EINTR)
+            end_by_error(probe, errno, sending);
+        else
+            continue;
+        return;
+    }
+}
+
+static void
+on_ready(evutil_socket_t fd, short what, void *context)
+{
+    struct probe *probe = context;
+    char how[64];
+
+    if (what & (EV_READ | EV_WRITE)) {
+        talk(probe);
+        return;
+    }
+    snprintf(how, sizeof how, "after %g s", probe->timeout_ms / 1000.0);
+    end_dialog(probe, unless_heard(probe, REASON_READ_TIMEOUT), how);
+}
+
+/* ---- the connection ---- */
+
+static void
+connected(struct probe *probe)
+{
+    struct tcp_state *tcp = probe->state;
+
+    if (probe->dialog == NULL) {
+        tcp_close(tcp);
+        probe_done(probe, REASON_OK, "connected in %.1f ms", probe->connect_us / 1000.0);
+    } else if (dialog_begin(&tcp->run, probe->dialog) < 0) {
+        tcp_close(tcp);
+        probe_done(probe, REASON_CONNECT_LOCAL, "no memory");
+    } else {
+        talk(probe);
+    }
+}
+
 static void
 on_event(evutil_socket_t fd, short what, void *context)
 {
@@ -88,16 +254,17 @@ on_event(evutil_socket_t fd, short what, void *context)
     /* A late loop may see both: what the kernel already knows counts more than our timer. */
     if (error == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) < 0)
         error = errno;
+    if (error == 0 && (what & EV_WRITE)) {
+        probe->connect_us = connect_us > 0 ? connect_us : 1;
+        connected(probe);
+        return;
+    }
     tcp_close(tcp);
-    if (error != 0) {
+    if (error != 0)
         fail(probe, error);
-    } else if (!(what & EV_WRITE)) {
+    else
         probe_done(probe, REASON_CONNECT_TIMEOUT, "no answer within %g s",
                    probe->timeout_ms / 1000.0);
-    } else {
-        probe->connect_us = connect_us > 0 ? connect_us : 1;
-        probe_done(probe, REASON_OK, "connected in %.1f ms", connect_us / 1000.0);
-    }
 }
 
 /* On the loopback the handshake is over when connect() returns, although that says EINPROGRESS:
@@ -119,7 +286,7 @@ tcp_start(struct probe *probe)
                                .tv_usec = probe->timeout_ms % 1000 * 1000 };
     struct sockaddr_storage storage;
     socklen_t bytes = address_to_sockaddr(&probe->address, &storage);
-    bool connected;
+    bool at_once;
     int rc;
 
     tcp->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -127,18 +294,18 @@ tcp_start(struct probe *probe)
         return -errno;
     if (connect(tcp->fd, (struct sockaddr *)&storage, bytes) < 0 && errno != EINPROGRESS)
         tcp->error = errno;
-    connected = tcp->error == 0 && is_connected(tcp->fd);
-    tcp->connected_us = connected ? clock_monotonic_us() : 0;
+    at_once = tcp->error == 0 && is_connected(tcp->fd);
+    tcp->connected_us = at_once ? clock_monotonic_us() : 0;
     rc = event_assign(&tcp->event, probe->base, tcp->fd, EV_WRITE, on_event, probe);
-    if (rc == 0 && tcp->error == 0 && !connected)
+    if (rc == 0 && tcp->error == 0 && !at_once)
         rc = event_add(&tcp->event, &timeout);
     if (rc < 0) {
         close(tcp->fd);
         return -ENOMEM;
     }
     /* What is known at once is told from the loop like anything else. */
-    if (tcp->error != 0 || connected)
-        event_active(&tcp->event, connected ? EV_WRITE : EV_TIMEOUT, 1);
+    if (tcp->error != 0 || at_once)
+        event_active(&tcp->event, at_once ? EV_WRITE : EV_TIMEOUT, 1);
     return 0;
 }
 
@@ -150,6 +317,13 @@ tcp_cancel(struct probe *probe)
 
 const struct probe_ops probe_tcp = {
     .name = "tcp",
+    .state_bytes = sizeof(struct tcp_state),
+    .start = tcp_start,
+    .cancel = tcp_cancel,
+};
+
+const struct probe_ops probe_exchange = {
+    .name = "exchange",
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,

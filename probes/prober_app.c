@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/dialog.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
@@ -169,8 +170,15 @@ configure(struct prober_app *app, const char *text, char *why)
     app->ops = probe_find(probe->kind);
     if (app->ops == NULL && strcmp(probe->kind, "none") != 0) {
         snprintf(why, DETAIL_BYTES, "there is no probe of kind \"%s\"", probe->kind);
+        rc = -EINVAL;
+    } else {
+        rc = dialog_create(&probe->steps, &app->dialog);
+        if (rc < 0)
+            snprintf(why, DETAIL_BYTES, "what its probe says cannot be used: %s", strerror(-rc));
+    }
+    if (rc < 0) {
         app_config_fini(&app->config);
-        return -EINVAL;
+        return rc;
     }
     app->policy = (struct health_policy){
         .rise = MAX(probe->rise, 1),
@@ -262,6 +270,7 @@ prober_app_load(struct prober *prober, const char *text, uint32_t generation,
     same = make_way(prober, app, board);
     rc = place(app, board, why);
     if (rc < 0) {
+        dialog_destroy(app->dialog);
         app_config_fini(&app->config);
         free(app);
         board_close(board);
@@ -293,6 +302,7 @@ prober_app_destroy(struct prober_app *app)
     evidence_fini(app);
     board_writer_fini(app);
     leave(app);
+    dialog_destroy(app->dialog);
     app_config_fini(&app->config);
     free(app);
 }

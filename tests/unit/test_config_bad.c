@@ -200,6 +200,38 @@ durations_and_numbers_that_cannot_be(void **state)
           "x.conf:1: a: probe.rise: 0 is out of range; allowed is 1 to 1000\n"
           "x.conf:1: a: probe.fall: 1001 is out of range; allowed is 1 to 1000\n"
           "x.conf:1: a: probe.jitter: 51 is out of range; allowed is 0 to 50" },
+        { APP("probe = { port = 0; address = \"10.0.0.7:80\"; };"),
+          "x.conf:1: a: probe.port: 0 is out of range; allowed is 1 to 65535\n"
+          "x.conf:1: a: probe.address: \"10.0.0.7:80\" is no IP address; write it without a port "
+          "and without brackets, such as \"10.0.0.7\" or \"2001:db8::7\"; the port has a key of "
+          "its own" },
+        { APP("probe = { kind = \"exchange\"; };"),
+          "x.conf:1: a: probe.kind: \"exchange\" needs to know what is said: send and expect, "
+          "steps, or preset" },
+        { APP("probe = { send = \"\"; expect = 5; };"),
+          "x.conf:1: a: probe.send: is empty; leave it out where nothing is to be said or heard\n"
+          "x.conf:1: a: probe.expect: is a whole number; it must be a string in double quotes" },
+        { APP("probe = { steps = ( { send = \"a\"; expect = \"b\"; },\n{ sends = \"a\"; },\n"
+              "{ send_hex = \"0d 0\"; },\n{ expect_regex = \"(\"; },\n"
+              "{ expect_regex = \"(a)\\\\1\"; } ); };"),
+          "x.conf:1: a: probe.steps: each step is a group of one key; write "
+          "{ send = \"PING\\r\\n\"; } or { expect = \"+PONG\"; }\n"
+          "x.conf:2: a: probe.sends: is unknown in a step; there are send, expect, send_hex, "
+          "expect_hex and expect_regex\n"
+          "x.conf:3: a: probe.send_hex: \"0d 0\" is not in hex; write two digits a byte: "
+          "\"0d 0a\"\n"
+          "x.conf:4: a: probe.expect_regex: \"(\" is no regular expression: Unmatched ( or \\(\n"
+          "x.conf:5: a: probe.expect_regex: \"(a)\\1\" refers back (\\1), which is not "
+          "allowed: it may take for ever" },
+        { APP("probe = { steps = { send = \"a\"; }; };"),
+          "x.conf:1: a: probe.steps: is a group { }; write a list: ( { send = ...; }, "
+          "{ expect = ...; } )" },
+        { APP("probe = { preset = \"reddis\"; };"),
+          "x.conf:1: a: probe.preset: \"reddis\" is not known; allowed is \"memcached\", "
+          "\"mysql\", \"postgres\", \"redis\", \"smtp\"; did you mean \"redis\"?" },
+        { APP("probe = { preset = \"redis\"; send = \"x\"; };"),
+          "x.conf:1: a: probe.send: there is more than one way here to say what is sent and "
+          "expected; use send and expect, or steps, or preset" },
         { APP("connect = { retries = \"3\"; };"),
           "x.conf:1: a: connect.retries: is a string; it must be a whole number, 0 to 15, "
           "without quotes" },
@@ -254,7 +286,7 @@ names_and_words_that_cannot_be(void **state)
         { APP("initial = 1;"),
           "x.conf:1: a: initial: is a whole number; it must be a string in double quotes" },
         { APP("probe = { kind = \"http\"; };"),
-          "x.conf:1: a: probe.kind: \"http\" is not known; allowed is \"tcp\", \"none\"" },
+          "x.conf:1: a: probe.kind: \"http\" is not known; allowed is \"tcp\", \"exchange\", \"none\"" },
         { APP("probe = \"none\";"),
           "x.conf:1: a: probe: is a string; write a group: probe = { kind = ...; };" },
     };

@@ -69,6 +69,25 @@ any_target(struct app_target *target, uint32_t index)
     assert_int_equal(app_target_init(target, name, &why), 0);
 }
 
+static void
+any_steps(struct app_steps *steps)
+{
+    uint32_t count = any(0, 4);
+
+    steps->list = count == 0 ? NULL : calloc(count, sizeof *steps->list);
+    for (uint32_t i = 0; i < count; i++) {
+        struct app_step *step = &steps->list[steps->count++];
+
+        step->kind = (enum app_step_kind)any(STEP_SEND, STEP_EXPECT_REGEX);
+        step->length = any(1, 40);
+        step->bytes = calloc(step->length + 1, 1);
+        assert_non_null(step->bytes);
+        for (uint32_t k = 0; k < step->length; k++)
+            step->bytes[k] = (char)(step->kind == STEP_EXPECT_REGEX ? "ab\"\n\x7f\x01 "[any(0, 6)]
+                                                                    : (char)any(0, 255));
+    }
+}
+
 static bool
 has_target(const struct app_config *app, const struct app_target *target)
 {
@@ -111,6 +130,12 @@ any_app(struct app_config *app)
     app->probe.rise = any(1, 1000);
     app->probe.fall = any(1, 1000);
     app->probe.jitter_percent = any(0, 50);
+    app->probe.port = any(0, 1) ? any(1, 65535) : 0;
+    if (any(0, 1)) {
+        any_address(&app->probe.address);
+        app->probe.address.port = 0;
+    }
+    any_steps(&app->probe.steps);
     app->initial = (enum app_initial)any(APP_INITIAL_HISTORY, APP_INITIAL_DOWN);
     app->panic = (enum app_panic)any(APP_PANIC_ALL, APP_PANIC_FAIL);
     app->ready_min_available = any(0, 4096);
@@ -148,6 +173,8 @@ assert_same_app(const struct app_config *a, const struct app_config *b)
     }
     copy.ports = a->ports;
     copy.targets = a->targets;
+    assert_true(steps_equal(&a->probe.steps, &b->probe.steps));
+    copy.probe.steps = a->probe.steps;
     assert_memory_equal(a, &copy, sizeof copy);
 }
 

@@ -167,17 +167,27 @@ dialog_heard(struct dialog_run *run, size_t bytes)
 
 /* ---- messages ---- */
 
+/* As in C, but octal: tables (libsmartcols) escape \\xNN once more. A backslash stays one, for a
+ * regular expression is shown too. */
+static size_t
+show_byte(char *text, size_t text_bytes, unsigned char byte)
+{
+    static const char named[] = "\r\n\t\"", names[] = "rnt\"";
+    const char *found = byte == '\0' ? NULL : strchr(named, byte);
+
+    if (found != NULL)
+        return (size_t)snprintf(text, text_bytes, "\\%c", names[found - named]);
+    return (size_t)snprintf(text, text_bytes, byte >= ' ' && byte < 0x7f ? "%c" : "\\%03o",
+                            byte);
+}
+
 static void
 show(char *text, size_t text_bytes, const char *bytes, size_t count)
 {
     size_t at = 0;
 
-    for (size_t i = 0; i < MIN(count, (size_t)SHOWN_BYTES) && at + 5 < text_bytes; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        bool plain = byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
-
-        at += (size_t)snprintf(text + at, text_bytes - at, plain ? "%c" : "\\x%02x", byte);
-    }
+    for (size_t i = 0; i < MIN(count, (size_t)SHOWN_BYTES) && at + 5 < text_bytes; i++)
+        at += show_byte(text + at, text_bytes - at, (unsigned char)bytes[i]);
     if (count > SHOWN_BYTES && at + 4 < text_bytes)
         snprintf(text + at, text_bytes - at, "...");
 }

@@ -168,9 +168,9 @@ the_message_says_what_is_missing(void **state)
     begin(said, 1);
     assert_string_equal(dialog_lacks(&run, text, sizeof text),
                         "expected \"+PONG\", heard nothing");
-    hear("-ERR \"no\"\r\n", 11);
+    hear("-ERR \"no\"\r\n\1\377", 13);
     assert_string_equal(dialog_lacks(&run, text, sizeof text),
-                        "expected \"+PONG\", heard \"-ERR \\x22no\\x22\\x0d\\x0a\"");
+                        "expected \"+PONG\", heard \"-ERR \\\"no\\\"\\r\\n\\001\\377\"");
     dialog_lacks(&run, small, sizeof small);
     assert_int_equal(strlen(small), sizeof small - 1);
     end();

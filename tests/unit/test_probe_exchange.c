@@ -246,7 +246,7 @@ one_that_closes_or_resets_says_so(void **state)
     heard = probe_it(refuses_and_closes, steps_list, 2);
     assert_int_equal(heard.outcome, REASON_MISMATCH);
     assert_string_equal(heard.detail, "it has closed: expected \"+PONG\", heard "
-                                      "\"-ERR go away\\x0d\\x0a\"");
+                                      "\"-ERR go away\\r\\n\"");
     heard = probe_it(resets, steps_list, 2);
     assert_int_equal(heard.outcome, REASON_UNEXPECTED_EOF);
 }

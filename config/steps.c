@@ -7,8 +7,8 @@
 #include "config/print.h"
 
 static const char *const step_keys[] = {
-    [STEP_SEND] = "send_hex",
-    [STEP_EXPECT] = "expect_hex",
+    [STEP_SEND] = "send",
+    [STEP_EXPECT] = "expect",
     [STEP_EXPECT_REGEX] = "expect_regex",
 };
 
@@ -65,12 +65,24 @@ steps_equal(const struct app_steps *a, const struct app_steps *b)
     return true;
 }
 
-/* Bytes as hex, so that any can be read back; a regular expression is text. */
+static bool
+is_text(const struct app_step *step)
+{
+    for (uint32_t i = 0; i < step->length; i++) {
+        if (step->bytes[i] <= '\0' || (unsigned char)step->bytes[i] > 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* As text where it is some, for people read it; else as hex, in which any byte can be read back. */
 static void
 print_step(struct print *print, const struct app_step *step)
 {
-    fprintf(print->stream, "{ %s = ", step_keys[step->kind]);
-    if (step->kind == STEP_EXPECT_REGEX) {
+    bool text = step->kind == STEP_EXPECT_REGEX || is_text(step);
+
+    fprintf(print->stream, "{ %s%s = ", step_keys[step->kind], text ? "" : "_hex");
+    if (text) {
         print_quoted(print, step->bytes);
     } else {
         putc('"', print->stream);
@@ -86,11 +98,10 @@ steps_print(struct print *print, int indent, const struct app_steps *steps)
 {
     if (steps->count == 0)
         return;
-    fprintf(print->stream, "%*ssteps = (\n", indent, "");
+    fprintf(print->stream, "%*ssteps = (", indent, "");
     for (uint32_t i = 0; i < steps->count; i++) {
-        fprintf(print->stream, "%*s", indent + 2, "");
+        fputs(i == 0 ? " " : ", ", print->stream);
         print_step(print, &steps->list[i]);
-        fputs(i + 1 < steps->count ? ",\n" : "\n", print->stream);
     }
-    fprintf(print->stream, "%*s);\n", indent, "");
+    fputs(" );\n", print->stream);
 }

@@ -44,7 +44,7 @@ int steps_copy(const struct app_steps *from, struct app_steps *to);
 
 bool steps_equal(const struct app_steps *a, const struct app_steps *b);
 
-/* `steps = ( ... );`; nothing when there are none. */
+/* `steps = ( ... );` on one line, as every key of a canonical text; nothing when there are none. */
 void steps_print(struct print *print, int indent, const struct app_steps *steps);
 
 #endif

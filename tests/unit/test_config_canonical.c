@@ -69,10 +69,22 @@ any_target(struct app_target *target, uint32_t index)
     assert_int_equal(app_target_init(target, name, &why), 0);
 }
 
+/* Of a regular expression none that has a meaning there. */
+static char
+any_byte(bool is_regex, bool is_text)
+{
+    static const char plain[] = "ab\"\n\x7f\x01 ";
+
+    if (is_regex)
+        return plain[any(0, sizeof plain - 2)];
+    return (char)(is_text ? any(1, 0x7f) : any(0, 255));
+}
+
 static void
 any_steps(struct app_steps *steps)
 {
     uint32_t count = any(0, 4);
+    bool is_text;
 
     steps->list = count == 0 ? NULL : calloc(count, sizeof *steps->list);
     for (uint32_t i = 0; i < count; i++) {
@@ -82,9 +94,9 @@ any_steps(struct app_steps *steps)
         step->length = any(1, 40);
         step->bytes = calloc(step->length + 1, 1);
         assert_non_null(step->bytes);
+        is_text = any(0, 1);
         for (uint32_t k = 0; k < step->length; k++)
-            step->bytes[k] = (char)(step->kind == STEP_EXPECT_REGEX ? "ab\"\n\x7f\x01 "[any(0, 6)]
-                                                                    : (char)any(0, 255));
+            step->bytes[k] = any_byte(step->kind == STEP_EXPECT_REGEX, is_text);
     }
 }
 

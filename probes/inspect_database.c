@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sqlite_file.h"
 #include "base/util.h"
 #include "probes/inspect.h"
-#include "store/reader.h"
 
 /* An app that has no endpoint yet is one too. */
 static const char endpoints_sql[] =
@@ -114,7 +114,7 @@ query(sqlite3 *database, void *context)
 int
 inspect_read_database(const char *path, struct inspect_view *view, char *why)
 {
-    int rc = store_read_file(path, query, view, why);
+    int rc = sqlite_file_read(path, query, view, why);
 
     if (rc < 0)
         inspect_view_free(view);

@@ -3,7 +3,7 @@
  * something is said (dialog.h). Closed with FIN, the polite end: a reset would fill the logs of
  * many servers.
  *
- *   connect() -> on_connected() -> [ talk() until it waits -> on_ready() -> talk() ] -> probe_done()
+ *   connect() -> connected() -> [ talk() until it waits -> on_ready() ] -> probe_done()
  */
 #include <assert.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/reader.h"
+#include "base/sqlite_file.h"
 
 static int
 read_row(sqlite3_stmt *statement, struct plan_rows *rows)
@@ -61,7 +61,7 @@ plan_database_read(const char *path, struct plan_database *database, char *why)
     int rc;
 
     *database = (struct plan_database){ 0 };
-    rc = store_read_file(path, read_all, database, why);
+    rc = sqlite_file_read(path, read_all, database, why);
     if (rc < 0)
         plan_database_free(database);
     return rc;

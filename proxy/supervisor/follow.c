@@ -16,8 +16,8 @@ is_behind(const struct app_generation *generation, const struct app_generation *
     const struct worker *worker = generation->worker;
 
     return generation->stays && generation->number != current->number &&
-           generation->followed_by != current->number && worker != current->worker && worker->there && !worker->ending &&
-           worker->child->protocol == CONTROL_PROTOCOL;
+           generation->followed_by != current->number && worker != current->worker &&
+           worker->there && !worker->ending && worker->child->protocol == CONTROL_PROTOCOL;
 }
 
 static void

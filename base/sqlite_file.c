@@ -1,4 +1,4 @@
-#include "store/reader.h"
+#include "base/sqlite_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ immutable_uri(const char *path, char *uri, size_t bytes)
 }
 
 static int
-open_and_read(const char *name, int flags, store_read_fn *read, void *context, char *why)
+open_and_read(const char *name, int flags, sqlite_file_read_fn *read, void *context, char *why)
 {
     sqlite3 *database = NULL;
     int code = sqlite3_open_v2(name, &database, SQLITE_OPEN_READONLY | flags, NULL);
@@ -42,7 +42,7 @@ open_and_read(const char *name, int flags, store_read_fn *read, void *context, c
  * writes, and the file alone is all there is: then nothing else is touched. The same where a
  * reader may not write beside it. */
 int
-store_read_file(const char *path, store_read_fn *read, void *context, char *why)
+sqlite_file_read(const char *path, sqlite_file_read_fn *read, void *context, char *why)
 {
     char wal[PATH_BYTES + 8], uri[PATH_BYTES + 64];
     int code = SQLITE_CANTOPEN;

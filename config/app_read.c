@@ -260,7 +260,8 @@ finish(struct reader *reader, const struct config_setting_t *group, struct app_c
                     "%s is longer than probe.interval, %s; a probe must end before the next",
                     duration_format(probe->timeout_ms, timeout),
                     duration_format(probe->interval_ms, interval));
-    if (strcmp(probe->kind, "exchange") == 0 && probe->steps.count == 0)
+    if (strcmp(probe->kind, "exchange") == 0 && probe->steps.count == 0 &&
+        !steps_are_told(probe_setting(group, "")))
         key_problem(reader, probe_setting(group, "kind"), "probe.kind",
                     "\"exchange\" needs to know what is said: send and expect, steps, or preset");
 }

@@ -29,9 +29,9 @@ static const struct form {
 
 enum { PRESET_STEPS = 3 };
 
-/* Each ends as its protocol wants it, so that the target's log stays quiet. A redis that wants a
- * password is there as well; PostgreSQL is asked whether it speaks TLS, which it logs not at
- * all; MySQL speaks first. */
+/* Where the protocol has a farewell it is said, so that the target's log stays quiet. A redis that
+ * wants a password is there as well; PostgreSQL is asked whether it speaks TLS; MySQL and SMTP
+ * speak first, and SMTP must have ended its greeting ("220-" goes on) before it is answered. */
 static const struct preset {
     const char *name;
     struct {
@@ -44,7 +44,7 @@ static const struct preset {
     { "postgres", { { "send_hex", "0000000804d2162f" }, { "expect_regex", "^[SN]" } } },
     { "redis", { { "send", "PING\r\n" }, { "expect_regex", "^(\\+PONG|-NOAUTH)" },
                  { "send", "QUIT\r\n" } } },
-    { "smtp", { { "expect_regex", "^220[ -]" }, { "send", "QUIT\r\n" },
+    { "smtp", { { "expect_regex", "(^|\n)220 " }, { "send", "QUIT\r\n" },
                 { "expect_regex", "(^|\n)221" } } },
 };
 
@@ -90,28 +90,41 @@ unhex(const char *text, char *bytes)
     return length;
 }
 
-/* A back-reference makes matching take exponential time, and the prober waits for nobody. */
-static bool
-has_back_reference(const char *pattern)
+/* What makes a regular expression take exponential time (a back-reference) or gigabytes
+ * (repetition counts within each other); the prober waits for nobody. NULL: nothing. */
+static const char *
+why_not(const char *pattern)
 {
     for (; *pattern != '\0'; pattern++) {
+        if ((unsigned char)*pattern > 0x7f)
+            return "is not plain ASCII; write expect_hex for other bytes";
+        if (*pattern == '{')
+            return "has a repetition count in braces, which is not allowed: it may take gigabytes; "
+                   "\\\\{ is the character";
         if (*pattern != '\\')
             continue;
         if (isdigit((unsigned char)pattern[1]))
-            return true;
+            return "refers back (\\1), which is not allowed: it may take for ever";
         if (pattern[1] != '\0')
             pattern++;
     }
-    return false;
+    return NULL;
 }
 
 static bool
 is_regex(const struct reading *reading, const char *pattern)
 {
     char why[128], quoted[QUOTE_BYTES];
+    const char *not = why_not(pattern);
     regex_t regex;
-    int rc = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
+    int rc;
 
+    if (not != NULL) {
+        key_problem(reading->reader, reading->setting, reading->key, "%s %s",
+                    problem_quote(pattern, quoted), not);
+        return false;
+    }
+    rc = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
     if (rc != 0) {
         regerror(rc, &regex, why, sizeof why);
         key_problem(reading->reader, reading->setting, reading->key,
@@ -119,12 +132,7 @@ is_regex(const struct reading *reading, const char *pattern)
         return false;
     }
     regfree(&regex);
-    if (!has_back_reference(pattern))
-        return true;
-    key_problem(reading->reader, reading->setting, reading->key,
-                "%s refers back (\\1), which is not allowed: it may take for ever",
-                problem_quote(pattern, quoted));
-    return false;
+    return true;
 }
 
 /* Takes the bytes (on the heap) over. */
@@ -284,4 +292,14 @@ steps_read(struct reader *reader, const struct key *key, const struct config_set
         add_list(&reading, found[2]);
     if (found[3] != NULL)
         add_preset(&reading, found[3]);
+}
+
+bool
+steps_are_told(const struct config_setting_t *group)
+{
+    for (int i = 0; group->type == CONFIG_TYPE_GROUP && i < WAYS; i++) {
+        if (config_setting_get_member(group, ways[i]) != NULL)
+            return true;
+    }
+    return false;
 }

@@ -10,6 +10,9 @@
  * was there before. `into` is a struct app_steps. */
 key_read_fn steps_read;
 
+/* Does this group have one of the keys, be it wrong? */
+bool steps_are_told(const struct config_setting_t *group);
+
 /* The names of presets, ended by NULL. */
 extern const char *const steps_presets[];
 

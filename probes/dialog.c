@@ -9,7 +9,7 @@
 
 #include "base/util.h"
 
-enum { SHOWN_BYTES = 48 };          /* of bytes in a message */
+enum { SHOWN_BYTES = 40, SHOWN_CHARACTERS = 44 };   /* of bytes in a message */
 
 struct dialog {
     const struct app_steps *steps;  /* borrowed */
@@ -95,7 +95,8 @@ dialog_want(const struct dialog_run *run)
         return DIALOG_DONE;
     if (step_of(run)->kind == STEP_SEND)
         return DIALOG_SEND;
-    return run->held < DIALOG_BYTES_MAX ? DIALOG_HEAR : DIALOG_MISMATCH;
+    return run->held < DIALOG_BYTES_MAX && run->pieces < DIALOG_PIECES_MAX ? DIALOG_HEAR
+                                                                            : DIALOG_MISMATCH;
 }
 
 const char *
@@ -134,6 +135,7 @@ match(struct dialog_run *run)
         run->held -= (uint32_t)end;
         memmove(run->bytes, run->bytes + end, (size_t)run->held + 1);
         run->step++;
+        run->pieces = 0;
     }
 }
 
@@ -144,9 +146,8 @@ dialog_sent(struct dialog_run *run, size_t bytes)
     run->sent += (uint32_t)bytes;
     if (run->sent < step_of(run)->length)
         return;
-    run->sent = 0;
+    run->sent = run->held = run->pieces = 0;    /* what was heard before is no answer */
     run->step++;
-    match(run);                             /* it may have been heard already */
 }
 
 char *
@@ -161,6 +162,7 @@ dialog_heard(struct dialog_run *run, size_t bytes)
 {
     assert(bytes <= DIALOG_BYTES_MAX - run->held);
     run->held += (uint32_t)bytes;
+    run->pieces++;
     run->bytes[run->held] = '\0';
     match(run);
 }
@@ -186,16 +188,18 @@ show(char *text, size_t text_bytes, const char *bytes, size_t count)
 {
     size_t at = 0;
 
-    for (size_t i = 0; i < MIN(count, (size_t)SHOWN_BYTES) && at + 5 < text_bytes; i++)
+    size_t i;
+
+    for (i = 0; i < MIN(count, (size_t)SHOWN_BYTES) && at + 8 < text_bytes; i++)
         at += show_byte(text + at, text_bytes - at, (unsigned char)bytes[i]);
-    if (count > SHOWN_BYTES && at + 4 < text_bytes)
+    if (i < count)
         snprintf(text + at, text_bytes - at, "...");
 }
 
 const char *
 dialog_lacks(const struct dialog_run *run, char *text, size_t text_bytes)
 {
-    char wanted[4 * SHOWN_BYTES + 8] = "", heard[4 * SHOWN_BYTES + 8] = "";
+    char wanted[SHOWN_CHARACTERS] = "", heard[SHOWN_CHARACTERS] = "";
     const struct app_step *step = step_of(run);
 
     show(wanted, sizeof wanted, step->bytes, step->length);

@@ -16,7 +16,10 @@
 
 #include "config/steps.h"
 
-enum { DIALOG_BYTES_MAX = 4096 };
+enum {
+    DIALOG_BYTES_MAX = 4096,
+    DIALOG_PIECES_MAX = 128,        /* in which what one step expects may come */
+};
 
 struct dialog;
 
@@ -30,7 +33,8 @@ struct dialog_run {
     const struct dialog *dialog;
     uint32_t step;                  /* the present one */
     uint32_t sent;                  /* bytes of it */
-    uint32_t held;                  /* bytes that were heard and are not matched yet */
+    uint32_t held;                  /* bytes that were heard since and are not matched yet */
+    uint32_t pieces;                /* heard since the last step */
     char *bytes;                    /* owned: those, DIALOG_BYTES_MAX and a NUL */
 };
 

@@ -61,10 +61,19 @@ arm_next(struct endpoint *endpoint, uint64_t started_ms, uint64_t now_ms)
         schedule_align_ms(now_ms, schedule_wait_ms(started_ms, interval_ms, now_ms)));
 }
 
+/* One of another port or address says nothing of what clients meet: a mark that they left ends with
+ * its time then. */
+static bool
+tells_of_traffic(const struct app_probe *probe)
+{
+    return probe->port == 0 && probe->address.family == 0;
+}
+
 static void
 note_passed(struct endpoint *endpoint, const struct probe_result *result, uint64_t started_ms)
 {
-    endpoint->passed_start_ms = started_ms;
+    if (tells_of_traffic(&endpoint->target->app->config.probe))
+        endpoint->passed_start_ms = started_ms;
     if (result->connect_us == 0)
         return;
     endpoint->connect_us = endpoint->connect_us == 0

@@ -99,6 +99,17 @@ same_probe(const struct app_probe *a, const struct app_probe *b)
            address_equal(&a->address, &b->address) && steps_equal(&a->steps, &b->steps);
 }
 
+/* What another probe found to work is not known to work for this one, and a rollout waits for its
+ * first; what it found to be down is no better for being asked in another way. */
+static void
+begin_anew(struct endpoint *endpoint, const struct endpoint *twin)
+{
+    bool down = health_seed_state(twin->health.state) == ENDPOINT_UNAVAILABLE;
+
+    health_init(&endpoint->health, down ? ENDPOINT_UNAVAILABLE : ENDPOINT_UNKNOWN,
+                down ? REASON_HISTORY : REASON_NONE, clock_monotonic_ms());
+}
+
 static bool
 inherit(struct endpoint *endpoint)
 {
@@ -111,10 +122,8 @@ inherit(struct endpoint *endpoint)
     endpoint->id = twin->id;
     if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
         return false;
-    /* What another probe found says nothing of this one, and a rollout waits for its first. */
     if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {
-        if (app->config.initial == APP_INITIAL_HISTORY)
-            health_init(&endpoint->health, ENDPOINT_UNKNOWN, REASON_NONE, clock_monotonic_ms());
+        begin_anew(endpoint, twin);
         return false;
     }
     past = (struct past){

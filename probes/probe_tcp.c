@@ -1,7 +1,7 @@
 /*
  * The kinds "tcp" and "exchange": the target accepts a connection, and says what it should where
- * something is said (dialog.h). Closed with FIN, the polite end: a reset would fill the logs of
- * many servers.
+ * something is said (dialog.h). Closed with FIN, the polite end, unless much is left unread: a
+ * reset would fill the logs of many servers.
  *
  *   connect() -> connected() -> [ talk() until it waits -> on_ready() ] -> probe_done()
  */
@@ -18,7 +18,11 @@
 #include "probes/dialog.h"
 #include "probes/probe.h"
 
-enum { LACKS_BYTES = 112 };         /* a detail has room for it, and for how it ended */
+enum {
+    LACKS_BYTES = 128,          /* a detail has room for it, and for how it ended */
+    LEAVE_BYTES = 4096,
+    LEAVE_READS = 4,
+};
 
 struct tcp_state {
     struct event event;
@@ -35,6 +39,18 @@ tcp_close(struct tcp_state *tcp)
     close(tcp->fd);
     tcp->fd = -1;
     dialog_end(&tcp->run);
+}
+
+/* What lies there unread would make close() a reset. As much of it as comes at once. */
+static void
+leave(const struct tcp_state *tcp)
+{
+    char rest[LEAVE_BYTES];
+
+    for (int i = 0; i < LEAVE_READS; i++) {
+        if (recv(tcp->fd, rest, sizeof rest, MSG_DONTWAIT) <= 0)
+            break;
+    }
 }
 
 static const char *
@@ -111,10 +127,12 @@ end_by_error(struct probe *probe, int error, bool sending)
 {
     struct tcp_state *tcp = probe->state;
     bool reset = error == ECONNRESET || error == EPIPE;
+    bool ours = reason_from_errno(error) == REASON_CONNECT_LOCAL;
 
     tcp_close(tcp);
     if (sending)
-        probe_done(probe, REASON_SEND_FAILED, "cannot send: %s", strerror(error));
+        probe_done(probe, ours ? REASON_CONNECT_LOCAL : REASON_SEND_FAILED,
+                   "cannot send: %s", strerror(error));
     else
         probe_done(probe, reset ? REASON_UNEXPECTED_EOF : reason_from_errno(error),
                    "while listening: %s", strerror(error));
@@ -125,6 +143,7 @@ end_well(struct probe *probe)
 {
     uint64_t took_us = clock_monotonic_us() - probe->started_us;
 
+    leave(probe->state);
     tcp_close(probe->state);
     probe_done(probe, REASON_OK, "answered in %.1f ms", (double)took_us / 1000.0);
 }
@@ -155,6 +174,22 @@ hear(struct tcp_state *tcp, bool *ended)
     return heard >= 0;
 }
 
+static void
+end_late(struct probe *probe)
+{
+    const struct tcp_state *tcp = probe->state;
+    bool sending = dialog_want(&tcp->run) == DIALOG_SEND;
+    char how[64];
+
+    snprintf(how, sizeof how, "after %g s", probe->timeout_ms / 1000.0);
+    if (sending) {
+        tcp_close(probe->state);
+        probe_done(probe, REASON_SEND_FAILED, "%s it still takes nothing", how);
+    } else {
+        end_dialog(probe, unless_heard(probe, REASON_READ_TIMEOUT), how);
+    }
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *context);
 
 static void
@@ -164,10 +199,14 @@ wait_for(struct probe *probe, short what)
     uint64_t until_us = probe->started_us + (uint64_t)probe->timeout_ms * 1000;
     uint64_t now_us = clock_monotonic_us();
     uint64_t left_us = until_us - MIN(now_us, until_us);
-    struct timeval left = { .tv_sec = (time_t)(left_us / 1000000),
+    const struct timeval left = { .tv_sec = (time_t)(left_us / 1000000),
                             .tv_usec = (suseconds_t)(left_us % 1000000) };
 
     event_del(&tcp->event);
+    if (left_us == 0) {
+        end_late(probe);
+        return;
+    }
     if (event_assign(&tcp->event, probe->base, tcp->fd, what, on_ready, probe) < 0 ||
         event_add(&tcp->event, &left) < 0)
         end_by_error(probe, ENOMEM, what == EV_WRITE);
@@ -212,15 +251,8 @@ talk(struct probe *probe)
 static void
 on_ready(evutil_socket_t fd, short what, void *context)
 {
-    struct probe *probe = context;
-    char how[64];
-
-    if (what & (EV_READ | EV_WRITE)) {
-        talk(probe);
-        return;
-    }
-    snprintf(how, sizeof how, "after %g s", probe->timeout_ms / 1000.0);
-    end_dialog(probe, unless_heard(probe, REASON_READ_TIMEOUT), how);
+    /* A late loop may tell of the time alone: what has come by then counts as well. */
+    talk(context);
 }
 
 /* ---- the connection ---- */

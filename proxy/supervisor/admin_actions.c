@@ -274,7 +274,7 @@ targets_json(const struct app *app)
 
     add_generation(list, app->current);
     LIST_FOREACH(leaving, &app->leaving, of_app) {
-        if (leaving->stays && leaving->followed_by == 0)
+        if (leaving->stays)
             add_generation(list, leaving);
     }
     return list;

@@ -223,6 +223,14 @@ durations_and_numbers_that_cannot_be(void **state)
           "x.conf:4: a: probe.expect_regex: \"(\" is no regular expression: Unmatched ( or \\(\n"
           "x.conf:5: a: probe.expect_regex: \"(a)\\1\" refers back (\\1), which is not "
           "allowed: it may take for ever" },
+        { APP("probe = { expect_regex = \"a\"; steps = ( { expect_regex = \"a{2}\"; },\n"
+              "{ expect_regex = \"\xc3\xa9\"; } ); };"),
+          "x.conf:1: a: probe.expect_regex: unknown key; known here: kind, interval, timeout, rise, "
+          "fall, jitter, port, address, send, expect, steps, preset\n"
+          "x.conf:1: a: probe.expect_regex: \"a{2}\" has a repetition count in braces, which is not "
+          "allowed: it may take gigabytes; \\\\{ is the character\n"
+          "x.conf:2: a: probe.expect_regex: \"\\xc3\\xa9\" is not plain ASCII; write expect_hex for "
+          "other bytes" },
         { APP("probe = { steps = { send = \"a\"; }; };"),
           "x.conf:1: a: probe.steps: is a group { }; write a list: ( { send = ...; }, "
           "{ expect = ...; } )" },

@@ -82,7 +82,7 @@ what_is_sent_goes_in_pieces(void **state)
     end();
 }
 
-/* Also what was heard before it was asked for. */
+/* But what was heard before something was said does not answer it. */
 static void
 one_packet_may_answer_several_steps(void **state)
 {
@@ -91,10 +91,28 @@ one_packet_may_answer_several_steps(void **state)
                                      step(STEP_EXPECT, "bye") };
 
     begin(said, 4);
-    hear("220 here\r\n221 bye\r\n", 19);
+    hear("220 mx221.example\r\n221 bye\r\n", 28);
     assert_int_equal(dialog_want(&run), DIALOG_SEND);
     dialog_sent(&run, 6);
+    assert_int_equal(dialog_want(&run), DIALOG_HEAR);
+    assert_int_equal(run.held, 0);
+    hear("221 bye\r\n", 9);
     assert_int_equal(dialog_want(&run), DIALOG_DONE);
+    end();
+}
+
+/* Each piece is looked at together with all before it. */
+static void
+who_drips_for_ever_is_a_mismatch(void **state)
+{
+    const struct app_step said[] = { step(STEP_EXPECT_REGEX, "a.*b") };
+    int pieces = 0;
+
+    begin(said, 1);
+    for (; dialog_want(&run) == DIALOG_HEAR; pieces++)
+        hear("a", 1);
+    assert_int_equal(dialog_want(&run), DIALOG_MISMATCH);
+    assert_int_equal(pieces, DIALOG_PIECES_MAX);
     end();
 }
 
@@ -163,7 +181,7 @@ static void
 the_message_says_what_is_missing(void **state)
 {
     const struct app_step said[] = { step(STEP_EXPECT, "+PONG") };
-    char text[112], small[24];
+    char text[128], small[24];
 
     begin(said, 1);
     assert_string_equal(dialog_lacks(&run, text, sizeof text),
@@ -193,6 +211,7 @@ main(void)
         cmocka_unit_test(nothing_to_say_is_no_dialog),
         cmocka_unit_test(what_is_sent_goes_in_pieces),
         cmocka_unit_test(one_packet_may_answer_several_steps),
+        cmocka_unit_test(who_drips_for_ever_is_a_mismatch),
         cmocka_unit_test(a_match_does_not_serve_twice),
         cmocka_unit_test(zeros_are_bytes_like_others),
         cmocka_unit_test(a_pattern_that_matches_nothing_needs_something),

@@ -46,11 +46,25 @@ app_config_forget_targets(struct app_config *app)
     app->targets = NULL;
 }
 
+const struct app_probe *
+app_config_probes(const struct app_config *app, uint32_t *count)
+{
+    *count = app->probes.count > 0 ? app->probes.count : 1;
+    return app->probes.count > 0 ? app->probes.list : &app->probe;
+}
+
+void
+app_config_forget_probes(struct app_config *app)
+{
+    app_probe_fini(&app->probe);
+    app_probes_fini(&app->probes);
+}
+
 void
 app_config_fini(struct app_config *app)
 {
     app_config_forget_targets(app);
-    steps_fini(&app->probe.steps);
+    app_config_forget_probes(app);
     free(app->ports);
     app->ports = NULL;
     app->port_count = app->target_count = 0;
@@ -93,30 +107,11 @@ print_unless_open(struct print *print, int indent, const char *key, uint32_t ms)
         print_duration(print, indent, key, ms);
 }
 
-/* Only where it is not the target's: most texts are shorter for it. */
-static void
-print_where(struct print *print, const struct app_probe *probe)
-{
-    char ip[ADDRESS_TEXT_BYTES];
-
-    if (probe->port != 0)
-        print_number(print, 2, "port", probe->port);
-    if (probe->address.family != 0)
-        print_text(print, 2, "address", address_format_ip(&probe->address, ip));
-}
-
 static void
 print_groups(struct print *print, const struct app_config *app)
 {
     fputs("probe = {\n", print->stream);
-    print_text(print, 2, "kind", app->probe.kind);
-    print_duration(print, 2, "interval", app->probe.interval_ms);
-    print_unless_open(print, 2, "timeout", app->probe.timeout_ms);
-    print_number(print, 2, "rise", app->probe.rise);
-    print_number(print, 2, "fall", app->probe.fall);
-    print_number(print, 2, "jitter", app->probe.jitter_percent);
-    print_where(print, &app->probe);
-    steps_print(print, 2, &app->probe.steps);
+    app_probe_print(print, 2, &app->probe);
     fputs("};\nready = {\n", print->stream);
     print_number(print, 2, "min_available", app->ready_min_available);
     print_duration(print, 2, "timeout", app->ready_timeout_ms);
@@ -134,6 +129,7 @@ print_common(struct print *print, const struct app_config *app)
 {
     print_text(print, 0, "strategy", app->strategy);
     print_groups(print, app);
+    app_probes_print(print, &app->probes);
     print_text(print, 0, "initial", initial_names[app->initial]);
     print_text(print, 0, "panic", panic_names[app->panic]);
     print_duration(print, 0, "idle_timeout", app->idle_timeout_ms);
@@ -207,6 +203,8 @@ app_config_parse(const char *text, struct app_config *app, char *why)
         draft.app.ports = NULL; /* now the caller's */
         draft.app.targets = NULL;
         draft.app.probe.steps = (struct app_steps){ 0 };
+        draft.app.probe.more = NULL;
+        draft.app.probes = (struct app_probes){ 0 };
         draft.app.port_count = draft.app.target_count = 0;
     }
     app_draft_fini(&draft);

@@ -14,7 +14,7 @@
 
 #include "base/address.h"
 #include "base/names.h"
-#include "config/steps.h"
+#include "config/app_probe.h"
 
 enum {
     APP_PORTS_MAX = 4096,           /* listening ports of one app */
@@ -39,16 +39,6 @@ struct app_target {
     uint16_t port;
 };
 
-struct app_probe {
-    char kind[16];                  /* "tcp", "exchange" or "none" */
-    uint32_t interval_ms, timeout_ms;
-    uint32_t rise, fall;
-    uint32_t jitter_percent;        /* of the interval, either way */
-    uint32_t port;                  /* that is probed; 0: the target's */
-    struct address address;         /* likewise, without a port; family 0: the target's */
-    struct app_steps steps;         /* what is said once it is connected */
-};
-
 struct app_config {
     char name[APP_NAME_BYTES];
     struct app_listen *ports;       /* owned; ranges are expanded */
@@ -56,7 +46,8 @@ struct app_config {
     struct app_target *targets;     /* owned */
     uint32_t target_count;
     char strategy[32];
-    struct app_probe probe;
+    struct app_probe probe;         /* the only one, where `probes` is empty */
+    struct app_probes probes;
     enum app_initial initial;
     enum app_panic panic;
     uint32_t ready_min_available, ready_timeout_ms;
@@ -76,6 +67,12 @@ void app_config_defaults(struct app_config *app);
 
 /* Frees what the struct owns, not the struct. */
 void app_config_fini(struct app_config *app);
+
+/* The probes of its targets: those of `probes`, else the one of `probe`. */
+const struct app_probe *app_config_probes(const struct app_config *app, uint32_t *count);
+
+/* Frees what its probes own, which only the prober needs. */
+void app_config_forget_probes(struct app_config *app);
 
 /* Frees the targets alone; their count stays. */
 void app_config_forget_targets(struct app_config *app);

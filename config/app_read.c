@@ -8,15 +8,12 @@
 
 #include "config/duration.h"
 #include "config/endpoints_read.h"
-#include "config/steps_read.h"
+#include "config/probe_read.h"
 
 #define AT(member) offsetof(struct app_draft, app.member)
 
-enum { PROBE_TIMEOUT_MS = 2000 };
-
 const char *const app_strategy_names[] = {"round_robin", NULL};
 
-static const char *const probe_kinds[] = {"tcp", "exchange", "none", NULL};
 static const char *const initial_words[] = {
     [APP_INITIAL_HISTORY] = "history",
     [APP_INITIAL_UP] = "up",
@@ -41,23 +38,6 @@ static const char *const panic_words[] = {
 #define GROUP(key, table) {key, key_read_group, 0, 0, 0, NULL, table, ARRAY_SIZE(table)}
 #define WHOLE(key, read)  {key, read, 0, 0, 0, NULL, NULL, 0}
 
-static key_read_fn probe_address_read;
-
-static const struct key probe_keys[] = {
-    WORD("kind", probe.kind, probe_kinds),
-    DURATION("interval", probe.interval_ms, 10, DAY),
-    DURATION("timeout", probe.timeout_ms, 1, HOUR),
-    NUMBER("rise", probe.rise, 1, 1000),
-    NUMBER("fall", probe.fall, 1, 1000),
-    NUMBER("jitter", probe.jitter_percent, 0, 50),
-    NUMBER("port", probe.port, 1, 65535),
-    {"address", probe_address_read, AT(probe.address), 0, 0, NULL, NULL, 0},
-    {"send", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
-    {"expect", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
-    {"steps", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
-    {"preset", steps_read, AT(probe.steps), 0, 0, NULL, NULL, 0},
-};
-
 static const struct key ready_keys[] = {
     NUMBER("min_available", ready_min_available, 0, APP_ENDPOINTS_MAX),
     DURATION("timeout", ready_timeout_ms, 0, HOUR),
@@ -70,7 +50,7 @@ static const struct key connect_keys[] = {
     DURATION("stagger", connect_stagger_ms, 1, HOUR),
 };
 
-static key_read_fn name_read, worker_read;
+static key_read_fn name_read, worker_read, probe_read;
 
 enum { KEYS_OF_ONE_APP = 3 };   /* name, ports, targets: they have no default */
 
@@ -79,7 +59,9 @@ static const struct key app_keys[] = {
     WHOLE("ports", ports_read),
     WHOLE("targets", targets_read),
     WORD("strategy", strategy, app_strategy_names),
-    GROUP("probe", probe_keys),
+    {"probe", probe_read, AT(probe), 0, 0, NULL, NULL, 0},
+    {"probes", probes_read, AT(probes), 0, 0, NULL, NULL, 0},
+    {"probes_require", probes_require_read, AT(probes), 0, 0, NULL, NULL, 0},
     CHOICE("initial", initial, initial_words),
     CHOICE("panic", panic, panic_words),
     GROUP("ready", ready_keys),
@@ -161,25 +143,14 @@ worker_read(struct reader *reader, const struct key *key,
         strcpy(into, name);
 }
 
-/* A name would have to be looked up all the time; that is what targets are for. */
 static void
-probe_address_read(struct reader *reader, const struct key *key,
-                   const struct config_setting_t *setting, void *into)
+probe_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+           void *into)
 {
-    const char *text = setting->value.sval;
-    char quoted[QUOTE_BYTES];
-    struct address address;
+    const struct key group = { .name = key->name, .keys = probe_keys,
+                               .key_count = probe_key_count };
 
-    if (setting->type != CONFIG_TYPE_STRING)
-        key_problem(reader, setting, key->name, "is %s; write address = \"10.0.0.7\"",
-                    key_type_name(setting));
-    else if (text == NULL || address_parse_ip(text, 0, &address) < 0)
-        key_problem(reader, setting, key->name,
-                    "%s is no IP address; write it without a port and without brackets, such as "
-                    "\"10.0.0.7\" or \"2001:db8::7\"; the port has a key of its own",
-                    problem_quote(text == NULL ? "" : text, quoted));
-    else
-        *(struct address *)into = address;
+    key_read_group(reader, &group, setting, into);
 }
 
 const char *
@@ -232,38 +203,29 @@ require(struct reader *reader, const struct config_setting_t *group, const char 
         key_problem(reader, group, key, "is missing; %s", how);
 }
 
-/* The setting that a message about `probe.NAME` is best told at. */
-static const struct config_setting_t *
-probe_setting(const struct config_setting_t *group, const char *name)
-{
-    const config_setting_t *probe = config_setting_get_member(group, "probe"), *setting;
-
-    if (probe == NULL || probe->type != CONFIG_TYPE_GROUP)
-        return group;
-    setting = config_setting_get_member(probe, name);
-    return setting != NULL ? setting : probe;
-}
-
 /* Gives values that follow others, and checks those that limit each other. */
 static void
 finish(struct reader *reader, const struct config_setting_t *group, struct app_config *app)
 {
-    struct app_probe *probe = &app->probe;
-    char timeout[DURATION_TEXT_BYTES], interval[DURATION_TEXT_BYTES];
-
     if (app->half_close_timeout_ms == APP_DURATION_OPEN)
         app->half_close_timeout_ms = app->idle_timeout_ms;
-    if (probe->timeout_ms == APP_DURATION_OPEN)
-        probe->timeout_ms = MIN(probe->interval_ms, PROBE_TIMEOUT_MS);
-    if (probe->timeout_ms > probe->interval_ms)
-        key_problem(reader, probe_setting(group, "timeout"), "probe.timeout",
-                    "%s is longer than probe.interval, %s; a probe must end before the next",
-                    duration_format(probe->timeout_ms, timeout),
-                    duration_format(probe->interval_ms, interval));
-    if (strcmp(probe->kind, "exchange") == 0 && probe->steps.count == 0 &&
-        !steps_are_told(probe_setting(group, "")))
-        key_problem(reader, probe_setting(group, "kind"), "probe.kind",
-                    "\"exchange\" needs to know what is said: send and expect, steps, or preset");
+    probes_finish(reader, group, &app->probe, &app->probes);
+}
+
+/* On failure there is nothing of them to free. */
+static int
+copy_probes(const struct app_config *from, struct app_config *to)
+{
+    if (app_probe_copy(&from->probe, &to->probe) < 0) {
+        to->probe = (struct app_probe){ 0 };
+        to->probes = (struct app_probes){ 0 };
+        return -ENOMEM;
+    }
+    if (app_probes_copy(&from->probes, &to->probes) < 0) {
+        app_probe_fini(&to->probe);
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 int
@@ -274,7 +236,7 @@ app_read(const struct config_setting_t *group, enum syntax syntax,
     struct reader reader = {.problems = problems, .prefix = ""};
 
     *draft = *defaults;
-    if (steps_copy(&defaults->app.probe.steps, &draft->app.probe.steps) < 0)
+    if (copy_probes(&defaults->app, &draft->app) < 0)
         return -ENOMEM;
     draft->line = group->line;
     if (group->type != CONFIG_TYPE_GROUP) {

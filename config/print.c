@@ -8,7 +8,7 @@
 int
 print_begin(struct print *print)
 {
-    print->text = NULL;
+    *print = (struct print){ 0 };
     print->stream = open_memstream(&print->text, &print->bytes);
     return print->stream == NULL ? -ENOMEM : 0;
 }
@@ -43,17 +43,31 @@ print_quoted(struct print *print, const char *text)
 }
 
 void
+print_begin_value(struct print *print, int indent, const char *key)
+{
+    fprintf(print->stream, "%*s%s = ", print->in_line ? 0 : indent, "", key);
+}
+
+void
+print_end_value(struct print *print)
+{
+    fputs(print->in_line ? "; " : ";\n", print->stream);
+}
+
+void
 print_text(struct print *print, int indent, const char *key, const char *text)
 {
-    fprintf(print->stream, "%*s%s = ", indent, "", key);
+    print_begin_value(print, indent, key);
     print_quoted(print, text);
-    fputs(";\n", print->stream);
+    print_end_value(print);
 }
 
 void
 print_number(struct print *print, int indent, const char *key, uint32_t number)
 {
-    fprintf(print->stream, "%*s%s = %u;\n", indent, "", key, number);
+    print_begin_value(print, indent, key);
+    fprintf(print->stream, "%u", number);
+    print_end_value(print);
 }
 
 void

@@ -4,6 +4,7 @@
 #ifndef FPROXY_CONFIG_PRINT_H
 #define FPROXY_CONFIG_PRINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,6 +13,7 @@ struct print {
     FILE *stream;
     char *text;
     size_t bytes;
+    bool in_line;               /* keys follow each other on one line */
 };
 
 /* 0 or -ENOMEM. */
@@ -22,7 +24,12 @@ char *print_end(struct print *print);
 /* `"text"` with quotes, so that libconfig reads the same bytes back. */
 void print_quoted(struct print *print, const char *text);
 
-/* `KEY = VALUE;`, on a line of its own; `indent` in spaces. */
+/* What stands before and after a value: `KEY = ` and `;`, on a line of its own, where `indent` is in
+ * spaces, unless print->in_line. */
+void print_begin_value(struct print *print, int indent, const char *key);
+void print_end_value(struct print *print);
+
+/* Both, and the value. */
 void print_text(struct print *print, int indent, const char *key, const char *text);
 void print_number(struct print *print, int indent, const char *key, uint32_t number);
 void print_duration(struct print *print, int indent, const char *key, uint32_t ms);

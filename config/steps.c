@@ -98,10 +98,12 @@ steps_print(struct print *print, int indent, const struct app_steps *steps)
 {
     if (steps->count == 0)
         return;
-    fprintf(print->stream, "%*ssteps = (", indent, "");
+    print_begin_value(print, indent, "steps");
+    putc('(', print->stream);
     for (uint32_t i = 0; i < steps->count; i++) {
         fputs(i == 0 ? " " : ", ", print->stream);
         print_step(print, &steps->list[i]);
     }
-    fputs(" );\n", print->stream);
+    fputs(" )", print->stream);
+    print_end_value(print);
 }

@@ -289,8 +289,10 @@ endpoint_create(struct target *target, const struct address *address)
     event_assign(&endpoint->timer, app->prober->base, -1, 0, on_timer, endpoint);
     if (probed)
         probe_init(&endpoint->probe, app->ops, app->prober->base, &probed_address);
-    endpoint->probe.dialog = app->dialog;
-    endpoint->probe.timeout_ms = app->config.probe.timeout_ms;
+    endpoint->probe.config = &app->config.probe;
+    endpoint->probe.shared = app->shared;
+    endpoint->probe.app = app->config.name;
+    endpoint->probe.target = target->config->name;
     endpoint->probe.on_done = on_done;
     endpoint->probe.context = endpoint;
     app->endpoint_count++;

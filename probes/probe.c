@@ -53,6 +53,7 @@ probe_start(struct probe *probe)
     if (probe->state == NULL)
         return -ENOMEM;
     probe->connect_us = 0;
+    probe->degraded = probe->warning = false;
     probe->started_us = clock_monotonic_us();
     rc = probe->ops->start(probe);
     if (rc == 0)
@@ -78,6 +79,8 @@ probe_done(struct probe *probe, enum reason outcome, const char *format, ...)
         .outcome = outcome,
         .duration_us = (uint32_t)(clock_monotonic_us() - probe->started_us),
         .connect_us = probe->connect_us,
+        .degraded = probe->degraded,
+        .warning = probe->warning,
     };
     va_list args;
 
@@ -88,6 +91,13 @@ probe_done(struct probe *probe, enum reason outcome, const char *format, ...)
     va_end(args);
     end_run(probe);
     probe->on_done(probe, &result);
+}
+
+void
+probe_tell(const struct probe *probe, const char *what, const void *bytes, size_t length)
+{
+    if (probe->trace != NULL)
+        probe->trace(probe->trace_context, what, bytes, length);
 }
 
 enum reason

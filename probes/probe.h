@@ -21,10 +21,21 @@
 #include "base/util.h"
 #include "strategy/endpoint_state.h"
 
-struct dialog;
+struct app_probe;
 struct event_base;
 struct probe;
 struct probe_result;
+
+/* What all runs of one configured probe share, made once: compiled expressions, a helper program.
+ * 0 and `*shared` (NULL is fine), or -errno with the reason in `why` (DETAIL_BYTES). `config` outlives
+ * it. */
+typedef int probe_prepare_fn(const struct app_probe *config, struct event_base *base,
+                             void **shared, char *why);
+typedef void probe_release_fn(void *shared);
+
+/* For who watches one run: `what` happened ("sent", "heard", "connected"), with the bytes if there
+ * are some. */
+typedef void probe_trace_fn(void *context, const char *what, const void *bytes, size_t length);
 
 typedef int probe_start_fn(struct probe *probe);
 typedef void probe_cancel_fn(struct probe *probe);
@@ -36,11 +47,15 @@ struct probe_ops {
     probe_start_fn *start;      /* 0: probe_done() follows exactly once, never from inside;
                                  * -errno: it never follows */
     probe_cancel_fn *cancel;    /* after it, probe_done() is never called */
+    probe_prepare_fn *prepare;  /* NULL: its runs share nothing */
+    probe_release_fn *release;  /* when no run of it is under way; with `prepare` */
 };
 
 /* What a probe found. */
 struct probe_result {
     enum reason outcome;        /* REASON_OK, or why it failed */
+    bool degraded;              /* it passed, but others are to be preferred */
+    bool warning;               /* it passed, but somebody should look: the detail says at what */
     uint32_t duration_us;
     uint32_t connect_us;        /* 0: it never got that far */
     char detail[DETAIL_BYTES];  /* English: "connected in 0.4 ms" */
@@ -50,17 +65,21 @@ struct probe {
     const struct probe_ops *ops;
     struct event_base *base;    /* borrowed */
     struct address address;
-    uint32_t timeout_ms;
-    const struct dialog *dialog;    /* borrowed; NULL: nothing is said */
+    const struct app_probe *config;     /* borrowed: timeout, path, ...; config/app_probe.h */
+    void *shared;               /* borrowed: what ops->prepare() made of `config` */
+    const char *app, *target;   /* borrowed: the app's name, the target as configured */
     probe_done_fn *on_done;     /* may start the probe again or free it */
     void *context;              /* the owner's */
+    probe_trace_fn *trace;      /* NULL: nobody watches */
+    void *trace_context;
     bool running;
-    uint32_t connect_us;        /* of this run, for its result: the kind's */
+    bool degraded, warning;     /* of this run, for its result: the kind's, as the next */
+    uint32_t connect_us;
     uint64_t started_us;        /* CLOCK_MONOTONIC; of the last start */
     void *state;                /* owned; the kind's, while it runs: most wait most of the time */
 };
 
-/* The caller sets timeout_ms, on_done and context, and dialog where there is one. */
+/* The caller sets config, shared, app, target, on_done and context. */
 void probe_init(struct probe *probe, const struct probe_ops *ops, struct event_base *base,
                 const struct address *address);
 /* Cancels first when it runs. */
@@ -73,6 +92,9 @@ void probe_cancel(struct probe *probe);
 /* For kinds: ends the run, frees the state and calls on_done() with the result. */
 void probe_done(struct probe *probe, enum reason outcome, const char *format, ...)
     PRINTF_LIKE(3, 4);
+
+/* For kinds: tells who watches, if anybody does. `bytes` may be NULL. */
+void probe_tell(const struct probe *probe, const char *what, const void *bytes, size_t length);
 
 /* The reason for a probe that could not even start with -errno `error`. */
 enum reason probe_start_reason(int error);

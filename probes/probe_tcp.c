@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "config/app_probe.h"
 #include "probes/dialog.h"
 #include "probes/probe.h"
 
@@ -150,27 +151,33 @@ end_well(struct probe *probe)
 
 /* Both: false, and errno tells why, when it has to wait or failed; the end is an answer. */
 static bool
-say(struct tcp_state *tcp)
+say(const struct probe *probe)
 {
+    struct tcp_state *tcp = probe->state;
     size_t bytes;
     const char *from = dialog_to_send(&tcp->run, &bytes);
     ssize_t sent = send(tcp->fd, from, bytes, MSG_NOSIGNAL);
 
-    if (sent > 0)
+    if (sent > 0) {
+        probe_tell(probe, "sent", from, (size_t)sent);
         dialog_sent(&tcp->run, (size_t)sent);
+    }
     return sent > 0;
 }
 
 static bool
-hear(struct tcp_state *tcp, bool *ended)
+hear(const struct probe *probe, bool *ended)
 {
+    struct tcp_state *tcp = probe->state;
     size_t bytes;
     char *to = dialog_room(&tcp->run, &bytes);
     ssize_t heard = recv(tcp->fd, to, bytes, 0);
 
     *ended = heard == 0;
-    if (heard > 0)
+    if (heard > 0) {
+        probe_tell(probe, "heard", to, (size_t)heard);
         dialog_heard(&tcp->run, (size_t)heard);
+    }
     return heard >= 0;
 }
 
@@ -181,7 +188,7 @@ end_late(struct probe *probe)
     bool sending = dialog_want(&tcp->run) == DIALOG_SEND;
     char how[64];
 
-    snprintf(how, sizeof how, "after %g s", probe->timeout_ms / 1000.0);
+    snprintf(how, sizeof how, "after %g s", probe->config->timeout_ms / 1000.0);
     if (sending) {
         tcp_close(probe->state);
         probe_done(probe, REASON_SEND_FAILED, "%s it still takes nothing", how);
@@ -196,7 +203,7 @@ static void
 wait_for(struct probe *probe, short what)
 {
     struct tcp_state *tcp = probe->state;
-    uint64_t until_us = probe->started_us + (uint64_t)probe->timeout_ms * 1000;
+    uint64_t until_us = probe->started_us + (uint64_t)probe->config->timeout_ms * 1000;
     uint64_t now_us = clock_monotonic_us();
     uint64_t left_us = until_us - MIN(now_us, until_us);
     const struct timeval left = { .tv_sec = (time_t)(left_us / 1000000),
@@ -236,7 +243,7 @@ talk(struct probe *probe)
             return;
         }
         sending = want == DIALOG_SEND;
-        if (sending ? say(tcp) : hear(tcp, &ended))
+        if (sending ? say(probe) : hear(probe, &ended))
             continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             wait_for(probe, sending ? EV_WRITE : EV_READ);
@@ -262,10 +269,11 @@ connected(struct probe *probe)
 {
     struct tcp_state *tcp = probe->state;
 
-    if (probe->dialog == NULL) {
+    probe_tell(probe, "connected", NULL, 0);
+    if (probe->shared == NULL) {
         tcp_close(tcp);
         probe_done(probe, REASON_OK, "connected in %.1f ms", probe->connect_us / 1000.0);
-    } else if (dialog_begin(&tcp->run, probe->dialog) < 0) {
+    } else if (dialog_begin(&tcp->run, probe->shared) < 0) {
         tcp_close(tcp);
         probe_done(probe, REASON_CONNECT_LOCAL, "no memory");
     } else {
@@ -296,7 +304,7 @@ on_event(evutil_socket_t fd, short what, void *context)
         fail(probe, error);
     else
         probe_done(probe, REASON_CONNECT_TIMEOUT, "no answer within %g s",
-                   probe->timeout_ms / 1000.0);
+                   probe->config->timeout_ms / 1000.0);
 }
 
 /* On the loopback the handshake is over when connect() returns, although that says EINPROGRESS:
@@ -314,8 +322,8 @@ static int
 tcp_start(struct probe *probe)
 {
     struct tcp_state *tcp = probe->state;
-    struct timeval timeout = { .tv_sec = probe->timeout_ms / 1000,
-                               .tv_usec = probe->timeout_ms % 1000 * 1000 };
+    struct timeval timeout = { .tv_sec = probe->config->timeout_ms / 1000,
+                               .tv_usec = probe->config->timeout_ms % 1000 * 1000 };
     struct sockaddr_storage storage;
     socklen_t bytes = address_to_sockaddr(&probe->address, &storage);
     bool at_once;
@@ -347,11 +355,34 @@ tcp_cancel(struct probe *probe)
     tcp_close(probe->state);
 }
 
+/* Shared: the dialog, NULL where nothing is said. */
+static int
+tcp_prepare(const struct app_probe *config, struct event_base *base, void **shared, char *why)
+{
+    struct dialog *dialog;
+    int rc = dialog_create(&config->steps, &dialog);
+
+    if (rc == -EINVAL)
+        snprintf(why, DETAIL_BYTES, "what the probe expects is no regular expression");
+    else if (rc < 0)
+        snprintf(why, DETAIL_BYTES, "no memory");
+    *shared = dialog;
+    return rc;
+}
+
+static void
+tcp_release(void *shared)
+{
+    dialog_destroy(shared);
+}
+
 const struct probe_ops probe_tcp = {
     .name = "tcp",
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,
+    .prepare = tcp_prepare,
+    .release = tcp_release,
 };
 
 const struct probe_ops probe_exchange = {
@@ -359,4 +390,6 @@ const struct probe_ops probe_exchange = {
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,
+    .prepare = tcp_prepare,
+    .release = tcp_release,
 };

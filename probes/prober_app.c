@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
-#include "probes/dialog.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
@@ -159,6 +158,14 @@ start_targets(struct prober_app *app)
     return rc;
 }
 
+static void
+release(struct prober_app *app)
+{
+    if (app->ops != NULL && app->ops->release != NULL)
+        app->ops->release(app->shared);
+    app->shared = NULL;
+}
+
 static int
 configure(struct prober_app *app, const char *text, char *why)
 {
@@ -172,9 +179,8 @@ configure(struct prober_app *app, const char *text, char *why)
         snprintf(why, DETAIL_BYTES, "there is no probe of kind \"%s\"", probe->kind);
         rc = -EINVAL;
     } else {
-        rc = dialog_create(&probe->steps, &app->dialog);
-        if (rc < 0)
-            snprintf(why, DETAIL_BYTES, "what its probe says cannot be used: %s", strerror(-rc));
+        if (app->ops != NULL && app->ops->prepare != NULL)
+            rc = app->ops->prepare(probe, app->prober->base, &app->shared, why);
     }
     if (rc < 0) {
         app_config_fini(&app->config);
@@ -270,7 +276,7 @@ prober_app_load(struct prober *prober, const char *text, uint32_t generation,
     same = make_way(prober, app, board);
     rc = place(app, board, why);
     if (rc < 0) {
-        dialog_destroy(app->dialog);
+        release(app);
         app_config_fini(&app->config);
         free(app);
         board_close(board);
@@ -302,7 +308,7 @@ prober_app_destroy(struct prober_app *app)
     evidence_fini(app);
     board_writer_fini(app);
     leave(app);
-    dialog_destroy(app->dialog);
+    release(app);
     app_config_fini(&app->config);
     free(app);
 }

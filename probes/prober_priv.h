@@ -125,7 +125,7 @@ struct prober_app {
     uint32_t generation;
     bool shadowed;                  /* a newer generation tells the history */
     const struct probe_ops *ops;    /* NULL: no active probing */
-    struct dialog *dialog;          /* owned; NULL: its probes say nothing */
+    void *shared;                   /* owned: by all runs of its probes; see probe.h */
     struct health_policy policy;
     struct target *targets;         /* config.target_count */
     uint32_t endpoint_count;        /* with those that stand for unresolved targets */

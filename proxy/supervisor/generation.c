@@ -64,7 +64,7 @@ generation_create(struct app *app, uint32_t number, char *text, char *source,
     }
     generation->slots = generation_slots(&generation->config);
     app_config_forget_targets(&generation->config);     /* the prober's and the worker's */
-    steps_fini(&generation->config.probe.steps);        /* the prober's */
+    app_config_forget_probes(&generation->config);      /* the prober's */
     generation->text_fd = -1;
     generation->app = app;
     generation->number = number;

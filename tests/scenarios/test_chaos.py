@@ -151,9 +151,17 @@ class Chaos:
         time.sleep(self.chance.uniform(0, 0.25))    # the random moment; nothing is waited for
 
 
+def reload_heard(daemon):
+    """The upgrade that came last may still be under way: its exec cuts who waits for an answer."""
+    try:
+        return reload(daemon)
+    except OSError:
+        return None
+
+
 def settle(daemon, apps):
     """What is wrong is held back, and what ran last runs on; what is right applies."""
-    reload(daemon)
+    until(lambda: reload_heard(daemon) is not None, 60, "a reload is answered")
     good = dict(daemon.sql("SELECT app, config FROM last_good_config"))
     for one in apps:
         said = one.said if one.last_is_valid else \

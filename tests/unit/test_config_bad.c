@@ -21,8 +21,15 @@
 #define NAME(name)       "apps = ( { name = " name "; ports = 80; targets = \"t:1\"; } );"
 
 #define DURATIONS "\"250ms\", \"5s\", \"1m\", \"1h\", \"1d\" or a number of milliseconds"
+#define KINDS                                                                                  \
+    "\"tcp\", \"exchange\", \"http\", \"https\", \"tls\", \"grpc\", \"exec\", \"helper\", \"dns\", "      \
+    "\"push\", \"traffic\", \"none\""
+#define PROBE_KEYS                                                                             \
+    "kind, name, role, interval, timeout, rise, fall, window, threshold, jitter, port, "       \
+    "address, send, expect, steps, preset, close, method, path, host, status, body, headers, " \
+    "sni, ca, verify, certificate_warn, service, tls, command, user, cpu_time, type, ttl"
 #define APP_KEYS                                                                               \
-    "name, ports, targets, strategy, probe, initial, panic, ready, connect, idle_timeout, "    \
+    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, connect, idle_timeout, "    \
     "half_close_timeout, drain_timeout, handover_timeout, user_timeout, worker, threads, "     \
     "endpoints_max"
 
@@ -225,8 +232,7 @@ durations_and_numbers_that_cannot_be(void **state)
           "allowed: it may take for ever" },
         { APP("probe = { expect_regex = \"a\"; steps = ( { expect_regex = \"a{2}\"; },\n"
               "{ expect_regex = \"\xc3\xa9\"; } ); };"),
-          "x.conf:1: a: probe.expect_regex: unknown key; known here: kind, interval, timeout, rise, "
-          "fall, jitter, port, address, send, expect, steps, preset\n"
+          "x.conf:1: a: probe.expect_regex: unknown key; known here: " PROBE_KEYS "\n"
           "x.conf:1: a: probe.expect_regex: \"a{2}\" has a repetition count in braces, which is not "
           "allowed: it may take gigabytes; \\\\{ is the character\n"
           "x.conf:2: a: probe.expect_regex: \"\\xc3\\xa9\" is not plain ASCII; write expect_hex for "
@@ -293,8 +299,9 @@ names_and_words_that_cannot_be(void **state)
           "x.conf:1: a: panic: \"never\" is not known; allowed is \"all\", \"fail\"" },
         { APP("initial = 1;"),
           "x.conf:1: a: initial: is a whole number; it must be a string in double quotes" },
-        { APP("probe = { kind = \"http\"; };"),
-          "x.conf:1: a: probe.kind: \"http\" is not known; allowed is \"tcp\", \"exchange\", \"none\"" },
+        { APP("probe = { kind = \"htps\"; };"),
+          "x.conf:1: a: probe.kind: \"htps\" is not known; allowed is " KINDS
+          "; did you mean \"https\"?" },
         { APP("probe = \"none\";"),
           "x.conf:1: a: probe: is a string; write a group: probe = { kind = ...; };" },
     };
@@ -319,7 +326,8 @@ keys_that_are_not_known(void **state)
           "log_format, threads, worker_pool, probe_concurrency, "
           "probe_concurrency_per_destination, dns" },
         { "defaults = { name = \"a\"; };",
-          "x.conf:1: defaults.name: unknown key; known here: strategy, probe, initial, panic, "
+          "x.conf:1: defaults.name: unknown key; known here: strategy, probe, probes, "
+          "probes_require, initial, panic, "
           "ready, connect, idle_timeout, half_close_timeout, drain_timeout, handover_timeout, "
           "user_timeout, worker, threads, endpoints_max" },
     };

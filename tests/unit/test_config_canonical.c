@@ -147,7 +147,8 @@ any_app(struct app_config *app)
         any_address(&app->probe.address);
         app->probe.address.port = 0;
     }
-    any_steps(&app->probe.steps);
+    if (strcmp(app->probe.kind, "tcp") == 0)
+        any_steps(&app->probe.steps);
     app->initial = (enum app_initial)any(APP_INITIAL_HISTORY, APP_INITIAL_DOWN);
     app->panic = (enum app_panic)any(APP_PANIC_ALL, APP_PANIC_FAIL);
     app->ready_min_available = any(0, 4096);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "config/app_probe.h"
 #include "probes/dialog.h"
 #include "probes/probe.h"
 
@@ -86,6 +87,7 @@ probe_it(serve_fn *serve, struct app_step *list, uint32_t count)
     const struct app_steps steps = { list, count };
     struct event_base *base = event_base_new();
     struct heard heard = { REASON_NONE, "", 0 };
+    const struct app_probe config = { .kind = "exchange", .timeout_ms = TIMEOUT_MS };
     struct dialog *dialog;
     struct address address;
     struct probe probe;
@@ -93,8 +95,8 @@ probe_it(serve_fn *serve, struct app_step *list, uint32_t count)
 
     assert_int_equal(dialog_create(&steps, &dialog), 0);
     probe_init(&probe, &probe_exchange, base, &address);
-    probe.dialog = dialog;
-    probe.timeout_ms = TIMEOUT_MS;
+    probe.shared = dialog;
+    probe.config = &config;
     probe.on_done = on_done;
     probe.context = &heard;
     assert_int_equal(probe_start(&probe), 0);

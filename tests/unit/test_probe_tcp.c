@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "config/app_probe.h"
 #include "probes/probe.h"
 
 static void
@@ -70,12 +71,13 @@ static enum reason
 probe_once(const struct address *address)
 {
     struct event_base *base = event_base_new();
+    const struct app_probe config = { .kind = "tcp", .timeout_ms = 1000 };
     struct probe probe;
     enum reason outcome = REASON_NONE;
 
     assert_non_null(base);
     probe_init(&probe, &probe_tcp, base, address);
-    probe.timeout_ms = 1000;
+    probe.config = &config;
     probe.on_done = on_done;
     probe.context = &outcome;
     assert_int_equal(probe_start(&probe), 0);

@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/endpoint.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 
@@ -60,38 +61,64 @@ board_writer_free_slot(struct endpoint *endpoint)
     endpoint->slot = SLOT_NONE;
 }
 
+/* What the check that tells most says. */
+static void
+show_check(const struct check *check, struct board_detail *detail)
+{
+    const struct health *health = &check->health;
+
+    detail->successes = health->successes;
+    detail->failures = health->failures;
+    detail->due_ms = check->due_ms;
+    detail->down_since_ms = health->down_since_ms;
+    detail->down_interval_ms = health->down_interval_ms;
+}
+
+static void
+show_last(const struct last_probe *last, const char *title, struct board_detail *detail)
+{
+    detail->probe_outcome = (uint8_t)last->outcome;
+    detail->probe_duration_us = last->duration_us;
+    detail->probe_at_ms = last->at_ms;
+    detail->probe_next_ms = last->next_ms;
+    snprintf(detail->probe_kind, sizeof detail->probe_kind, "%s", title);
+    if (last->detail != NULL)
+        snprintf(detail->probe_detail, sizeof detail->probe_detail, "%s", last->detail);
+}
+
+static void
+fill_detail(const struct endpoint *endpoint, struct board_detail *detail)
+{
+    const struct check *check = endpoint_because(endpoint);
+
+    *detail = (struct board_detail){
+        .id = endpoint->id,
+        .state = (uint8_t)endpoint->state,
+        .reason = (uint8_t)endpoint->reason,
+        .first_done = endpoint->first_done,
+        .weight = 1,
+        .since_ms = endpoint->since_ms,
+        .address = endpoint->address,
+    };
+    snprintf(detail->target, sizeof detail->target, "%s", endpoint->target->config->name);
+    if (check != NULL) {
+        show_check(check, detail);
+        show_last(&check->last, app_probe_title(check->of->config), detail);
+    } else {
+        show_last(&endpoint->lookup, endpoint->address.family == 0 ? "dns" : "none", detail);
+    }
+}
+
 void
 board_writer_show(const struct endpoint *endpoint)
 {
-    const struct prober_app *app = endpoint->target->app;
-    struct board *board = app->writer.board;
-    struct board_detail detail = {
-        .id = endpoint->id,
-        .state = (uint8_t)endpoint->health.state,
-        .reason = (uint8_t)endpoint->health.reason,
-        .probe_outcome = (uint8_t)endpoint->last.outcome,
-        .first_done = endpoint->first_done,
-        .weight = 1,
-        .probe_duration_us = endpoint->last.duration_us,
-        .successes = endpoint->health.successes,
-        .failures = endpoint->health.failures,
-        .since_ms = endpoint->since_ms,
-        .probe_at_ms = endpoint->last.at_ms,
-        .probe_next_ms = endpoint->last.next_ms,
-        .address = endpoint->address,
-        .due_ms = endpoint->due_ms,
-        .down_since_ms = endpoint->health.down_since_ms,
-        .down_interval_ms = endpoint->health.down_interval_ms,
-    };
+    struct board *board = endpoint->target->app->writer.board;
+    struct board_detail detail;
     struct board_pulse *pulse;
 
     if (endpoint->slot == SLOT_NONE)
         return;
-    snprintf(detail.target, sizeof detail.target, "%s", endpoint->target->config->name);
-    snprintf(detail.probe_kind, sizeof detail.probe_kind, "%s",
-             endpoint->address.family == 0 ? "dns" : app->config.probe.kind);
-    if (endpoint->last.detail != NULL)
-        snprintf(detail.probe_detail, sizeof detail.probe_detail, "%s", endpoint->last.detail);
+    fill_detail(endpoint, &detail);
     board_set_detail(board, endpoint->slot, &detail);
     pulse = board_pulse_writable(board, endpoint->slot);
     atomic_store_explicit(&pulse->passed_start_ms, endpoint->passed_start_ms,

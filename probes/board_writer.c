@@ -139,8 +139,8 @@ take_tally(struct prober_app *app)
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
             tally.total++;
-            tally.available += endpoint_state_works(endpoint->health.state);
-            tally.eligible += endpoint_state_eligible(endpoint->health.state);
+            tally.available += endpoint_state_works(endpoint->state);
+            tally.eligible += endpoint_state_eligible(endpoint->state);
             tally.homeless += endpoint->slot == SLOT_NONE;
         }
         tally.settled = tally.settled && target_settled(&app->targets[i]);
@@ -158,7 +158,7 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
             bool offered = everything ? endpoint->address.family != 0
-                                      : endpoint_state_eligible(endpoint->health.state);
+                                      : endpoint_state_eligible(endpoint->state);
 
             if (!offered || endpoint->slot == SLOT_NONE)
                 continue;

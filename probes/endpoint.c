@@ -11,69 +11,173 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/combine.h"
 #include "probes/endpoint_origin.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 #include "probes/schedule.h"
+#include "probes/verdict.h"
 
 enum {
     HURRY_INTERVAL_MS = 250,            /* between probes that evidence started */
-    LATE_MS = 1000,                     /* a probe that waited longer is told of */
 };
 
-static struct prober *
-prober_of(const struct endpoint *endpoint)
+const struct check *
+endpoint_because(const struct endpoint *endpoint)
 {
-    return endpoint->target->app->prober;
+    return endpoint->check_count == 0 ? NULL : &endpoint->checks[endpoint->because];
+}
+
+/* ---- its state ---- */
+
+static uint32_t
+take_parts(const struct endpoint *endpoint, struct combine_part *parts)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        const struct check *check = &endpoint->checks[i];
+
+        parts[i] = (struct combine_part){
+            .startup = check->of->config->role == PROBE_STARTUP,
+            .passed = check->health.successes > 0,
+            .state = check->health.state,
+        };
+    }
+    return endpoint->check_count;
+}
+
+/* What its probes say; one that has none works until traffic says otherwise. */
+static enum endpoint_state
+weigh(struct endpoint *endpoint)
+{
+    struct combine_part parts[APP_PROBES_MAX];
+    uint32_t count = take_parts(endpoint, parts);
+    struct combined combined;
+
+    if (count == 0)
+        return ENDPOINT_AVAILABLE;
+    combined = combine(parts, count, endpoint->target->app->config.probes.required,
+                       endpoint->was_down);
+    endpoint->because = combined.because;
+    return combined.state;
+}
+
+static enum endpoint_state
+work_out(struct endpoint *endpoint)
+{
+    return verdict(&(struct verdict_parts){
+        .resolved = endpoint->address.family != 0,
+        .health = weigh(endpoint),
+    });
+}
+
+/* Its first probes ended, as far as somebody waits for them. */
+static bool
+is_first_done(const struct endpoint *endpoint)
+{
+    uint32_t done = 0, readiness = 0;
+
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        const struct check *check = &endpoint->checks[i];
+
+        done += check->first_done && check->of->config->role == PROBE_READINESS;
+        readiness += check->of->config->role == PROBE_READINESS;
+    }
+    if (endpoint->state == ENDPOINT_UNKNOWN)
+        return done == readiness;
+    return endpoint->state != ENDPOINT_STARTING && (done > 0 || readiness == 0);
 }
 
 void
-endpoint_set_detail(struct endpoint *endpoint, const char *detail)
+endpoint_judge(struct endpoint *endpoint, const char *detail)
 {
-    char *copy = detail[0] == '\0' ? NULL : strdup(detail);     /* no memory: no detail */
+    enum endpoint_state from = endpoint->state;
+    enum reason reason_before = endpoint->reason;
+    bool first_before = endpoint->first_done, changed;
 
-    free(endpoint->last.detail);
-    endpoint->last.detail = copy;
+    endpoint->state = work_out(endpoint);
+    if (endpoint->check_count > 0)
+        endpoint->reason = endpoint_because(endpoint)->health.reason;
+    endpoint->first_done = endpoint->first_done || is_first_done(endpoint);
+    changed = endpoint->state != from;
+    if (changed) {
+        endpoint->since_ms = clock_wall_ms();
+        endpoint_record_transition(endpoint, from, endpoint->state, endpoint->reason, detail);
+    }
+    if (changed || endpoint->reason != reason_before)
+        endpoint_record(endpoint);
+    board_writer_show(endpoint);
+    if (changed || endpoint->first_done != first_before)
+        board_writer_changed(endpoint->target->app);
+}
+
+/* ---- startup probes ---- */
+
+static bool
+is_startup(const struct check *check)
+{
+    return check->of->config->role == PROBE_STARTUP;
+}
+
+static bool
+has_startup(const struct endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        if (is_startup(&endpoint->checks[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_started(const struct endpoint *endpoint)
+{
+    struct combine_part parts[APP_PROBES_MAX];
+
+    return combine_started(parts, take_parts(endpoint, parts));
+}
+
+/* The others have waited for it. */
+static void
+begin_readiness(struct endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        struct check *check = &endpoint->checks[i];
+
+        if (is_startup(check))
+            check_hold(check);
+        else if (check->held)
+            check_arm(check, 0);
+    }
+}
+
+/* It went down: whatever comes back there has to start first. */
+static void
+begin_startup(struct endpoint *endpoint)
+{
+    endpoint->was_down = true;
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        struct check *check = &endpoint->checks[i];
+
+        if (!is_startup(check)) {
+            check_hold(check);
+            continue;
+        }
+        health_init(&check->health, ENDPOINT_UNAVAILABLE, check->health.reason,
+                    clock_monotonic_ms());
+        check_arm(check, HEALTH_CHANGING_INTERVAL_MS);
+    }
 }
 
 /* ---- probing ---- */
 
 static void
-arm(struct endpoint *endpoint, uint32_t wait_ms)
+note_passed(struct endpoint *endpoint, const struct check *check,
+            const struct probe_result *result, uint64_t started_ms)
 {
-    struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
-
-    endpoint->due_ms = clock_monotonic_ms() + wait_ms;
-    endpoint->last.next_ms = clock_wall_ms() + wait_ms;
-    event_add(&endpoint->timer, &wait);
-}
-
-static void
-arm_next(struct endpoint *endpoint, uint64_t started_ms, uint64_t now_ms)
-{
-    const struct prober_app *app = endpoint->target->app;
-    uint32_t interval_ms = health_interval_ms(&endpoint->health, &app->policy);
-    uint32_t random = schedule_random(&prober_of(endpoint)->random);
-
-    interval_ms = schedule_jitter(interval_ms, app->config.probe.jitter_percent, random);
-    arm(endpoint,
-        schedule_align_ms(now_ms, schedule_wait_ms(started_ms, interval_ms, now_ms)));
-}
-
-/* One of another port or address says nothing of what clients meet: a mark that they left ends with
- * its time then. */
-static bool
-tells_of_traffic(const struct app_probe *probe)
-{
-    return probe->port == 0 && probe->address.family == 0;
-}
-
-static void
-note_passed(struct endpoint *endpoint, const struct probe_result *result, uint64_t started_ms)
-{
-    if (tells_of_traffic(&endpoint->target->app->config.probe))
-        endpoint->passed_start_ms = started_ms;
+    if (!check_tells_of_traffic(check))
+        return;
+    endpoint->passed_start_ms = started_ms;
     if (result->connect_us == 0)
         return;
     endpoint->connect_us = endpoint->connect_us == 0
@@ -82,117 +186,47 @@ note_passed(struct endpoint *endpoint, const struct probe_result *result, uint64
                                              result->connect_us) / 8);
 }
 
-/* A probe ended with `result`, having started at `started_ms`. */
+/* A mark of a worker on it lasts while the newest probe has failed; so it does with one that tells
+ * nothing of traffic, if that is the only one. */
 static void
-finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t started_ms)
+note_failed(struct endpoint *endpoint, const struct check *check, uint64_t started_ms)
 {
-    struct prober_app *app = endpoint->target->app;
-    struct health *health = &endpoint->health;
-    enum endpoint_state from = health->state;
-    enum reason reason_before = health->reason;
-    uint64_t now_ms = clock_monotonic_ms();
-    bool first = !endpoint->first_done;
-    bool changed = health_apply(health, &app->policy, result->outcome, now_ms);
+    if (check_tells_of_traffic(check) || endpoint->check_count == 1)
+        endpoint->failed_start_ms = started_ms;
+}
+
+static void
+on_result(struct check *check, const struct probe_result *result, uint64_t started_ms)
+{
+    struct endpoint *endpoint = check->owner;
+    bool was_started = !is_startup(check);
 
     assert(endpoint->address.family != 0);
-    assert(endpoint->ticket.destination == NULL);
-    endpoint->first_done = true;
-    endpoint->last.outcome = result->outcome;
-    endpoint->last.duration_us = result->duration_us;
-    endpoint->last.at_ms = clock_wall_ms();
-    endpoint_set_detail(endpoint, result->detail);
     if (result->outcome == REASON_OK)
-        note_passed(endpoint, result, started_ms);
+        note_passed(endpoint, check, result, started_ms);
     else if (result->outcome != REASON_CONNECT_LOCAL)
-        endpoint->failed_start_ms = started_ms;
-    if (changed) {
-        endpoint->since_ms = endpoint->last.at_ms;
-        endpoint_record_transition(endpoint, from, health->state, result->outcome,
-                                   result->detail);
-    }
-    endpoint_record_result(endpoint, result);
-    if (changed || health->reason != reason_before)
-        endpoint_record(endpoint);
-    arm_next(endpoint, started_ms, now_ms);
-    board_writer_show(endpoint);
-    if (changed || first)
-        board_writer_changed(app);
+        note_failed(endpoint, check, started_ms);
+    endpoint_record_result(endpoint, check, result);
+    endpoint_judge(endpoint, result->detail);
+    if (!was_started && is_started(endpoint))
+        begin_readiness(endpoint);
+    else if (was_started && endpoint->state == ENDPOINT_UNAVAILABLE && has_startup(endpoint))
+        begin_startup(endpoint);
 }
 
 static void
-on_done(struct probe *probe, const struct probe_result *result)
+on_start(struct check *check)
 {
-    struct endpoint *endpoint = probe->context;
-    uint64_t started_ms = probe->started_us / 1000;
-
-    gate_leave(prober_of(endpoint)->gate, &endpoint->ticket);
-    finish(endpoint, result, started_ms);
-}
-
-static void
-note_lag(struct endpoint *endpoint)
-{
-    struct prober *prober = prober_of(endpoint);
-    uint64_t now_ms = clock_monotonic_ms();
-    uint32_t lag_ms = now_ms > endpoint->due_ms ? (uint32_t)(now_ms - endpoint->due_ms) : 0;
-
-    if (lag_ms < LATE_MS)
-        return;
-    prober->lagging++;
-    prober->lag_max_ms = MAX(prober->lag_max_ms, lag_ms);
-}
-
-/* It is its turn. */
-static void
-run(struct endpoint *endpoint)
-{
-    struct probe_result result = { .outcome = REASON_NONE };
-    int rc;
-
-    assert(endpoint->probe.ops != NULL);
-    assert(endpoint->ticket.running);
-    note_lag(endpoint);
-    evidence_seen(endpoint);
-    rc = probe_start(&endpoint->probe);
-    if (rc == 0)
-        return;
-    result.outcome = probe_start_reason(rc);
-    snprintf(result.detail, sizeof result.detail, "cannot start: %s", strerror(-rc));
-    gate_leave(prober_of(endpoint)->gate, &endpoint->ticket);
-    finish(endpoint, &result, clock_monotonic_ms());
-}
-
-void
-endpoint_gate_open(struct gate_ticket *ticket)
-{
-    run(CONTAINER_OF(ticket, struct endpoint, ticket));
-}
-
-static void
-enter(struct endpoint *endpoint)
-{
-    int rc = gate_enter(prober_of(endpoint)->gate, &endpoint->ticket, &endpoint->probe.address,
-                        health_down(&endpoint->health));
-
-    if (rc > 0)
-        run(endpoint);
-    else if (rc < 0)
-        arm(endpoint, HEALTH_CHANGING_INTERVAL_MS);
-}
-
-static void
-on_timer(evutil_socket_t fd, short what, void *context)
-{
-    enter(context);
+    evidence_seen(check->owner);
 }
 
 /* Whether it can be in doubt: otherwise it fails or recovers at the pace of `rise` and `fall`,
  * which clients must not quicken, or is known to be down. */
 static bool
-is_trusted(const struct endpoint *endpoint)
+is_trusted(const struct check *check)
 {
-    return endpoint->health.state == ENDPOINT_AVAILABLE ||
-           endpoint->health.state == ENDPOINT_UNKNOWN;
+    return check->health.state == ENDPOINT_AVAILABLE || check->health.state == ENDPOINT_DEGRADED ||
+           check->health.state == ENDPOINT_UNKNOWN;
 }
 
 void
@@ -201,13 +235,17 @@ endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms)
     bool recently = endpoint->hurried_ms != 0 &&
                     now_ms - endpoint->hurried_ms < HURRY_INTERVAL_MS;
 
-    if (endpoint->probe.ops == NULL || endpoint->probe.running ||
-        endpoint->ticket.destination != NULL || recently || !is_trusted(endpoint))
+    if (recently)
         return;
-    endpoint->hurried_ms = now_ms;
-    endpoint->due_ms = now_ms;
-    event_del(&endpoint->timer);
-    enter(endpoint);
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        struct check *check = &endpoint->checks[i];
+
+        if (check->probe.running || check->ticket.destination != NULL || check->held ||
+            !is_trusted(check))
+            continue;
+        endpoint->hurried_ms = now_ms;
+        check_hurry(check, now_ms);
+    }
 }
 
 /* ---- beginning and end ---- */
@@ -237,48 +275,41 @@ insert_sorted(struct endpoint *endpoint)
 }
 
 static void
-start_probing(struct endpoint *endpoint)
+start_probing(struct endpoint *endpoint, struct check *check)
 {
     struct prober_app *app = endpoint->target->app;
     uint32_t index = app->started++;
-    uint32_t count = MAX(app->config.target_count, app->started);
+    uint32_t count = MAX(app->config.target_count * app->check_count, app->started);
     uint32_t total = app->prober->endpoint_count;
 
-    arm(endpoint,
-        schedule_first_probe_ms(index, count, total, app->config.probe.interval_ms));
+    check_arm(check,
+              schedule_first_probe_ms(index, count, total, check->of->config->interval_ms));
 }
 
-/* Its probes go on as if nothing had happened. */
+/* Those whose turn it is: what waits for a startup probe is held. */
 static void
-resume_probing(struct endpoint *endpoint)
+begin_probing(struct endpoint *endpoint)
 {
-    const struct prober_app *app = endpoint->target->app;
-    uint32_t interval_ms = health_interval_ms(&endpoint->health, &app->policy);
-    uint32_t longest_ms = schedule_longest_ms(interval_ms, app->config.probe.jitter_percent);
-    uint32_t random = schedule_random(&prober_of(endpoint)->random);
+    bool started = is_started(endpoint);
 
-    arm(endpoint,
-        schedule_resume_ms(endpoint->due_ms, longest_ms, clock_monotonic_ms(), random));
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        struct check *check = &endpoint->checks[i];
+
+        if (is_startup(check) == started)
+            continue;
+        if (check->due_ms != 0)
+            check_resume(check);
+        else
+            start_probing(endpoint, check);
+    }
 }
 
-/* Another port or address may tell more of a target than the one that clients use. */
-static struct address
-where_to_probe(const struct app_probe *probe, const struct address *address)
-{
-    struct address where = probe->address.family != 0 ? probe->address : *address;
-
-    where.port = probe->port != 0 ? (uint16_t)probe->port : address->port;
-    return where;
-}
-
-struct endpoint *
-endpoint_create(struct target *target, const struct address *address)
+static struct endpoint *
+make(struct target *target, const struct address *address)
 {
     struct prober_app *app = target->app;
-    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
-    const struct address probed_address = where_to_probe(&app->config.probe, address);
-    bool probed = app->ops != NULL && address->family != 0;
-    bool goes_on;
+    uint32_t count = address->family != 0 ? app->check_count : 0;
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint + count * sizeof endpoint->checks[0]);
 
     if (endpoint == NULL)
         return NULL;
@@ -286,29 +317,39 @@ endpoint_create(struct target *target, const struct address *address)
     endpoint->address = *address;
     endpoint->slot = SLOT_NONE;
     endpoint->since_ms = clock_wall_ms();
-    event_assign(&endpoint->timer, app->prober->base, -1, 0, on_timer, endpoint);
-    if (probed)
-        probe_init(&endpoint->probe, app->ops, app->prober->base, &probed_address);
-    endpoint->probe.config = &app->config.probe;
-    endpoint->probe.shared = app->shared;
-    endpoint->probe.app = app->config.name;
-    endpoint->probe.target = target->config->name;
-    endpoint->probe.on_done = on_done;
-    endpoint->probe.context = endpoint;
+    endpoint->check_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct check *check = &endpoint->checks[i];
+
+        check->owner = endpoint;
+        check->on_start = on_start;
+        check->on_result = on_result;
+        check_init(check, app->prober, &app->checks[i], address, app->config.name,
+                   target->config->name);
+    }
+    return endpoint;
+}
+
+struct endpoint *
+endpoint_create(struct target *target, const struct address *address)
+{
+    struct prober_app *app = target->app;
+    struct endpoint *endpoint = make(target, address);
+
+    if (endpoint == NULL)
+        return NULL;
     app->endpoint_count++;
     app->prober->endpoint_count++;
     insert_sorted(endpoint);
-    goes_on = endpoint_origin(endpoint);
-    if (probed && goes_on)
-        resume_probing(endpoint);
-    else if (probed)
-        start_probing(endpoint);
+    endpoint_origin(endpoint);
+    begin_probing(endpoint);
     if (endpoint->slot == SLOT_NONE)
         board_writer_take_slot(endpoint);
+    endpoint->state = work_out(endpoint);
     board_writer_show(endpoint);
     /* What its first probe finds is worth a row, not that there was none yet; should that take
      * long, endpoint_minute() makes one. */
-    if (!probed || endpoint->health.state != ENDPOINT_UNKNOWN)
+    if (endpoint->check_count == 0 || endpoint->state != ENDPOINT_UNKNOWN)
         endpoint_record(endpoint);
     board_writer_changed(app);
     return endpoint;
@@ -319,9 +360,10 @@ static void
 tell_end(struct endpoint *endpoint)
 {
     if (endpoint->address.family != 0)
-        endpoint_record_transition(endpoint, endpoint->health.state, ENDPOINT_UNRESOLVED,
+        endpoint_record_transition(endpoint, endpoint->state, ENDPOINT_UNRESOLVED,
                                    REASON_TTL_EXPIRED, "the name no longer has this address");
-    endpoint_record_minute(endpoint, INT64_MAX);
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        endpoint_record_minute(endpoint, &endpoint->checks[i], INT64_MAX);
     endpoint_record_gone(endpoint);
 }
 
@@ -330,10 +372,6 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
 {
     struct prober_app *app = endpoint->target->app;
 
-    event_del(&endpoint->timer);
-    if (endpoint->probe.ops != NULL)
-        probe_fini(&endpoint->probe);
-    gate_leave(app->prober->gate, &endpoint->ticket);
     if (gone) {
         tell_end(endpoint);
         board_writer_free_slot(endpoint);
@@ -343,8 +381,9 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
     TAILQ_REMOVE(&endpoint->target->endpoints, endpoint, link);
     app->endpoint_count--;
     app->prober->endpoint_count--;
-    free(endpoint->last.detail);
-    probe_log_fini(&endpoint->log);
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        check_fini(&endpoint->checks[i]);
+    free(endpoint->lookup.detail);
     free(endpoint);
 }
 
@@ -369,15 +408,14 @@ void
 endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
                         const struct resolver_answer *answer)
 {
-    bool changed = reason != endpoint->health.reason;
+    bool changed = reason != endpoint->reason;
 
     assert(endpoint->address.family == 0);
-    endpoint->health.reason = reason;
-    endpoint->last.outcome = reason;
-    endpoint->last.duration_us = answer->duration_us;
-    endpoint->last.at_ms = answer->last_at_ms;
-    endpoint->last.next_ms = answer->next_at_ms;
-    endpoint_set_detail(endpoint, describe_unresolved(reason));
+    endpoint->reason = endpoint->lookup.outcome = reason;
+    endpoint->lookup.duration_us = answer->duration_us;
+    endpoint->lookup.at_ms = answer->last_at_ms;
+    endpoint->lookup.next_ms = answer->next_at_ms;
+    last_probe_set_detail(&endpoint->lookup, describe_unresolved(reason));
     if (changed) {
         endpoint_record(endpoint);
         log_warn(endpoint->target->app->config.name, "%s: %s", endpoint->target->config->name,

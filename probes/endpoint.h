@@ -19,8 +19,12 @@ struct endpoint *endpoint_create(struct target *target, const struct address *ad
  * Else the app is unloaded: its board stays as it is. */
 void endpoint_destroy(struct endpoint *endpoint, bool gone);
 
-/* What its last probe says, for people. */
-void endpoint_set_detail(struct endpoint *endpoint, const char *detail);
+/* The check that tells most of why it is as it is; NULL: it has none. */
+const struct check *endpoint_because(const struct endpoint *endpoint);
+
+/* Something that its state follows from changed: works it out anew; tells of it, with `detail` for
+ * people, and publishes when it is another one. */
+void endpoint_judge(struct endpoint *endpoint, const char *detail);
 
 /* Why there is no address. */
 void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
@@ -29,8 +33,5 @@ void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
 /* Evidence against it: its next probe starts now, unless one runs or waits already, the last
  * such was less than 250 ms ago, or its state says already that it may be dead. */
 void endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms);
-
-/* For the gate: the probe of this ticket may start. */
-gate_open_fn endpoint_gate_open;
 
 #endif

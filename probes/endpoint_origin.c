@@ -11,133 +11,137 @@
 #include "probes/prober_app.h"
 #include "probes/recall.h"
 
-/* What was known of it elsewhere. */
-struct past {
-    bool same_probe;                /* of the same kind as the app's is now */
-    bool first_done;
-    struct health health;
-    int64_t since_ms;
-    struct last_probe last;         /* its detail is not our own */
-    uint32_t connect_us;
-    uint64_t passed_start_ms, failed_start_ms, due_ms;
-};
+static void
+begin_check(struct check *check, enum endpoint_state state, enum reason reason)
+{
+    health_init(&check->health, state, reason, clock_monotonic_ms());
+    /* Whatever worked has started. */
+    if (check->of->config->role == PROBE_STARTUP && state == ENDPOINT_AVAILABLE)
+        check->health.successes = 1;
+}
+
+/* All its checks begin with this. */
+static void
+begin(struct endpoint *endpoint, enum endpoint_state state, enum reason reason)
+{
+    endpoint->reason = reason;
+    endpoint->was_down = state == ENDPOINT_UNAVAILABLE;
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        begin_check(&endpoint->checks[i], state, reason);
+}
 
 static void
 set_initial(struct endpoint *endpoint)
 {
     struct prober_app *app = endpoint->target->app;
     enum app_initial initial = app->config.initial;
-    enum endpoint_state state = ENDPOINT_UNKNOWN;
-    enum reason reason = REASON_NONE;
     struct seed seed;
     bool known = endpoint->address.family != 0 &&
                  seeds_take(app->prober->seeds, app->config.name,
                             endpoint->target->config->name, &endpoint->address,
                             clock_wall_ms(), &seed);
 
-    if (endpoint->address.family == 0) {
-        state = ENDPOINT_UNRESOLVED;
-    } else if (app->ops == NULL) {
-        state = ENDPOINT_AVAILABLE;
-        reason = REASON_INITIAL;
+    endpoint->first_done = endpoint->check_count == 0 && endpoint->address.family != 0;
+    if (endpoint->check_count == 0) {
+        endpoint->reason = endpoint->address.family != 0 ? REASON_INITIAL : REASON_NONE;
     } else if (initial != APP_INITIAL_HISTORY) {
-        state = initial == APP_INITIAL_UP ? ENDPOINT_AVAILABLE : ENDPOINT_UNAVAILABLE;
-        reason = REASON_INITIAL;
+        begin(endpoint, initial == APP_INITIAL_UP ? ENDPOINT_AVAILABLE : ENDPOINT_UNAVAILABLE,
+              REASON_INITIAL);
     } else if (known) {
-        state = seed.state;
-        reason = REASON_HISTORY;
+        begin(endpoint, seed.state, REASON_HISTORY);
         endpoint->since_ms = seed.since_ms;
+    } else {
+        begin(endpoint, ENDPOINT_UNKNOWN, REASON_NONE);
     }
-    endpoint->first_done = app->ops == NULL && endpoint->address.family != 0;
-    health_init(&endpoint->health, state, reason, clock_monotonic_ms());
 }
 
 static void
-take_last(struct endpoint *endpoint, const struct last_probe *last)
+take_last(struct last_probe *to, const struct last_probe *from)
 {
-    assert(endpoint->last.detail == NULL);
-    endpoint->last = *last;
-    endpoint->last.detail = NULL;
-    if (last->detail != NULL)
-        endpoint_set_detail(endpoint, last->detail);
+    *to = *from;
+    to->detail = NULL;
+    if (from->detail != NULL)
+        last_probe_set_detail(to, from->detail);
 }
 
-/* True when its probes go on. */
-static bool
-take_over(struct endpoint *endpoint, const struct past *past)
+/* What a check did is what it goes on from. */
+static void
+go_on(struct check *check, const struct health *health, const struct last_probe *last,
+      bool first_done, uint64_t due_ms)
 {
-    uint32_t interval_ms = endpoint->target->app->policy.interval_ms;
+    uint32_t interval_ms = check->of->policy.interval_ms;
 
-    endpoint->since_ms = past->since_ms;
-    endpoint->connect_us = past->connect_us;
-    endpoint->passed_start_ms = past->passed_start_ms;
-    endpoint->failed_start_ms = past->failed_start_ms;
-    take_last(endpoint, &past->last);
-    if (!past->same_probe) {
-        health_init(&endpoint->health, health_seed_state(past->health.state), REASON_HISTORY,
-                    clock_monotonic_ms());
-        return false;
-    }
-    endpoint->health = past->health;
-    endpoint->health.down_interval_ms = MIN(past->health.down_interval_ms,
-                                            MAX(HEALTH_DOWN_INTERVAL_MAX_MS, interval_ms));
-    endpoint->first_done = past->first_done;
-    endpoint->due_ms = past->due_ms;
-    endpoint->log.last_outcome = past->last.outcome;
-    if (past->last.outcome == REASON_OK)
-        endpoint->log.kept_success_ms = past->last.at_ms;   /* or a little earlier */
-    return past->first_done;
+    check->health = *health;
+    check->health.down_interval_ms =
+        MIN(health->down_interval_ms, MAX(HEALTH_DOWN_INTERVAL_MAX_MS, interval_ms));
+    check->first_done = first_done;
+    check->due_ms = first_done ? due_ms : 0;
+    check->log.last_outcome = last->outcome;
+    if (last->outcome == REASON_OK)
+        check->log.kept_success_ms = last->at_ms;   /* or a little earlier */
 }
 
 /* ---- another generation of the app ---- */
 
-/* What the one finds is what the other one would. */
-static bool
-same_probe(const struct app_probe *a, const struct app_probe *b)
+static const struct check *
+find_same(const struct endpoint *twin, const struct check *check)
 {
-    return strcmp(a->kind, b->kind) == 0 && a->port == b->port &&
-           address_equal(&a->address, &b->address) && steps_equal(&a->steps, &b->steps);
+    for (uint32_t i = 0; i < twin->check_count; i++) {
+        const struct check *other = &twin->checks[i];
+
+        if (app_probe_same_check(other->of->config, check->of->config) &&
+            strcmp(app_probe_title(other->of->config), app_probe_title(check->of->config)) == 0)
+            return other;
+    }
+    return NULL;
 }
 
 /* What another probe found to work is not known to work for this one, and a rollout waits for its
  * first; what it found to be down is no better for being asked in another way. */
 static void
-begin_anew(struct endpoint *endpoint, const struct endpoint *twin)
+begin_anew(struct check *check, const struct endpoint *twin)
 {
-    bool down = health_seed_state(twin->health.state) == ENDPOINT_UNAVAILABLE;
+    bool down = health_seed_state(twin->checks[0].health.state) == ENDPOINT_UNAVAILABLE;
 
-    health_init(&endpoint->health, down ? ENDPOINT_UNAVAILABLE : ENDPOINT_UNKNOWN,
-                down ? REASON_HISTORY : REASON_NONE, clock_monotonic_ms());
+    begin_check(check, down ? ENDPOINT_UNAVAILABLE : ENDPOINT_UNKNOWN,
+                down ? REASON_HISTORY : REASON_NONE);
 }
 
-static bool
+static void
+inherit_check(struct check *check, const struct endpoint *twin)
+{
+    const struct check *same = find_same(twin, check);
+
+    if (same == NULL) {
+        begin_anew(check, twin);
+        return;
+    }
+    take_last(&check->last, &same->last);
+    go_on(check, &same->health, &same->last, same->first_done, same->due_ms);
+}
+
+static void
 inherit(struct endpoint *endpoint)
 {
     const struct prober_app *app = endpoint->target->app;
     const struct endpoint *twin = prober_app_twin(app, endpoint->target, &endpoint->address);
-    struct past past;
 
     if (twin == NULL)
-        return false;
+        return;
     endpoint->id = twin->id;
-    if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
-        return false;
-    if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {
-        begin_anew(endpoint, twin);
-        return false;
-    }
-    past = (struct past){
-        .same_probe = true,
-        .first_done = twin->first_done,
-        .health = twin->health,
-        .since_ms = twin->since_ms,
-        .last = twin->last,
-        .connect_us = twin->connect_us,
-        .passed_start_ms = twin->passed_start_ms,
-        .failed_start_ms = twin->failed_start_ms,
-        .due_ms = twin->due_ms,
-    };
-    return take_over(endpoint, &past);
+    if (endpoint->check_count == 0 || twin->check_count == 0)
+        return;
+    endpoint->was_down = twin->was_down;
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        inherit_check(&endpoint->checks[i], twin);
+    if (find_same(twin, &endpoint->checks[0]) == NULL)
+        return;
+    endpoint->first_done = twin->first_done;
+    endpoint->since_ms = twin->since_ms;
+    endpoint->reason = twin->reason;
+    endpoint->connect_us = twin->connect_us;
+    endpoint->passed_start_ms = twin->passed_start_ms;
+    endpoint->failed_start_ms = twin->failed_start_ms;
 }
 
 /* ---- the board of an earlier prober ---- */
@@ -149,14 +153,25 @@ no_later(uint64_t instant_ms, uint64_t now_ms)
     return instant_ms <= now_ms ? instant_ms : 0;
 }
 
+static enum endpoint_state
+recall_state(const struct board_detail *detail)
+{
+    return detail->state < ENDPOINT_STATES ? (enum endpoint_state)detail->state
+                                           : ENDPOINT_UNKNOWN;
+}
+
+static enum reason
+recall_reason(const struct board_detail *detail)
+{
+    return detail->reason < REASONS ? (enum reason)detail->reason : REASON_NONE;
+}
+
 static struct health
 recall_health(const struct board_detail *detail, uint64_t now_ms)
 {
-    bool known = detail->state < ENDPOINT_STATES && detail->reason < REASONS;
-
     return (struct health){
-        .state = known ? (enum endpoint_state)detail->state : ENDPOINT_UNKNOWN,
-        .reason = known ? (enum reason)detail->reason : REASON_NONE,
+        .state = recall_state(detail),
+        .reason = recall_reason(detail),
         .successes = detail->successes,
         .failures = detail->failures,
         .probed = detail->successes > 0 || detail->failures > 0,
@@ -185,31 +200,66 @@ pulse_ms(const _Atomic uint64_t *instant_ms, uint64_t now_ms)
     return no_later(atomic_load_explicit(instant_ms, memory_order_relaxed), now_ms);
 }
 
-static bool
-go_on(struct endpoint *endpoint, const struct board_detail *detail)
+/* The board tells of one check, the others are as the endpoint is: nothing turns because of it. */
+static void
+recall_others(struct endpoint *endpoint, const struct board_detail *detail)
 {
-    const struct prober_app *app = endpoint->target->app;
-    const struct board_pulse *pulse = board_pulse(app->writer.board, endpoint->slot);
-    uint64_t now_ms = clock_monotonic_ms();
-    struct past past = {
-        .same_probe = strcmp(detail->probe_kind, app->config.probe.kind) == 0,
-        .first_done = detail->first_done,
-        .health = recall_health(detail, now_ms),
-        .since_ms = detail->since_ms,
-        .last = recall_last(detail),
-        .connect_us = atomic_load_explicit(&pulse->connect_us, memory_order_relaxed),
-        .passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms),
-        .failed_start_ms = pulse_ms(&pulse->failed_start_ms, now_ms),
-        .due_ms = detail->due_ms,
-    };
+    enum endpoint_state state = health_seed_state(recall_state(detail));
 
-    return take_over(endpoint, &past);
+    begin(endpoint, state, recall_reason(detail));
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        endpoint->checks[i].health.probed = detail->first_done;
+        endpoint->checks[i].first_done = detail->first_done;
+    }
 }
 
-static bool
+/* The check that the board tells of; NULL: there is none of this name any more. */
+static struct check *
+find_titled(struct endpoint *endpoint, const char *title)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        struct check *check = &endpoint->checks[i];
+
+        if (strncmp(app_probe_title(check->of->config), title,
+                    sizeof ((struct board_detail *)0)->probe_kind - 1) == 0)
+            return check;
+    }
+    return NULL;
+}
+
+static void
+recall_probed(struct endpoint *endpoint, const struct board_detail *detail)
+{
+    const struct board_pulse *pulse =
+        board_pulse(endpoint->target->app->writer.board, endpoint->slot);
+    struct check *check = find_titled(endpoint, detail->probe_kind);
+    struct last_probe last = recall_last(detail);
+    uint64_t now_ms = clock_monotonic_ms();
+    struct health health = recall_health(detail, now_ms);
+
+    endpoint->since_ms = detail->since_ms;
+    endpoint->connect_us = atomic_load_explicit(&pulse->connect_us, memory_order_relaxed);
+    endpoint->passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms);
+    endpoint->failed_start_ms = pulse_ms(&pulse->failed_start_ms, now_ms);
+    if (check == NULL) {
+        begin(endpoint, health_seed_state(health.state), REASON_HISTORY);
+        take_last(&endpoint->checks[0].last, &last);
+        return;
+    }
+    endpoint->first_done = detail->first_done;
+    take_last(&check->last, &last);
+    if (endpoint->check_count > 1) {
+        recall_others(endpoint, detail);
+        check->due_ms = detail->first_done ? detail->due_ms : 0;
+        return;
+    }
+    endpoint->reason = health.reason;
+    go_on(check, &health, &last, detail->first_done, detail->due_ms);
+}
+
+static void
 recall(struct endpoint *endpoint, const struct board_detail *detail)
 {
-    struct prober_app *app = endpoint->target->app;
     struct last_probe last = recall_last(detail);
     bool was_probed = strcmp(detail->probe_kind, "none") != 0;
 
@@ -217,30 +267,28 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
     board_writer_keep_slot(endpoint);
     if (endpoint->address.family == 0) {        /* the resolver tells the rest */
         endpoint->since_ms = detail->since_ms;
-        endpoint->health.reason = recall_health(detail, 0).reason;
-        take_last(endpoint, &last);
-        return false;
+        endpoint->reason = recall_reason(detail);
+        take_last(&endpoint->lookup, &last);
+    } else if (endpoint->check_count == 0 && !was_probed) {
+        endpoint->since_ms = detail->since_ms;
+    } else if (endpoint->check_count > 0 && was_probed) {
+        recall_probed(endpoint, detail);
     }
-    if (app->ops == NULL || !was_probed) {
-        if (app->ops == NULL && !was_probed)
-            endpoint->since_ms = detail->since_ms;
-        return false;
-    }
-    return go_on(endpoint, detail);
 }
 
-bool
+void
 endpoint_origin(struct endpoint *endpoint)
 {
     struct prober_app *app = endpoint->target->app;
     const struct board_detail *detail =
         recall_take(app, endpoint->target, &endpoint->address, &endpoint->slot);
-    bool goes_on;
 
     set_initial(endpoint);
-    goes_on = detail != NULL ? recall(endpoint, detail) : inherit(endpoint);
+    if (detail != NULL)
+        recall(endpoint, detail);
+    else
+        inherit(endpoint);
     if (endpoint->id == 0)
         endpoint->id = app->family->next_id++;
     board_set_next_id(app->writer.board, app->family->next_id);
-    return goes_on;
 }

@@ -10,12 +10,10 @@
 #ifndef FPROXY_PROBES_ENDPOINT_ORIGIN_H
 #define FPROXY_PROBES_ENDPOINT_ORIGIN_H
 
-#include <stdbool.h>
-
 #include "probes/prober_priv.h"
 
-/* Sets id, health and everything else that is known. True: its probes go on, the next is due
- * at its due_ms. */
-bool endpoint_origin(struct endpoint *endpoint);
+/* Sets id, health of its checks and everything else that is known. Those that go on have the time at
+ * which their next probe is due, the others 0. */
+void endpoint_origin(struct endpoint *endpoint);
 
 #endif

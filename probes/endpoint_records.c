@@ -36,8 +36,8 @@ endpoint_record(struct endpoint *endpoint)
     struct record_endpoint *row = &record.of.endpoint;
 
     fill_record(endpoint, RECORD_ENDPOINT, &record);
-    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->health.state));
-    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->health.reason));
+    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->state));
+    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->reason));
     row->since_ms = endpoint->since_ms;
     row->weight = 1;
     endpoint->recorded_ms = record.at_ms;
@@ -88,32 +88,33 @@ endpoint_record_transition(struct endpoint *endpoint, enum endpoint_state from,
 }
 
 void
-endpoint_record_minute(struct endpoint *endpoint, int64_t wall_ms)
+endpoint_record_minute(struct endpoint *endpoint, struct check *check, int64_t wall_ms)
 {
     struct record_probe_summary summary;
     struct record record;
 
-    if (!probe_log_minute(&endpoint->log, wall_ms, &summary))
+    if (!probe_log_minute(&check->log, wall_ms, &summary))
         return;
     fill_record(endpoint, RECORD_PROBE_SUMMARY, &record);
     record.of.summary = summary;
     snprintf(record.of.summary.probe, sizeof record.of.summary.probe, "%s",
-             endpoint->target->app->config.probe.kind);
+             app_probe_title(check->of->config));
     send_record(endpoint, &record);
 }
 
 void
-endpoint_record_result(struct endpoint *endpoint, const struct probe_result *result)
+endpoint_record_result(struct endpoint *endpoint, struct check *check,
+                       const struct probe_result *result)
 {
     struct record record;
     struct record_probe_result *row = &record.of.result;
 
     fill_record(endpoint, RECORD_PROBE_RESULT, &record);
-    endpoint_record_minute(endpoint, record.at_ms);
-    probe_log_add(&endpoint->log, result->outcome, result->duration_us);
-    if (!probe_log_keep(&endpoint->log, result->outcome, record.at_ms))
+    endpoint_record_minute(endpoint, check, record.at_ms);
+    probe_log_add(&check->log, result->outcome, result->duration_us);
+    if (!probe_log_keep(&check->log, result->outcome, record.at_ms))
         return;
-    snprintf(row->probe, sizeof row->probe, "%s", endpoint->target->app->config.probe.kind);
+    snprintf(row->probe, sizeof row->probe, "%s", app_probe_title(check->of->config));
     snprintf(row->outcome, sizeof row->outcome, "%s", reason_name(result->outcome));
     row->duration_us = result->duration_us;
     memcpy(row->detail, result->detail, sizeof row->detail);
@@ -126,7 +127,8 @@ endpoint_minute(struct endpoint *endpoint, int64_t wall_ms)
     int64_t age_ms = wall_ms - endpoint->recorded_ms;
 
     tell_untold(endpoint, wall_ms);
-    endpoint_record_minute(endpoint, wall_ms);
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        endpoint_record_minute(endpoint, &endpoint->checks[i], wall_ms);
     if (age_ms < 0 || age_ms >= RECORD_AGE_MAX_MS)
         endpoint_record(endpoint);
 }

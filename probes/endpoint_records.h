@@ -20,10 +20,11 @@ void endpoint_record_transition(struct endpoint *endpoint, enum endpoint_state f
                                 const char *detail);
 
 /* A probe ended: it counts in its minute, and gets a row when it is worth one. */
-void endpoint_record_result(struct endpoint *endpoint, const struct probe_result *result);
+void endpoint_record_result(struct endpoint *endpoint, struct check *check,
+                            const struct probe_result *result);
 
-/* The summary of a minute that is over at `wall_ms`. */
-void endpoint_record_minute(struct endpoint *endpoint, int64_t wall_ms);
+/* The summary of a minute of that probe that is over at `wall_ms`. */
+void endpoint_record_minute(struct endpoint *endpoint, struct check *check, int64_t wall_ms);
 
 /* To be called every now and then: the minute, its row when that grows old, and changes that
  * came too fast to be told one by one. */

@@ -191,7 +191,7 @@ evidence_use(struct prober_app *app, int fd)
     int rc;
 
     evidence_fini(app);
-    if (fd < 0 || app->ops == NULL)
+    if (fd < 0 || app->check_count == 0)
         return;
     rc = adopt(app, fd);
     if (rc < 0)

@@ -41,8 +41,15 @@ typedef int probe_start_fn(struct probe *probe);
 typedef void probe_cancel_fn(struct probe *probe);
 typedef void probe_done_fn(struct probe *probe, const struct probe_result *result);
 
+enum probe_flag {
+    PROBE_CONNECTS = 1,         /* it asks the address: equal ones of several apps are run once, and
+                                 * only so many at once */
+    PROBE_NAMES = 2,            /* what it says depends on the name of its target */
+};
+
 struct probe_ops {
     const char *name;           /* as in the configuration: "tcp" */
+    unsigned flags;             /* enum probe_flag */
     size_t state_bytes;         /* zeroed room that this kind needs for one run */
     probe_start_fn *start;      /* 0: probe_done() follows exactly once, never from inside;
                                  * -errno: it never follows */

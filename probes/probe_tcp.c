@@ -378,6 +378,7 @@ tcp_release(void *shared)
 
 const struct probe_ops probe_tcp = {
     .name = "tcp",
+    .flags = PROBE_CONNECTS,
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,
@@ -387,6 +388,7 @@ const struct probe_ops probe_tcp = {
 
 const struct probe_ops probe_exchange = {
     .name = "exchange",
+    .flags = PROBE_CONNECTS,
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,

@@ -163,6 +163,8 @@ prober_fini(struct prober *prober)
         resolver_destroy(prober->resolver);
     if (prober->gate != NULL)
         gate_destroy(prober->gate);
+    if (prober->shares != NULL)
+        shares_destroy(prober->shares);
     if (prober->seeds != NULL)
         seeds_destroy(prober->seeds);
     if (prober->history != NULL)
@@ -192,10 +194,12 @@ prober_init(struct prober *prober, int control, int listener)
     start_timers(prober);
     prober->history = history_create(prober->base);
     prober->seeds = seeds_create();
+    prober->shares = shares_create();
     prober->gate = gate_create(prober->settings.probe_concurrency,
                                prober->settings.probe_concurrency_per_destination,
-                               endpoint_gate_open);
-    if (prober->history == NULL || prober->seeds == NULL || prober->gate == NULL)
+                               check_gate_open);
+    if (prober->history == NULL || prober->seeds == NULL || prober->gate == NULL ||
+        prober->shares == NULL)
         return -ENOMEM;
     return prober_peer_init(prober, control, listener);
 }

@@ -161,37 +161,47 @@ start_targets(struct prober_app *app)
 static void
 release(struct prober_app *app)
 {
-    if (app->ops != NULL && app->ops->release != NULL)
-        app->ops->release(app->shared);
-    app->shared = NULL;
+    for (uint32_t i = 0; i < app->check_count; i++)
+        app_check_fini(&app->checks[i]);
+    free(app->checks);
+    app->checks = NULL;
+    app->check_count = 0;
+}
+
+/* Its configured probes but those of our own proxy. */
+static int
+prepare(struct prober_app *app, char *why)
+{
+    uint32_t count;
+    const struct app_probe *probes = app_config_probes(&app->config, &count);
+    int rc = 0;
+
+    app->checks = calloc(count, sizeof *app->checks);
+    if (app->checks == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        if (strcmp(probes[i].kind, "none") == 0 || probes[i].role == PROBE_LIVENESS)
+            continue;
+        rc = app_check_init(&app->checks[app->check_count], &probes[i], app->prober->base, why);
+        if (rc == 0)
+            app->check_count++;
+    }
+    return rc;
 }
 
 static int
 configure(struct prober_app *app, const char *text, char *why)
 {
-    const struct app_probe *probe = &app->config.probe;
     int rc = app_config_parse(text, &app->config, why);
 
     if (rc < 0)
         return rc;
-    app->ops = probe_find(probe->kind);
-    if (app->ops == NULL && strcmp(probe->kind, "none") != 0) {
-        snprintf(why, DETAIL_BYTES, "there is no probe of kind \"%s\"", probe->kind);
-        rc = -EINVAL;
-    } else {
-        if (app->ops != NULL && app->ops->prepare != NULL)
-            rc = app->ops->prepare(probe, app->prober->base, &app->shared, why);
-    }
+    rc = prepare(app, why);
     if (rc < 0) {
+        release(app);
         app_config_fini(&app->config);
-        return rc;
     }
-    app->policy = (struct health_policy){
-        .rise = MAX(probe->rise, 1),
-        .fall = MAX(probe->fall, 1),
-        .interval_ms = MAX(probe->interval_ms, 1),
-    };
-    return 0;
+    return rc;
 }
 
 /* Takes `board` over unless it fails. */

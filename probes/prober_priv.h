@@ -26,25 +26,15 @@
 #include "base/control_peer.h"
 #include "config/app.h"
 #include "config/settings.h"
-#include "probes/gate.h"
-#include "probes/health.h"
+#include "probes/check.h"
 #include "probes/history.h"
-#include "probes/probe.h"
-#include "probes/probe_log.h"
 #include "probes/resolver.h"
 #include "probes/seeds.h"
+#include "probes/share.h"
 #include "strategy/board.h"
 #include "strategy/traffic.h"
 
 enum { SLOT_NONE = UINT32_MAX };
-
-/* The last thing that was tried with an endpoint, as the board shows it. */
-struct last_probe {
-    enum reason outcome;            /* REASON_NONE: nothing yet */
-    uint32_t duration_us;
-    int64_t at_ms, next_ms;         /* wall; 0: none */
-    char *detail;                   /* owned; NULL: "" */
-};
 
 struct endpoint {
     TAILQ_ENTRY(endpoint) link;
@@ -52,21 +42,21 @@ struct endpoint {
     struct address address;         /* family 0: stands for an unresolved target */
     uint32_t id;
     uint32_t slot;                  /* SLOT_NONE: the board is too small for it */
-    struct health health;
+    enum endpoint_state state;      /* all things considered (verdict.h) */
+    enum reason reason;             /* the outcome, or history, that led here */
     int64_t since_ms;               /* wall: in this state since */
-    struct probe probe;             /* when the app has probes and this an address */
-    struct event timer;             /* the next probe */
-    uint64_t due_ms;                /* when it was meant to start */
-    struct gate_ticket ticket;
-    bool first_done;                /* its first probe ended, or it needs none */
+    bool first_done;                /* its first probes ended, or it needs none */
+    bool was_down;                  /* when its startup probes began */
+    uint32_t because;               /* index of the check that tells why it is so */
     uint32_t connect_us;            /* usual connect time; 0: unknown */
     uint64_t passed_start_ms;       /* start of the last probe that passed; 0: none */
     uint64_t failed_start_ms;       /* ... that failed */
     uint64_t hurried_ms;            /* when evidence last made a probe start; 0: never */
-    struct last_probe last;
-    struct probe_log log;
+    struct last_probe lookup;       /* the last lookup, while it has no address */
     struct probe_lines lines;       /* about its state */
     int64_t recorded_ms;            /* wall: when the database last got its row */
+    uint32_t check_count;           /* as the app's; 0 without an address */
+    struct check checks[];
 };
 
 TAILQ_HEAD(endpoints, endpoint);
@@ -124,9 +114,8 @@ struct prober_app {
     struct app_config config;
     uint32_t generation;
     bool shadowed;                  /* a newer generation tells the history */
-    const struct probe_ops *ops;    /* NULL: no active probing */
-    void *shared;                   /* owned: by all runs of its probes; see probe.h */
-    struct health_policy policy;
+    struct app_check *checks;       /* owned; NULL: no active probing */
+    uint32_t check_count;
     struct target *targets;         /* config.target_count */
     uint32_t endpoint_count;        /* with those that stand for unresolved targets */
     uint32_t started;               /* endpoints whose first probe was scheduled */
@@ -157,6 +146,7 @@ struct prober {
     struct seeds *seeds;
     struct resolver *resolver;      /* NULL until the settings came */
     struct gate *gate;
+    struct shares *shares;
     struct prober_apps apps;
     struct prober_family *families; /* by name */
     struct evidence_list busy, quiet;   /* apps with a page, the next to be looked at first */

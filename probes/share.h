@@ -1,0 +1,53 @@
+/*
+ * share - equal probes of several apps run once and count for all.
+ *
+ * Checks that would ask the same of the same address as often are members of one group. Whichever is
+ * due first runs, and the others take its result as their own: their next probes are due an interval
+ * later as well. What they make of it (rise, fall) is their own.
+ *
+ * Equal is told by a digest of 64 bits of what is asked (share_digest()) and the address. Every step
+ * is O(1) but giving a result away, which is O(members). The prober's loop only.
+ */
+#ifndef FPROXY_PROBES_SHARE_H
+#define FPROXY_PROBES_SHARE_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/address.h"
+#include "probes/probe.h"
+
+struct share_group;
+struct shares;
+
+/* A check's place in its group: zeroed by its owner. */
+struct share_member {
+    TAILQ_ENTRY(share_member) link;
+    struct share_group *group;      /* NULL: in none */
+};
+
+/* NULL without memory. */
+struct shares *shares_create(void);
+/* Without members. */
+void shares_destroy(struct shares *shares);
+
+/* Of what a probe of this configuration asks, and how often; never 0. Text that follows the target's
+ * name (a Host header) must not be shared between targets: see PROBE_NAMES. */
+uint64_t share_digest(const struct app_probe *probe);
+
+/* `digest` for a probe that names its target. */
+uint64_t share_digest_named(uint64_t digest, const char *target);
+
+/* Without memory it stays alone. */
+void share_join(struct shares *shares, struct share_member *member, uint64_t digest,
+                const struct address *address);
+void share_leave(struct shares *shares, struct share_member *member);
+
+typedef void share_take_fn(struct share_member *member, const struct probe_result *result,
+                           uint64_t started_ms);
+
+/* Gives the result to all others of the group. `take` may not leave or join. */
+void share_give(struct share_member *member, const struct probe_result *result,
+                uint64_t started_ms, share_take_fn *take);
+
+#endif

@@ -1,0 +1,120 @@
+/* Which probes are equal, and who gets whose result. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "config/app_probe.h"
+#include "probes/share.h"
+
+struct taker {
+    struct share_member member;
+    int taken;
+};
+
+static const struct app_probe plain = {
+    .kind = "tcp", .interval_ms = 5000, .timeout_ms = 2000, .rise = 2, .fall = 3,
+};
+
+static void
+take(struct share_member *member, const struct probe_result *result, uint64_t started_ms)
+{
+    struct taker *taker = CONTAINER_OF(member, struct taker, member);
+
+    assert_int_equal(started_ms, 77);
+    assert_string_equal(result->detail, "connected");
+    taker->taken++;
+}
+
+static struct address one, two;
+
+static int
+setup(void **state)
+{
+    return address_parse_ip("10.0.0.1", 80, &one) + address_parse_ip("10.0.0.2", 80, &two);
+}
+
+static void
+the_others_of_the_group_take_it(void **state)
+{
+    static const struct probe_result result = { .outcome = REASON_OK, .detail = "connected" };
+    struct shares *shares = shares_create();
+    uint64_t digest = share_digest(&plain);
+    struct taker takers[4] = { 0 };
+
+    share_join(shares, &takers[0].member, digest, &one);
+    share_join(shares, &takers[1].member, digest, &one);
+    share_join(shares, &takers[2].member, digest, &two);
+    share_join(shares, &takers[3].member, digest + 1, &one);
+    share_give(&takers[1].member, &result, 77, take);
+    assert_int_equal(takers[0].taken, 1);
+    assert_int_equal(takers[1].taken + takers[2].taken + takers[3].taken, 0);
+
+    share_leave(shares, &takers[0].member);
+    share_give(&takers[1].member, &result, 77, take);
+    assert_int_equal(takers[0].taken, 1);
+    for (int i = 0; i < 4; i++)
+        share_leave(shares, &takers[i].member);     /* twice is fine */
+    share_give(&takers[1].member, &result, 77, take);
+    shares_destroy(shares);
+}
+
+/* What is made of a result is each one's own; what is asked, and how often, is not. */
+static void
+what_makes_probes_equal(void **state)
+{
+    struct app_step step = { .kind = STEP_EXPECT, .length = 2, .bytes = (char[]){ "hi" } };
+    struct app_probe probe = plain;
+    uint64_t digest = share_digest(&plain);
+
+    probe.rise = 9;
+    probe.fall = 9;
+    probe.window = 5;
+    probe.jitter_percent = 50;
+    strcpy(probe.name, "live");
+    assert_int_equal(share_digest(&probe), digest);
+
+    probe = plain;
+    probe.interval_ms++;
+    assert_int_not_equal(share_digest(&probe), digest);
+    probe = plain;
+    probe.timeout_ms++;
+    assert_int_not_equal(share_digest(&probe), digest);
+    probe = plain;
+    strcpy(probe.kind, "exchange");
+    assert_int_not_equal(share_digest(&probe), digest);
+    probe = plain;
+    probe.steps = (struct app_steps){ &step, 1 };
+    assert_int_not_equal(share_digest(&probe), digest);
+    assert_int_not_equal(share_digest_named(digest, "a:80"), digest);
+    assert_int_not_equal(share_digest_named(digest, "a:80"), share_digest_named(digest, "b:80"));
+    assert_int_equal(share_digest_named(0, "a:80"), 0);
+}
+
+static void
+who_has_no_digest_stays_alone(void **state)
+{
+    struct shares *shares = shares_create();
+    struct taker taker = { 0 };
+
+    share_join(shares, &taker.member, 0, &one);
+    assert_null(taker.member.group);
+    share_leave(shares, &taker.member);
+    shares_destroy(shares);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_others_of_the_group_take_it),
+        cmocka_unit_test(what_makes_probes_equal),
+        cmocka_unit_test(who_has_no_digest_stays_alone),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

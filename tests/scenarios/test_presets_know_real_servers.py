@@ -1,0 +1,54 @@
+"""The presets of `exchange` against the servers they are named after, as Debian has them: those that
+work are available; PostgreSQL's log says nothing of our probes but that they came."""
+import pytest
+
+from harness import MariaDb, Memcached, Postgres, Redis, app, free_port, until
+
+FAST = 'interval = "250ms"; timeout = "250ms"; rise = 1; fall = 1;'
+
+
+def endpoint(daemon):
+    return daemon.inspect("web")["endpoints"][0]
+
+
+def probe_it(daemon, server, preset):
+    daemon.write_apps(app("web", free_port(), [server],
+                          probe=f'kind = "exchange"; preset = "{preset}"; {FAST}'))
+    daemon.start()
+    until(lambda: endpoint(daemon)["state"] == "available", what="it is available")
+    assert endpoint(daemon)["last_probe"]["detail"].startswith("answered in ")
+
+
+@pytest.mark.parametrize("password", [None, "secret"])
+def test_redis(daemon, started, password):
+    server = started(Redis(password))
+    probe_it(daemon, server, "redis")
+    server.kill()
+    until(lambda: endpoint(daemon)["state"] == "unavailable", what="it is down")
+    assert endpoint(daemon)["reason"] in ("connect_refused", "unexpected_eof")
+    started(Redis(password, port=server.port))
+    until(lambda: endpoint(daemon)["state"] == "available", what="it is back")
+
+
+def test_memcached(daemon, started):
+    probe_it(daemon, started(Memcached()), "memcached")
+
+
+@pytest.mark.limit(90)
+def test_postgres(daemon, started):
+    server = started(Postgres())
+    probe_it(daemon, server, "postgres")
+    runs = len(daemon.sql("SELECT * FROM probe_results"))
+    assert runs >= 1
+    log = server.log()
+    assert "connection received" in log             # it logs who comes
+    for word in ("incomplete startup packet", "invalid length", "ERROR", "FATAL"):
+        assert word not in log, log
+
+
+@pytest.mark.limit(90)
+def test_mysql(daemon, started):
+    server = started(MariaDb())
+    probe_it(daemon, server, "mysql")
+    server.kill()
+    until(lambda: endpoint(daemon)["state"] == "unavailable", what="it is down")

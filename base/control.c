@@ -42,6 +42,7 @@ control_bytes(uint32_t type)
     case CONTROL_APP_ACCEPT:
     case CONTROL_APP_BOARD:
     case CONTROL_APP_GROW:
+    case CONTROL_APP_UNRESPONSIVE:
     case CONTROL_APP_DRAIN:
     case CONTROL_APP_GONE:
     case CONTROL_APP_UNLOAD:

@@ -15,7 +15,7 @@
  *                          APP_DRAIN   APP_RETIRE   APP_FOLLOW
  *   child -> supervisor    HELLO   REPORT_APP [text]   REPORT_SOCKETS [sockets...]
  *                          REPORT_END   PONG   APP_LOADED
- *   prober -> supervisor   APP_HEALTH   APP_GROW   RECORD
+ *   prober -> supervisor   APP_HEALTH   APP_GROW   APP_UNRESPONSIVE   RECORD
  *   worker -> supervisor   APP_SOCKETS_ACK   APP_ACCEPTING   APP_GONE
  *
  * A child speaks first: HELLO, then what it holds already (nothing at its start), then
@@ -41,7 +41,7 @@
 
 enum {
     CONTROL_MAGIC = 0x66707832,     /* "fpx2" */
-    CONTROL_PROTOCOL = 3,           /* changes with the layout or meaning of any message */
+    CONTROL_PROTOCOL = 4,           /* changes with the layout or meaning of any message */
     CONTROL_FDS_MAX = 250,
     CONTROL_FD = 3,                 /* where a child finds its connection at start */
     CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
@@ -73,6 +73,7 @@ enum control_type {
     CONTROL_REPORT_SOCKETS,
     CONTROL_REPORT_END,
     CONTROL_APP_FOLLOW,
+    CONTROL_APP_UNRESPONSIVE,
     CONTROL_TYPES
 };
 
@@ -100,6 +101,8 @@ enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DR
  * APP_BOARD: `board_number` of the board that now counts; to the prober also of the present
  *   one, when its worker has a new traffic page. The prober does without the page as well.
  * APP_GROW: `count` endpoints have to fit; the present board has too few slots.
+ * APP_UNRESPONSIVE: clients of its port are not served, although a target is available; `detail` is
+ *   what a liveness probe met.
  * APP_DRAIN: its ports are gone: who waits in their queues is still taken, then they close;
  *   `count` is the time in ms until what is left is closed; APP_GONE when all of it is.
  * APP_RETIRE: its ports live on elsewhere: it stops accepting and leaves the queues alone;

@@ -649,6 +649,16 @@ check_window(struct reader *reader, const struct place *place, struct app_probe 
              "more results must pass than the window has; make it at most `window`");
 }
 
+/* What a listening queue alone does not answer. */
+static bool
+says_something(const struct app_probe *probe)
+{
+    unsigned flag = kind_flag(probe->kind);
+
+    return (flag & (HTTP | HTTPS | TLS | GRPC)) || probe->steps.count > 0 ||
+           app_probe_more(probe)->close == PROBE_CLOSE_BANNER;
+}
+
 static void
 check_needs(struct reader *reader, const struct place *place, const struct app_probe *probe)
 {
@@ -660,6 +670,10 @@ check_needs(struct reader *reader, const struct place *place, const struct app_p
              "\"exchange\" needs to know what is said: send and expect, steps, or preset");
     if ((flag & PROGRAM) && app_probe_more(probe)->lists[PROBE_COMMAND].count == 0)
         tell(reader, place, "kind", "needs a program to run: command = ( \"/usr/bin/check\", ... )");
+    if (probe->role == PROBE_LIVENESS && !says_something(probe))
+        tell(reader, place, "role",
+             "a liveness probe has to say something, or to hear: for our port accepts whatever "
+             "becomes of the connection; give it send and expect, or the kind http");
     if (flag == DNS && app_probe_text(probe, PROBE_HOST) == NULL)
         tell(reader, place, "kind", "\"dns\" needs a name to ask for: host = \"www.example\"");
 }

@@ -18,6 +18,7 @@
 #include "probes/endpoint.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
+#include "probes/liveness.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
@@ -168,11 +169,25 @@ release(struct prober_app *app)
     app->check_count = 0;
 }
 
-/* Its configured probes but those of our own proxy. */
+static int
+add_check(struct prober_app *app, const struct app_probe *probe, char *why)
+{
+    int rc;
+
+    if (strcmp(probe->kind, "none") == 0)
+        return 0;
+    rc = app_check_init(&app->checks[app->check_count], probe, app->prober->base, why);
+    if (rc == 0)
+        app->check_count++;
+    return rc;
+}
+
+/* Its configured probes. Those of our own proxy say nothing of targets: when there is no other,
+ * there is also the one that `probe` says, or its defaults. */
 static int
 prepare(struct prober_app *app, char *why)
 {
-    uint32_t count;
+    uint32_t count, live = 0;
     const struct app_probe *probes = app_config_probes(&app->config, &count);
     int rc = 0;
 
@@ -180,12 +195,13 @@ prepare(struct prober_app *app, char *why)
     if (app->checks == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        if (strcmp(probes[i].kind, "none") == 0 || probes[i].role == PROBE_LIVENESS)
-            continue;
-        rc = app_check_init(&app->checks[app->check_count], &probes[i], app->prober->base, why);
-        if (rc == 0)
-            app->check_count++;
+        if (probes[i].role == PROBE_LIVENESS)
+            live++;
+        else
+            rc = add_check(app, &probes[i], why);
     }
+    if (rc == 0 && live == count && probes != &app->config.probe)
+        rc = add_check(app, &app->config.probe, why);
     return rc;
 }
 
@@ -235,8 +251,10 @@ start(struct prober_app *app)
     if (rc == 0)
         rc = start_targets(app);
     recall_end(app);
-    if (rc == 0)
+    if (rc == 0) {
         board_writer_publish(app);
+        liveness_start(app);
+    }
     return rc;
 }
 
@@ -313,6 +331,7 @@ prober_app_destroy(struct prober_app *app)
         target_fini(&app->targets[i]);
     assert(app->endpoint_count == 0);
     free(app->targets);
+    liveness_stop(app);
     prober_peer_forget(prober, app);
     TAILQ_REMOVE(&prober->apps, app, link);
     evidence_fini(app);

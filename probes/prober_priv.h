@@ -116,6 +116,7 @@ struct prober_app {
     bool shadowed;                  /* a newer generation tells the history */
     struct app_check *checks;       /* owned; NULL: no active probing */
     uint32_t check_count;
+    struct liveness *liveness;      /* owned; NULL: nobody asks our own port */
     struct target *targets;         /* config.target_count */
     uint32_t endpoint_count;        /* with those that stand for unresolved targets */
     uint32_t started;               /* endpoints whose first probe was scheduled */

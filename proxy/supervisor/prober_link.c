@@ -283,6 +283,24 @@ subject(struct supervisor *supervisor, const struct control_app *about)
     return NULL;
 }
 
+/* A worker that answers us but not its clients: another one takes over, as in an upgrade. */
+static void
+on_unresponsive(struct app_generation *generation, const struct control_app *told)
+{
+    struct supervisor *supervisor = generation->app->supervisor;
+    struct worker *worker = generation->worker;
+
+    if (worker == NULL || worker->child == NULL || worker->outdated ||
+        supervisor->shutdown != NULL)
+        return;
+    event_write(supervisor, LOG_ERROR, generation->app->name, "unresponsive",
+                "its port does not serve clients though a target is available (%s): a new worker "
+                "takes over from worker %s (pid %d)", told->detail, worker->name,
+                (int)worker->child->pid);
+    worker->outdated = true;
+    upgrade_continue(supervisor);
+}
+
 void
 prober_link_message(struct supervisor *supervisor, const struct control_message *message)
 {
@@ -306,6 +324,11 @@ prober_link_message(struct supervisor *supervisor, const struct control_message 
             generation->app->grow_to = message->body.app.count;
             prober_link_grow(generation->app);
         }
+        break;
+    case CONTROL_APP_UNRESPONSIVE:
+        generation = subject(supervisor, &message->body.app);
+        if (generation != NULL && generation == generation->app->current)
+            on_unresponsive(generation, &message->body.app);
         break;
     default:
         break;

@@ -581,8 +581,8 @@ replace_worker(struct worker *worker)
 {
     struct app_generation *generation, *next;
 
-    log_info(NULL, "worker %s (pid %d) is of another binary: a new one takes over",
-             worker->name, (int)worker->child->pid);
+    log_info(NULL, "a new process takes over from worker %s (pid %d)", worker->name,
+             (int)worker->child->pid);
     worker->outdated = false;
     worker_retire(worker);
     for (generation = LIST_FIRST(&worker->generations); generation != NULL;

@@ -1,0 +1,67 @@
+"""A probe of the app's own port, end to end: when clients are not served although a target is
+available, a new worker takes over, and no connection is lost by it."""
+from harness import Target, Talk, app, ask, free_port, outcome, until
+
+FAST = 'interval = "250ms"; timeout = "200ms"; fall = 2;'
+LIVE = ('probes = ( { name = "tcp"; }, { name = "live"; role = "liveness"; '
+        'send = "alive?"; expect = "alive?"; } );')
+
+
+class Moody:
+    """An echo that does not answer this question for a while."""
+
+    def __init__(self):
+        self.mute = False
+
+    def __call__(self, sock):
+        while data := sock.recv(4096):
+            if not (self.mute and data == b"alive?"):
+                sock.sendall(data)
+
+
+def events(daemon):
+    return daemon.sql("SELECT app, message FROM events WHERE kind = 'unresponsive'")
+
+
+def test_a_new_worker_takes_over(daemon, started):
+    port, moody = free_port(), Moody()
+    target = started(Target(moody))
+    daemon.write_apps(app("web", port, [target], LIVE, FAST))
+    daemon.start()
+    daemon.until_available("web", 1)
+    until(lambda: daemon.sql("SELECT 1 FROM probe_results WHERE probe = 'live' AND "
+                             "outcome = 'ok'"), what="the proxy is probed")
+    talk = started(Talk(port))
+    pid = daemon.worker_pid("web")
+
+    moody.mute = True
+    until(lambda: daemon.worker_pid("web") not in (pid, None, 0), 20, "another worker")
+    until(lambda: events(daemon), what="it is told why")
+    name, message = events(daemon)[0]
+    assert name == "web" and "a new worker takes over" in message
+    assert "expected" in message, message
+    assert ask(port) == "hello"
+    assert talk.lasts()                 # where it was, in the worker of before
+
+    # That did not help, and is not tried again and again.
+    second = daemon.worker_pid("web")
+    failures = "SELECT count(*) FROM probe_results WHERE probe = 'live' AND outcome <> 'ok'"
+    before = daemon.sql(failures)[0][0]
+    until(lambda: daemon.sql(failures)[0][0] >= before + 5, what="it fails five times more")
+    assert daemon.worker_pid("web") == second
+    assert len(events(daemon)) == 1
+    assert outcome(port) == "hello"
+
+
+def test_without_a_target_it_is_not_the_proxy(daemon, started):
+    """Nobody is served, but no worker could."""
+    port, target = free_port(), started(Target())
+    daemon.write_apps(app("web", port, [target], LIVE + ' panic = "fail";', FAST))
+    daemon.start()
+    daemon.until_available("web", 1)
+    pid = daemon.worker_pid("web")
+    target.close()
+    failures = "SELECT count(*) FROM probe_results WHERE probe = 'live' AND outcome <> 'ok'"
+    until(lambda: daemon.sql(failures)[0][0] >= 5, 20, "the probe of the proxy fails")
+    assert daemon.worker_pid("web") == pid
+    assert events(daemon) == []

@@ -115,15 +115,13 @@ def test_equal_probes_run_once(daemon, started):
     for name in names:
         daemon.until_available(name, 1)
     first = target.accepted
-    rows = daemon.sql("SELECT sum(runs) FROM probe_summary")[0][0] or 0
     until(lambda: target.accepted >= first + 6, what="six probes")
     assert first <= len(names) + 6      # the first ones began together
-    assert rows >= 0
     target.close()
     for name in names:
         until(lambda: endpoint(daemon, name)["state"] == "unavailable", what=f"{name} knows")
     # The tenth knew it when the first did: one probe told them all.
-    times = [row[0] for row in daemon.sql("SELECT at FROM transitions WHERE "
-                                          "to_state = 'unavailable'")]
-    assert len(times) == len(names)
-    assert len(set(times)) <= 3, times
+    told = "SELECT DISTINCT at FROM transitions WHERE to_state = 'unavailable'"
+    until(lambda: daemon.sql("SELECT count(*) FROM transitions WHERE to_state = 'unavailable'")
+          == [(len(names),)], what="it is on disk")
+    assert len(daemon.sql(told)) <= 3, daemon.sql(told)

@@ -14,6 +14,7 @@
 
 enum {
     LATE_MS = 1000,                     /* a probe that waited longer is told of */
+    SHARE_PATIENCE_MS = 100,            /* for an equal probe's result, after its timeout */
 };
 
 void
@@ -79,6 +80,7 @@ stand_by(struct check *check)
 {
     event_del(&check->timer);
     probe_cancel(&check->probe);
+    share_end(&check->member);
     gate_leave(check->prober->gate, &check->ticket);
 }
 
@@ -133,6 +135,7 @@ on_done(struct probe *probe, const struct probe_result *result)
     uint64_t started_ms = probe->started_us / 1000;
 
     gate_leave(check->prober->gate, &check->ticket);
+    share_end(&check->member);
     finish(check, result, started_ms);
     if (result->outcome != REASON_CONNECT_LOCAL)
         share_give(&check->member, result, started_ms, take);
@@ -161,6 +164,11 @@ run(struct check *check)
     int rc;
 
     note_lag(check);
+    if (!share_begin(&check->member)) {
+        gate_leave(check->prober->gate, &check->ticket);
+        arm(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
+        return;
+    }
     check->on_start(check);
     rc = probe_start(&check->probe);
     if (rc == 0)
@@ -168,6 +176,7 @@ run(struct check *check)
     result.outcome = probe_start_reason(rc);
     snprintf(result.detail, sizeof result.detail, "cannot start: %s", strerror(-rc));
     gate_leave(check->prober->gate, &check->ticket);
+    share_end(&check->member);
     finish(check, &result, clock_monotonic_ms());
 }
 

@@ -18,6 +18,7 @@ struct share_group {
     UT_hash_handle hh;
     struct share_key key;
     TAILQ_HEAD(, share_member) members;
+    const struct share_member *runs;    /* one of them; NULL: none */
 };
 
 struct shares {
@@ -118,12 +119,33 @@ share_leave(struct shares *shares, struct share_member *member)
 
     if (group == NULL)
         return;
+    share_end(member);
     TAILQ_REMOVE(&group->members, member, link);
     member->group = NULL;
     if (!TAILQ_EMPTY(&group->members))
         return;
     HASH_DEL(shares->groups, group);
     free(group);
+}
+
+bool
+share_begin(struct share_member *member)
+{
+    struct share_group *group = member->group;
+
+    if (group == NULL)
+        return true;
+    if (group->runs != NULL && group->runs != member)
+        return false;
+    group->runs = member;
+    return true;
+}
+
+void
+share_end(struct share_member *member)
+{
+    if (member->group != NULL && member->group->runs == member)
+        member->group->runs = NULL;
 }
 
 void

@@ -2,8 +2,9 @@
  * share - equal probes of several apps run once and count for all.
  *
  * Checks that would ask the same of the same address as often are members of one group. Whichever is
- * due first runs, and the others take its result as their own: their next probes are due an interval
- * later as well. What they make of it (rise, fall) is their own.
+ * due first runs, and the others take its result as their own: one that is due meanwhile waits for it,
+ * and their next probes are due an interval later as well. What they make of it (rise, fall) is
+ * their own.
  *
  * Equal is told by a digest of 64 bits of what is asked (share_digest()) and the address. Every step
  * is O(1) but giving a result away, which is O(members). The prober's loop only.
@@ -11,6 +12,7 @@
 #ifndef FPROXY_PROBES_SHARE_H
 #define FPROXY_PROBES_SHARE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -42,6 +44,11 @@ uint64_t share_digest_named(uint64_t digest, const char *target);
 void share_join(struct shares *shares, struct share_member *member, uint64_t digest,
                 const struct address *address);
 void share_leave(struct shares *shares, struct share_member *member);
+
+/* Its probe begins: true, and share_end() is to follow; false: another one's runs, whose result is to
+ * come, unless it is cut short. */
+bool share_begin(struct share_member *member);
+void share_end(struct share_member *member);
 
 typedef void share_take_fn(struct share_member *member, const struct probe_result *result,
                            uint64_t started_ms);

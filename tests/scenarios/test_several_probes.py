@@ -1,5 +1,7 @@
 """Several probes of one target: all, any or a number of them must pass; a startup probe comes first;
 equal probes of several apps run once and count for all."""
+import time
+
 import pytest
 
 from harness import EchoProcess, Target, app, ask, free_port, kill, outcome, pids, until
@@ -114,9 +116,10 @@ def test_equal_probes_run_once(daemon, started):
     daemon.start()
     for name in names:
         daemon.until_available(name, 1)
-    first = target.accepted
+    first, begin = target.accepted, time.monotonic()
     until(lambda: target.accepted >= first + 6, what="six probes")
-    assert first <= len(names) + 6      # the first ones began together
+    # Alone each app would have made as many in that time.
+    assert target.accepted - first <= (time.monotonic() - begin) / 0.5 + 2
     target.close()
     for name in names:
         until(lambda: endpoint(daemon, name)["state"] == "unavailable", what=f"{name} knows")

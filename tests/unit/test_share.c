@@ -96,6 +96,29 @@ what_makes_probes_equal(void **state)
 }
 
 static void
+one_at_a_time(void **state)
+{
+    struct shares *shares = shares_create();
+    struct taker takers[3] = { 0 };
+
+    for (int i = 0; i < 2; i++)
+        share_join(shares, &takers[i].member, 5, &one);
+    share_join(shares, &takers[2].member, 5, &two);
+    assert_true(share_begin(&takers[0].member));
+    assert_false(share_begin(&takers[1].member));
+    assert_true(share_begin(&takers[2].member));
+    share_end(&takers[1].member);                   /* it was not the one */
+    assert_false(share_begin(&takers[1].member));
+    share_end(&takers[0].member);
+    assert_true(share_begin(&takers[1].member));
+    share_leave(shares, &takers[1].member);         /* cut short */
+    assert_true(share_begin(&takers[0].member));
+    for (int i = 0; i < 3; i++)
+        share_leave(shares, &takers[i].member);
+    shares_destroy(shares);
+}
+
+static void
 who_has_no_digest_stays_alone(void **state)
 {
     struct shares *shares = shares_create();
@@ -103,6 +126,8 @@ who_has_no_digest_stays_alone(void **state)
 
     share_join(shares, &taker.member, 0, &one);
     assert_null(taker.member.group);
+    assert_true(share_begin(&taker.member));
+    share_end(&taker.member);
     share_leave(shares, &taker.member);
     shares_destroy(shares);
 }
@@ -113,6 +138,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_others_of_the_group_take_it),
         cmocka_unit_test(what_makes_probes_equal),
+        cmocka_unit_test(one_at_a_time),
         cmocka_unit_test(who_has_no_digest_stays_alone),
     };
 

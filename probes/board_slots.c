@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/endpoint.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 
@@ -67,11 +68,11 @@ board_writer_show(const struct endpoint *endpoint)
     struct board *board = app->writer.board;
     struct board_detail detail = {
         .id = endpoint->id,
-        .state = (uint8_t)endpoint->health.state,
-        .reason = (uint8_t)endpoint->health.reason,
+        .state = (uint8_t)endpoint_state(endpoint),
+        .reason = (uint8_t)(endpoint->leaving ? REASON_TTL_EXPIRED : endpoint->health.reason),
         .probe_outcome = (uint8_t)endpoint->last.outcome,
         .first_done = endpoint->first_done,
-        .weight = 1,
+        .weight = endpoint->weight,
         .probe_duration_us = endpoint->last.duration_us,
         .successes = endpoint->health.successes,
         .failures = endpoint->health.failures,
@@ -82,6 +83,9 @@ board_writer_show(const struct endpoint *endpoint)
         .due_ms = endpoint->due_ms,
         .down_since_ms = endpoint->health.down_since_ms,
         .down_interval_ms = endpoint->health.down_interval_ms,
+        .tier = endpoint->tier,
+        .probed_state = (uint8_t)endpoint->health.state,
+        .probed_reason = (uint8_t)endpoint->health.reason,
     };
     struct board_pulse *pulse;
 

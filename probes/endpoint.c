@@ -15,6 +15,7 @@
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
+#include "probes/prober_target.h"
 #include "probes/schedule.h"
 
 enum {
@@ -35,6 +36,48 @@ endpoint_set_detail(struct endpoint *endpoint, const char *detail)
 
     free(endpoint->last.detail);
     endpoint->last.detail = copy;
+}
+
+/* ---- its state ---- */
+
+enum endpoint_state
+endpoint_state(const struct endpoint *endpoint)
+{
+    return endpoint->leaving ? ENDPOINT_DRAINING : endpoint->health.state;
+}
+
+static bool
+is_proven(const struct endpoint *endpoint)
+{
+    return !endpoint->must_prove || endpoint->health.probed;
+}
+
+bool
+endpoint_eligible(const struct endpoint *endpoint)
+{
+    return endpoint_state_eligible(endpoint_state(endpoint)) && is_proven(endpoint);
+}
+
+bool
+endpoint_in_reserve(const struct endpoint *endpoint)
+{
+    return endpoint_state_eligible(endpoint->health.state);
+}
+
+void
+endpoint_set_leaving(struct endpoint *endpoint, bool leaving, const char *why)
+{
+    enum endpoint_state from = endpoint_state(endpoint);
+
+    assert(endpoint->leaving != leaving);
+    endpoint->leaving = leaving;
+    endpoint->leave_ms = leaving ? clock_monotonic_ms() : 0;
+    endpoint->since_ms = clock_wall_ms();
+    endpoint_record_transition(endpoint, from, endpoint_state(endpoint),
+                               leaving ? REASON_TTL_EXPIRED : endpoint->health.reason, why);
+    endpoint_record(endpoint);
+    board_writer_show(endpoint);
+    board_writer_changed(endpoint->target->app);
 }
 
 /* ---- probing ---- */
@@ -88,7 +131,7 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
 {
     struct prober_app *app = endpoint->target->app;
     struct health *health = &endpoint->health;
-    enum endpoint_state from = health->state;
+    enum endpoint_state from = endpoint_state(endpoint);
     enum reason reason_before = health->reason;
     uint64_t now_ms = clock_monotonic_ms();
     bool first = !endpoint->first_done;
@@ -105,9 +148,9 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
         note_passed(endpoint, result, started_ms);
     else if (result->outcome != REASON_CONNECT_LOCAL)
         endpoint->failed_start_ms = started_ms;
-    if (changed) {
+    if (endpoint_state(endpoint) != from) {
         endpoint->since_ms = endpoint->last.at_ms;
-        endpoint_record_transition(endpoint, from, health->state, result->outcome,
+        endpoint_record_transition(endpoint, from, endpoint_state(endpoint), result->outcome,
                                    result->detail);
     }
     endpoint_record_result(endpoint, result);
@@ -117,6 +160,10 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
     board_writer_show(endpoint);
     if (changed || first)
         board_writer_changed(app);
+    if (changed)
+        target_look_soon(endpoint->target);
+    if (health->failures == 1)
+        target_doubt(endpoint->target);
 }
 
 static void
@@ -285,6 +332,8 @@ endpoint_create(struct target *target, const struct address *address)
     endpoint->target = target;
     endpoint->address = *address;
     endpoint->slot = SLOT_NONE;
+    endpoint->weight = 1;
+    endpoint->must_prove = probed && app->first_round_done && app->config.initial != APP_INITIAL_UP;
     endpoint->since_ms = clock_wall_ms();
     event_assign(&endpoint->timer, app->prober->base, -1, 0, on_timer, endpoint);
     if (probed)
@@ -314,17 +363,17 @@ endpoint_create(struct target *target, const struct address *address)
 
 /* The history of an address that is no more ends. */
 static void
-tell_end(struct endpoint *endpoint)
+tell_end(struct endpoint *endpoint, const char *why)
 {
     if (endpoint->address.family != 0)
-        endpoint_record_transition(endpoint, endpoint->health.state, ENDPOINT_UNRESOLVED,
-                                   REASON_TTL_EXPIRED, "the name no longer has this address");
+        endpoint_record_transition(endpoint, endpoint_state(endpoint), ENDPOINT_UNRESOLVED,
+                                   REASON_TTL_EXPIRED, why);
     endpoint_record_minute(endpoint, INT64_MAX);
     endpoint_record_gone(endpoint);
 }
 
 void
-endpoint_destroy(struct endpoint *endpoint, bool gone)
+endpoint_destroy(struct endpoint *endpoint, const char *why)
 {
     struct prober_app *app = endpoint->target->app;
 
@@ -332,8 +381,8 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
     if (endpoint->probe.ops != NULL)
         probe_fini(&endpoint->probe);
     gate_leave(app->prober->gate, &endpoint->ticket);
-    if (gone) {
-        tell_end(endpoint);
+    if (why != NULL) {
+        tell_end(endpoint, why);
         board_writer_free_slot(endpoint);
         board_writer_changed(app);
     }

@@ -120,6 +120,7 @@ inherit(struct endpoint *endpoint)
     if (twin == NULL)
         return false;
     endpoint->id = twin->id;
+    endpoint->must_prove = endpoint->must_prove || (twin->must_prove && !twin->health.probed);
     if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
         return false;
     if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {
@@ -152,11 +153,14 @@ no_later(uint64_t instant_ms, uint64_t now_ms)
 static struct health
 recall_health(const struct board_detail *detail, uint64_t now_ms)
 {
-    bool known = detail->state < ENDPOINT_STATES && detail->reason < REASONS;
+    bool draining = detail->state == ENDPOINT_DRAINING;
+    uint8_t state = draining ? detail->probed_state : detail->state;
+    uint8_t reason = draining ? detail->probed_reason : detail->reason;
+    bool known = state < ENDPOINT_STATES && reason < REASONS;
 
     return (struct health){
-        .state = known ? (enum endpoint_state)detail->state : ENDPOINT_UNKNOWN,
-        .reason = known ? (enum reason)detail->reason : REASON_NONE,
+        .state = known ? (enum endpoint_state)state : ENDPOINT_UNKNOWN,
+        .reason = known ? (enum reason)reason : REASON_NONE,
         .successes = detail->successes,
         .failures = detail->failures,
         .probed = detail->successes > 0 || detail->failures > 0,
@@ -215,6 +219,8 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
 
     endpoint->id = detail->id;
     board_writer_keep_slot(endpoint);
+    endpoint->leaving = detail->state == ENDPOINT_DRAINING;
+    endpoint->leave_ms = endpoint->leaving ? clock_monotonic_ms() : 0;
     if (endpoint->address.family == 0) {        /* the resolver tells the rest */
         endpoint->since_ms = detail->since_ms;
         endpoint->health.reason = recall_health(detail, 0).reason;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "probes/endpoint.h"
 #include "probes/prober_priv.h"
 
 enum {
@@ -36,10 +37,10 @@ endpoint_record(struct endpoint *endpoint)
     struct record_endpoint *row = &record.of.endpoint;
 
     fill_record(endpoint, RECORD_ENDPOINT, &record);
-    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->health.state));
-    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->health.reason));
+    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint_state(endpoint)));
+    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->leaving ? REASON_TTL_EXPIRED : endpoint->health.reason));
     row->since_ms = endpoint->since_ms;
-    row->weight = 1;
+    row->weight = endpoint->weight;
     endpoint->recorded_ms = record.at_ms;
     send_record(endpoint, &record);
 }

@@ -396,8 +396,12 @@ endpoint_destroy(struct endpoint *endpoint, const char *why)
 }
 
 static const char *
-describe_unresolved(enum reason reason)
+describe_unresolved(const struct endpoint *endpoint, enum reason reason)
 {
+    if (endpoint->target->config->service && reason == REASON_DNS_EMPTY)
+        return TAILQ_EMPTY(&endpoint->target->sources)
+                   ? "no SRV records, or they say that there is no such service"
+                   : "the hosts of its SRV records have neither an A nor an AAAA address";
     switch (reason) {
     case REASON_DNS_NXDOMAIN:
         return "there is no such name (NXDOMAIN)";
@@ -424,11 +428,11 @@ endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
     endpoint->last.duration_us = answer->duration_us;
     endpoint->last.at_ms = answer->last_at_ms;
     endpoint->last.next_ms = answer->next_at_ms;
-    endpoint_set_detail(endpoint, describe_unresolved(reason));
+    endpoint_set_detail(endpoint, describe_unresolved(endpoint, reason));
     if (changed) {
         endpoint_record(endpoint);
         log_warn(endpoint->target->app->config.name, "%s: %s", endpoint->target->config->name,
-                 describe_unresolved(reason));
+                 describe_unresolved(endpoint, reason));
     }
     board_writer_show(endpoint);
 }

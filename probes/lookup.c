@@ -193,27 +193,43 @@ arm(struct lookup *lookup, uint32_t wait_ms)
 }
 
 static void
-log_outcome(const struct lookup *lookup, enum reason before, bool changed)
+log_answer(const struct lookup *lookup)
 {
     const char *host = lookup->name->host;
-    const char *type = dns_family_name(lookup->family);
 
-    if (lookup->last == REASON_OK && lookup->family == DNS_SRV) {
-        if (changed || before != REASON_OK)
-            log_info(NULL, "%s: %" PRIu32 " SRV record%s%s", host, lookup->services.count,
-                     lookup->services.count == 1 ? "" : "s",
-                     lookup->services.count == 0 ? ": it says that there is no such service"
-                                                 : "");
-    } else if (lookup->last == REASON_OK) {
-        if (changed || before != REASON_OK)
-            log_info(NULL, "%s: %" PRIu32 " %s address%s", host, lookup->count, type,
-                     lookup->count == 1 ? "" : "es");
-    } else if (lookup->last != before && lookup->last == REASON_DNS_EMPTY) {
+    if (lookup->family != DNS_SRV)
+        log_info(NULL, "%s: %" PRIu32 " %s address%s", host, lookup->count,
+                 dns_family_name(lookup->family), lookup->count == 1 ? "" : "es");
+    else if (lookup->services.count == 0)
+        log_info(NULL, "%s: its SRV record says that there is no such service", host);
+    else
+        log_info(NULL, "%s: %" PRIu32 " SRV record%s", host, lookup->services.count,
+                 lookup->services.count == 1 ? "" : "s");
+}
+
+static void
+log_failure(const struct lookup *lookup)
+{
+    const char *host = lookup->name->host, *type = dns_family_name(lookup->family);
+
+    if (lookup->last == REASON_DNS_EMPTY && lookup->family != DNS_SRV)
         log_debug(NULL, "%s: no %s address", host, type);
-    } else if (lookup->last != before) {
+    else
         log_warn(NULL, "%s: lookup of %s failed: %s%s", host, type, reason_name(lookup->last),
                  lookup->count + lookup->services.count > 0 ? "; what was known stays" : "");
-    }
+}
+
+/* A name may have other addresses each time: only another number of them is worth a line, for
+ * what becomes of endpoints is told anyway. */
+static void
+log_outcome(const struct lookup *lookup, enum reason before, uint32_t count_before)
+{
+    uint32_t count = lookup->count + lookup->services.count;
+
+    if (lookup->last == REASON_OK && (before != REASON_OK || count != count_before))
+        log_answer(lookup);
+    else if (lookup->last != REASON_OK && lookup->last != before)
+        log_failure(lookup);
 }
 
 /* Since when, and how surely, DNS has not told anything. */
@@ -259,6 +275,7 @@ finish(struct lookup *lookup, struct dns_reply *reply, bool fixed)
     struct dns_policy policy = { settings->dns_ttl_min_ms, settings->dns_ttl_max_ms,
                                  settings->dns_negative_min_ms, settings->dns_negative_max_ms };
     uint32_t random = schedule_random(&resolver->random);
+    uint32_t count_before = lookup->count + lookup->services.count;
     enum reason before = lookup->last;
     uint32_t keep_ms, wait_ms;
     bool changed;
@@ -276,7 +293,7 @@ finish(struct lookup *lookup, struct dns_reply *reply, bool fixed)
         keep_ms = wait_ms = dns_policy_retry_ms(&policy, reply->reason, reply->soa_s,
                                                 lookup->failures, random);
     }
-    log_outcome(lookup, before, changed);
+    log_outcome(lookup, before, count_before);
     if (!fixed) {
         record_answer(lookup, reply->ttl_s, keep_ms, changed || before != lookup->last);
         arm(lookup, lookup->again ? 0 : wait_ms);

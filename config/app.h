@@ -34,9 +34,10 @@ struct app_listen {
 
 /* Small, for there may be many; the host is in the name: app_target_host(). */
 struct app_target {
-    char *name;                     /* owned; as configured: "host:port" */
+    char *name;                     /* owned; as configured: "host:port", "srv:_http._tcp.name" */
     struct address address;         /* when the host is an IP literal; else family 0 */
-    uint16_t port;
+    uint16_t port;                  /* 0: of a service, as its SRV records say */
+    bool service;
 };
 
 struct app_config {
@@ -77,12 +78,12 @@ void app_config_forget_probes(struct app_config *app);
 /* Frees the targets alone; their count stays. */
 void app_config_forget_targets(struct app_config *app);
 
-/* From "host:port". 0; -EINVAL with the reason in `*why` (static storage); -ENOMEM. There is
+/* From "host:port" or "srv:_http._tcp.name". 0; -EINVAL with the reason in `*why` (static storage); -ENOMEM. There is
  * something to free only after 0. */
 int app_target_init(struct app_target *target, const char *name, const char **why);
 void app_target_fini(struct app_target *target);
 
-/* Its host, without brackets, into HOST_NAME_BYTES. */
+/* Its host, without brackets, or the name of its service; into HOST_NAME_BYTES. */
 void app_target_host(const struct app_target *target, char *host);
 
 /* The canonical text on the heap (the caller frees it), or NULL without memory. */

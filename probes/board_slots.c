@@ -96,9 +96,12 @@ fill_detail(const struct endpoint *endpoint, struct board_detail *detail)
         .state = (uint8_t)endpoint->state,
         .reason = (uint8_t)endpoint->reason,
         .first_done = endpoint->first_done,
-        .weight = 1,
+        .weight = endpoint->weight,
         .since_ms = endpoint->since_ms,
         .address = endpoint->address,
+        .tier = endpoint->tier,
+        .probed_state = (uint8_t)endpoint->probed,
+        .probed_reason = (uint8_t)endpoint->probed_reason,
     };
     snprintf(detail->target, sizeof detail->target, "%s", endpoint->target->config->name);
     if (check != NULL) {

@@ -15,14 +15,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/endpoint.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 
 enum { REPORT_INTERVAL_MS = 50 };
 
+/* Who gets clients: those that may, else those that are better than none, else everybody. */
+enum offer { OFFER_ELIGIBLE, OFFER_RESERVE, OFFER_ALL };
+
 struct tally {
-    uint32_t total, available, eligible, homeless;
+    uint32_t total, available, eligible, reserve, reserve_available, homeless;
+    enum offer offer;
     bool settled;
 };
 
@@ -130,6 +135,19 @@ board_writer_move(struct prober_app *app, struct board *board)
 
 /* ---- publishing ---- */
 
+static void
+count_endpoint(struct tally *tally, const struct endpoint *endpoint)
+{
+    bool works = endpoint_state_works(endpoint->state);
+
+    tally->total++;
+    tally->available += works;
+    tally->eligible += endpoint_eligible(endpoint);
+    tally->reserve += endpoint_in_reserve(endpoint);
+    tally->reserve_available += endpoint_state_works(endpoint->probed);
+    tally->homeless += endpoint->slot == SLOT_NONE;
+}
+
 static struct tally
 take_tally(struct prober_app *app)
 {
@@ -137,30 +155,69 @@ take_tally(struct prober_app *app)
     struct endpoint *endpoint;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
-        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            tally.total++;
-            tally.available += endpoint_state_works(endpoint->state);
-            tally.eligible += endpoint_state_eligible(endpoint->state);
-            tally.homeless += endpoint->slot == SLOT_NONE;
-        }
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link)
+            count_endpoint(&tally, endpoint);
         tally.settled = tally.settled && target_settled(&app->targets[i]);
+    }
+    tally.offer = OFFER_ELIGIBLE;
+    if (tally.eligible == 0 && tally.reserve > 0) {
+        tally.offer = OFFER_RESERVE;
+        tally.eligible = tally.reserve;
+        tally.available = tally.reserve_available;
+    } else if (tally.eligible == 0 && app->config.panic == APP_PANIC_ALL) {
+        tally.offer = OFFER_ALL;
     }
     return tally;
 }
 
+static bool
+is_offered(const struct endpoint *endpoint, enum offer offer)
+{
+    if (endpoint->slot == SLOT_NONE)
+        return false;
+    switch (offer) {
+    case OFFER_ELIGIBLE:
+        return endpoint_eligible(endpoint);
+    case OFFER_RESERVE:
+        return endpoint_in_reserve(endpoint);
+    default:
+        return endpoint->address.family != 0;
+    }
+}
+
+/* Those of a later tier get clients when nobody of an earlier one may. In panic all do. */
+static uint32_t
+endpoint_tier(const struct endpoint *endpoint, enum offer offer)
+{
+    return offer == OFFER_ALL ? 0 : endpoint->tier;
+}
+
+static uint32_t
+first_tier(const struct prober_app *app, enum offer offer)
+{
+    const struct endpoint *endpoint;
+    uint32_t tier = UINT32_MAX;
+
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            if (is_offered(endpoint, offer))
+                tier = MIN(tier, endpoint_tier(endpoint, offer));
+        }
+    }
+    return tier;
+}
+
 /* What is offered now, in the order of the configuration, into `list`; returns how many. */
 static uint32_t
-collect(const struct prober_app *app, bool everything, struct available_endpoint *list)
+collect(const struct prober_app *app, enum offer offer, struct available_endpoint *list)
 {
+    const uint32_t tier = first_tier(app, offer);
     const struct endpoint *endpoint;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            bool offered = everything ? endpoint->address.family != 0
-                                      : endpoint_state_eligible(endpoint->state);
-
-            if (!offered || endpoint->slot == SLOT_NONE)
+            if (!is_offered(endpoint, offer) || endpoint_tier(endpoint, offer) != tier)
                 continue;
             assert(endpoint->address.family != 0);
             assert(count < app->writer.slot_count);
@@ -168,7 +225,8 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
                 .address = endpoint->address,
                 .id = endpoint->id,
                 .slot = (uint16_t)endpoint->slot,
-                .weight = 1,
+                .weight = endpoint->weight,
+                .tier = endpoint->tier,
                 .target = i,
             };
         }
@@ -230,10 +288,10 @@ static void
 publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
-    bool everything = tally->eligible == 0 && app->config.panic == APP_PANIC_ALL;
-    uint32_t count = collect(app, everything, app->prober->scratch);
+    uint32_t count = collect(app, tally->offer, app->prober->scratch);
+    bool panic = tally->offer == OFFER_ALL && count > 0;
 
-    publish_list(app, count, everything && count > 0 ? AVAILABLE_PANIC : 0);
+    publish_list(app, count, panic ? AVAILABLE_PANIC : 0);
     app->first_round_done = app->first_round_done || tally->settled;
     writer->summary = (struct board_summary){
         .total = tally->total,

@@ -19,7 +19,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { CLASS_IN = 1, TYPE_A = 1, TYPE_AAAA = 28 };
+enum { CLASS_IN = 1 };
+
+static const int types[] = { [DNS_A] = 1, [DNS_AAAA] = 28, [DNS_SRV] = 33 };
 
 struct dns_socket {
     LIST_ENTRY(dns_socket) link;
@@ -248,6 +250,7 @@ static void
 query_free(struct dns_query *query)
 {
     LIST_REMOVE(query, link);
+    dns_reply_fini(&query->reply);
     event_del(&query->event);
     free(query);
 }
@@ -297,8 +300,7 @@ query_send(struct dns_query *query)
     query->channel = channel;
     query->servers_asked++;
     channel->pending++;
-    ares_search(channel->ares, query->name, CLASS_IN,
-                query->family == DNS_A ? TYPE_A : TYPE_AAAA, on_answer, query);
+    ares_search(channel->ares, query->name, CLASS_IN, types[query->family], on_answer, query);
     channel_arm(channel);
 }
 
@@ -318,6 +320,7 @@ on_answer(void *context, int status, int timeouts, unsigned char *bytes, int len
         query_free(query);
         return;
     }
+    dns_reply_fini(&query->reply);      /* of the server before this one */
     dns_reply_parse(&query->reply, query->family, status, bytes, (size_t)length);
     if (query->reply.reason == REASON_DNS_SERVFAIL &&
         query->servers_asked < channel->server_count) {
@@ -340,6 +343,7 @@ on_query_event(evutil_socket_t fd, short what, void *context)
     if (query->channel == NULL) {
         LIST_REMOVE(query, link);
         done(query->context, &query->reply);
+        dns_reply_fini(&query->reply);
         free(query);
     } else {
         struct dns_reply late;

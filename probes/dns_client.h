@@ -24,8 +24,9 @@ struct dns_client_options {
     uint32_t tries;                 /* rounds over all servers */
 };
 
-/* `reply` is valid during the call; the query is freed after it. */
-typedef void dns_done_fn(void *context, const struct dns_reply *reply);
+/* `reply` is valid during the call, which may change it and take its services over; the query is
+ * freed after it. */
+typedef void dns_done_fn(void *context, struct dns_reply *reply);
 
 /* NULL when c-ares cannot start. */
 struct dns_client *dns_client_create(struct event_base *base,

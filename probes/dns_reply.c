@@ -1,124 +1,56 @@
 /*
  * c-ares reads the addresses; it hands out no SOA, so that is found here, in the authority
- * section (RFC 2308: the smaller of the record's TTL and its last field).
+ * section (RFC 2308: the smaller of the record's TTL and its last field). Services (SRV) are
+ * read by dns_service.c.
  */
 #include "probes/dns_reply.h"
 
 #include <ares.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "probes/dns_packet.h"
 
 enum {
-    HEADER_BYTES = 12,
-    QUESTION_TAIL_BYTES = 4,    /* type, class */
-    RECORD_HEAD_BYTES = 10,     /* type, class, TTL, length */
     TYPE_SOA = 6,
     SOA_BYTES_MIN = 22,         /* two root names and five numbers */
-};
-
-struct cursor {
-    const unsigned char *bytes;
-    size_t at, length;
 };
 
 const char *
 dns_family_name(enum dns_family family)
 {
-    return family == DNS_A ? "A" : "AAAA";
-}
+    static const char *const names[] = { [DNS_A] = "A", [DNS_AAAA] = "AAAA", [DNS_SRV] = "SRV" };
 
-static uint32_t
-number(const unsigned char *bytes, size_t count)
-{
-    uint32_t value = 0;
-
-    for (size_t i = 0; i < count; i++)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
-static bool
-skip(struct cursor *cursor, size_t bytes)
-{
-    if (cursor->length - cursor->at < bytes)
-        return false;
-    cursor->at += bytes;
-    return true;
-}
-
-/* Over a name, which ends with a zero byte or a pointer; pointers are not followed. */
-static bool
-skip_name(struct cursor *cursor)
-{
-    for (;;) {
-        unsigned char label;
-
-        if (cursor->at >= cursor->length)
-            return false;
-        label = cursor->bytes[cursor->at];
-        if (label == 0)
-            return skip(cursor, 1);
-        if ((label & 0xc0) == 0xc0)
-            return skip(cursor, 2);
-        if ((label & 0xc0) != 0 || !skip(cursor, (size_t)label + 1))
-            return false;
-    }
-}
-
-/* Over one record; `*soa_s` is set when it is a SOA. */
-static bool
-skip_record(struct cursor *cursor, int64_t *soa_s)
-{
-    const unsigned char *head;
-    size_t data_bytes;
-    uint32_t ttl_s, minimum_s;
-
-    if (!skip_name(cursor))
-        return false;
-    head = cursor->bytes + cursor->at;
-    if (!skip(cursor, RECORD_HEAD_BYTES))
-        return false;
-    data_bytes = number(head + 8, 2);
-    if (!skip(cursor, data_bytes))
-        return false;
-    if (number(head, 2) != TYPE_SOA || data_bytes < SOA_BYTES_MIN)
-        return true;
-    ttl_s = number(head + 4, 4);
-    minimum_s = number(cursor->bytes + cursor->at - 4, 4);
-    *soa_s = MIN(ttl_s, minimum_s);
-    return true;
+    return names[family];
 }
 
 int64_t
 dns_reply_soa(const unsigned char *bytes, size_t length)
 {
-    struct cursor cursor = { .bytes = bytes, .length = length };
-    int64_t soa_s = DNS_NO_SOA;
-    uint32_t questions, answers, authorities;
+    struct dns_cursor cursor;
+    struct dns_counts counts;
+    struct dns_record record;
 
-    if (!skip(&cursor, HEADER_BYTES))
+    if (!dns_packet_begin(&cursor, bytes, length, &counts))
         return DNS_NO_SOA;
-    questions = number(bytes + 4, 2);
-    answers = number(bytes + 6, 2);
-    authorities = number(bytes + 8, 2);
-    for (uint32_t i = 0; i < questions; i++) {
-        if (!skip_name(&cursor) || !skip(&cursor, QUESTION_TAIL_BYTES))
+    for (uint32_t i = 0; i < counts.answers; i++) {
+        if (!dns_packet_next(&cursor, &record))
             return DNS_NO_SOA;
     }
-    for (uint32_t i = 0; i < answers; i++) {
-        int64_t ignored;
+    for (uint32_t i = 0; i < counts.authorities; i++) {
+        uint32_t minimum_s;
 
-        if (!skip_record(&cursor, &ignored))
+        if (!dns_packet_next(&cursor, &record))
             return DNS_NO_SOA;
+        if (record.type != TYPE_SOA || record.data_bytes < SOA_BYTES_MIN)
+            continue;
+        minimum_s = dns_number(bytes + record.data_at + record.data_bytes - 4, 4);
+        return MIN(record.ttl_s, minimum_s);
     }
-    for (uint32_t i = 0; i < authorities && soa_s == DNS_NO_SOA; i++) {
-        if (!skip_record(&cursor, &soa_s))
-            return DNS_NO_SOA;
-    }
-    return soa_s;
+    return DNS_NO_SOA;
 }
 
 static enum reason
@@ -196,6 +128,33 @@ parse_aaaa(struct dns_reply *reply, const unsigned char *bytes, int length)
     return status;
 }
 
+/* An answer whose only host is "." says that there is no such service: an answer, and none. */
+static int
+parse_srv(struct dns_reply *reply, const unsigned char *bytes, size_t length)
+{
+    int rc = dns_services_parse(&reply->services, bytes, length);
+
+    if (rc < 0)
+        return rc == -ENOMEM ? ARES_ENOMEM : ARES_EBADRESP;
+    if (reply->services.records == 0)
+        return ARES_ENODATA;
+    reply->ttl_s = reply->services.ttl_s;
+    return ARES_SUCCESS;
+}
+
+static int
+parse(struct dns_reply *reply, enum dns_family family, const unsigned char *bytes,
+      size_t length)
+{
+    int status;
+
+    if (family == DNS_SRV)
+        return parse_srv(reply, bytes, length);
+    status = family == DNS_A ? parse_a(reply, bytes, (int)length)
+                             : parse_aaaa(reply, bytes, (int)length);
+    return status == ARES_SUCCESS && reply->count == 0 ? ARES_ENODATA : status;
+}
+
 void
 dns_reply_parse(struct dns_reply *reply, enum dns_family family, int status,
                 const unsigned char *bytes, size_t length)
@@ -203,12 +162,18 @@ dns_reply_parse(struct dns_reply *reply, enum dns_family family, int status,
     reply->count = 0;
     reply->ttl_s = 0;
     reply->soa_s = DNS_NO_SOA;
+    memset(&reply->services, 0, sizeof reply->services);
     if (status == ARES_SUCCESS && bytes != NULL)
-        status = family == DNS_A ? parse_a(reply, bytes, (int)length)
-                                 : parse_aaaa(reply, bytes, (int)length);
+        status = parse(reply, family, bytes, length);
+    else if (status == ARES_SUCCESS)
+        status = ARES_ENODATA;
     if (bytes != NULL && status != ARES_SUCCESS)
         reply->soa_s = dns_reply_soa(bytes, length);
-    if (status == ARES_SUCCESS && reply->count == 0)
-        status = ARES_ENODATA;
     reply->reason = reason_of(status);
+}
+
+void
+dns_reply_fini(struct dns_reply *reply)
+{
+    dns_services_fini(&reply->services);
 }

@@ -16,6 +16,7 @@
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
+#include "probes/prober_target.h"
 #include "probes/schedule.h"
 #include "probes/verdict.h"
 
@@ -55,20 +56,36 @@ weigh(struct endpoint *endpoint)
     struct combined combined;
 
     if (count == 0)
-        return ENDPOINT_AVAILABLE;
+        return endpoint->address.family != 0 ? ENDPOINT_AVAILABLE : ENDPOINT_UNRESOLVED;
     combined = combine(parts, count, endpoint->target->app->config.probes.required,
                        endpoint->was_down);
     endpoint->because = combined.because;
     return combined.state;
 }
 
-static enum endpoint_state
+static enum reason
+why_so(const struct endpoint *endpoint)
+{
+    if (endpoint->state == ENDPOINT_DRAINING)
+        return REASON_TTL_EXPIRED;
+    return endpoint->probed_reason;
+}
+
+static void
 work_out(struct endpoint *endpoint)
 {
-    return verdict(&(struct verdict_parts){
+    const struct check *check;
+
+    endpoint->probed = weigh(endpoint);
+    endpoint->state = verdict(&(struct verdict_parts){
         .resolved = endpoint->address.family != 0,
-        .health = weigh(endpoint),
+        .health = endpoint->probed,
+        .leaving = endpoint->leaving,
     });
+    check = endpoint_because(endpoint);
+    if (check != NULL && check->first_done)
+        endpoint->probed_reason = check->health.reason;
+    endpoint->reason = why_so(endpoint);
 }
 
 /* Its first probes ended, as far as somebody waits for them. */
@@ -95,9 +112,7 @@ endpoint_judge(struct endpoint *endpoint, const char *detail)
     enum reason reason_before = endpoint->reason;
     bool first_before = endpoint->first_done, changed;
 
-    endpoint->state = work_out(endpoint);
-    if (endpoint->check_count > 0)
-        endpoint->reason = endpoint_because(endpoint)->health.reason;
+    work_out(endpoint);
     endpoint->first_done = endpoint->first_done || is_first_done(endpoint);
     changed = endpoint->state != from;
     if (changed) {
@@ -109,6 +124,39 @@ endpoint_judge(struct endpoint *endpoint, const char *detail)
     board_writer_show(endpoint);
     if (changed || endpoint->first_done != first_before)
         board_writer_changed(endpoint->target->app);
+}
+
+/* Has a probe of this process counted? */
+bool
+endpoint_proven(const struct endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        if (!endpoint->checks[i].health.probed)
+            return false;
+    }
+    return true;
+}
+
+bool
+endpoint_eligible(const struct endpoint *endpoint)
+{
+    return endpoint_state_eligible(endpoint->state) &&
+           (!endpoint->must_prove || endpoint_proven(endpoint));
+}
+
+bool
+endpoint_in_reserve(const struct endpoint *endpoint)
+{
+    return endpoint_state_eligible(endpoint->probed);
+}
+
+void
+endpoint_set_leaving(struct endpoint *endpoint, bool leaving, const char *why)
+{
+    assert(endpoint->leaving != leaving);
+    endpoint->leaving = leaving;
+    endpoint->leave_ms = leaving ? clock_monotonic_ms() : 0;
+    endpoint_judge(endpoint, why);
 }
 
 /* ---- startup probes ---- */
@@ -199,6 +247,7 @@ static void
 on_result(struct check *check, const struct probe_result *result, uint64_t started_ms)
 {
     struct endpoint *endpoint = check->owner;
+    enum endpoint_state probed_before = endpoint->probed;
     bool was_started = !is_startup(check);
 
     assert(endpoint->address.family != 0);
@@ -210,8 +259,12 @@ on_result(struct check *check, const struct probe_result *result, uint64_t start
     endpoint_judge(endpoint, result->detail);
     if (!was_started && is_started(endpoint))
         begin_readiness(endpoint);
-    else if (was_started && endpoint->state == ENDPOINT_UNAVAILABLE && has_startup(endpoint))
+    else if (was_started && endpoint->probed == ENDPOINT_UNAVAILABLE && has_startup(endpoint))
         begin_startup(endpoint);
+    if (endpoint->probed != probed_before)
+        target_look_soon(endpoint->target);
+    if (check->health.failures == 1)
+        target_doubt(endpoint->target);
 }
 
 static void
@@ -316,6 +369,9 @@ make(struct target *target, const struct address *address)
     endpoint->target = target;
     endpoint->address = *address;
     endpoint->slot = SLOT_NONE;
+    endpoint->weight = 1;
+    endpoint->must_prove =
+        count > 0 && app->first_round_done && app->config.initial != APP_INITIAL_UP;
     endpoint->since_ms = clock_wall_ms();
     endpoint->check_count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -345,7 +401,7 @@ endpoint_create(struct target *target, const struct address *address)
     begin_probing(endpoint);
     if (endpoint->slot == SLOT_NONE)
         board_writer_take_slot(endpoint);
-    endpoint->state = work_out(endpoint);
+    work_out(endpoint);
     board_writer_show(endpoint);
     /* What its first probe finds is worth a row, not that there was none yet; should that take
      * long, endpoint_minute() makes one. */
@@ -357,23 +413,23 @@ endpoint_create(struct target *target, const struct address *address)
 
 /* The history of an address that is no more ends. */
 static void
-tell_end(struct endpoint *endpoint)
+tell_end(struct endpoint *endpoint, const char *why)
 {
     if (endpoint->address.family != 0)
         endpoint_record_transition(endpoint, endpoint->state, ENDPOINT_UNRESOLVED,
-                                   REASON_TTL_EXPIRED, "the name no longer has this address");
+                                   REASON_TTL_EXPIRED, why);
     for (uint32_t i = 0; i < endpoint->check_count; i++)
         endpoint_record_minute(endpoint, &endpoint->checks[i], INT64_MAX);
     endpoint_record_gone(endpoint);
 }
 
 void
-endpoint_destroy(struct endpoint *endpoint, bool gone)
+endpoint_destroy(struct endpoint *endpoint, const char *why)
 {
     struct prober_app *app = endpoint->target->app;
 
-    if (gone) {
-        tell_end(endpoint);
+    if (why != NULL) {
+        tell_end(endpoint, why);
         board_writer_free_slot(endpoint);
         board_writer_changed(app);
     }
@@ -388,8 +444,12 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
 }
 
 static const char *
-describe_unresolved(enum reason reason)
+describe_unresolved(const struct endpoint *endpoint, enum reason reason)
 {
+    if (endpoint->target->config->service && reason == REASON_DNS_EMPTY)
+        return TAILQ_EMPTY(&endpoint->target->sources)
+                   ? "no SRV records, or they say that there is no such service"
+                   : "the hosts of its SRV records have neither an A nor an AAAA address";
     switch (reason) {
     case REASON_DNS_NXDOMAIN:
         return "there is no such name (NXDOMAIN)";
@@ -411,15 +471,15 @@ endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
     bool changed = reason != endpoint->reason;
 
     assert(endpoint->address.family == 0);
-    endpoint->reason = endpoint->lookup.outcome = reason;
+    endpoint->reason = endpoint->probed_reason = endpoint->lookup.outcome = reason;
     endpoint->lookup.duration_us = answer->duration_us;
     endpoint->lookup.at_ms = answer->last_at_ms;
     endpoint->lookup.next_ms = answer->next_at_ms;
-    last_probe_set_detail(&endpoint->lookup, describe_unresolved(reason));
+    last_probe_set_detail(&endpoint->lookup, describe_unresolved(endpoint, reason));
     if (changed) {
         endpoint_record(endpoint);
         log_warn(endpoint->target->app->config.name, "%s: %s", endpoint->target->config->name,
-                 describe_unresolved(reason));
+                 describe_unresolved(endpoint, reason));
     }
     board_writer_show(endpoint);
 }

@@ -15,9 +15,22 @@
  * address of family 0 stands for an unresolved target. */
 struct endpoint *endpoint_create(struct target *target, const struct address *address);
 
-/* `gone`: there is no such address any more, the database forgets it and its slot is freed.
- * Else the app is unloaded: its board stays as it is. */
-void endpoint_destroy(struct endpoint *endpoint, bool gone);
+/* `why` there is no such address any more: the database forgets it and its slot is freed. NULL:
+ * the app is unloaded, its board stays as it is. */
+void endpoint_destroy(struct endpoint *endpoint, const char *why);
+
+/* Has every probe of it counted since this process began? */
+bool endpoint_proven(const struct endpoint *endpoint);
+
+/* May it get new connections? */
+bool endpoint_eligible(const struct endpoint *endpoint);
+
+/* The same when nothing of the app may: one that leaves but works, or that has yet to prove
+ * itself, is better than none. */
+bool endpoint_in_reserve(const struct endpoint *endpoint);
+
+/* DNS has decided that it leaves, or that it stays after all. Recorded with `why`. */
+void endpoint_set_leaving(struct endpoint *endpoint, bool leaving, const char *why);
 
 /* The check that tells most of why it is as it is; NULL: it has none. */
 const struct check *endpoint_because(const struct endpoint *endpoint);

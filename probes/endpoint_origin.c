@@ -24,7 +24,7 @@ begin_check(struct check *check, enum endpoint_state state, enum reason reason)
 static void
 begin(struct endpoint *endpoint, enum endpoint_state state, enum reason reason)
 {
-    endpoint->reason = reason;
+    endpoint->probed_reason = reason;
     endpoint->was_down = state == ENDPOINT_UNAVAILABLE;
     for (uint32_t i = 0; i < endpoint->check_count; i++)
         begin_check(&endpoint->checks[i], state, reason);
@@ -43,7 +43,7 @@ set_initial(struct endpoint *endpoint)
 
     endpoint->first_done = endpoint->check_count == 0 && endpoint->address.family != 0;
     if (endpoint->check_count == 0) {
-        endpoint->reason = endpoint->address.family != 0 ? REASON_INITIAL : REASON_NONE;
+        endpoint->probed_reason = endpoint->address.family != 0 ? REASON_INITIAL : REASON_NONE;
     } else if (initial != APP_INITIAL_HISTORY) {
         begin(endpoint, initial == APP_INITIAL_UP ? ENDPOINT_AVAILABLE : ENDPOINT_UNAVAILABLE,
               REASON_INITIAL);
@@ -131,6 +131,7 @@ inherit(struct endpoint *endpoint)
     endpoint->id = twin->id;
     if (endpoint->check_count == 0 || twin->check_count == 0)
         return;
+    endpoint->must_prove = endpoint->must_prove || (twin->must_prove && !endpoint_proven(twin));
     endpoint->was_down = twin->was_down;
     for (uint32_t i = 0; i < endpoint->check_count; i++)
         inherit_check(&endpoint->checks[i], twin);
@@ -138,7 +139,7 @@ inherit(struct endpoint *endpoint)
         return;
     endpoint->first_done = twin->first_done;
     endpoint->since_ms = twin->since_ms;
-    endpoint->reason = twin->reason;
+    endpoint->probed_reason = twin->probed_reason;
     endpoint->connect_us = twin->connect_us;
     endpoint->passed_start_ms = twin->passed_start_ms;
     endpoint->failed_start_ms = twin->failed_start_ms;
@@ -156,14 +157,14 @@ no_later(uint64_t instant_ms, uint64_t now_ms)
 static enum endpoint_state
 recall_state(const struct board_detail *detail)
 {
-    return detail->state < ENDPOINT_STATES ? (enum endpoint_state)detail->state
-                                           : ENDPOINT_UNKNOWN;
+    return detail->probed_state < ENDPOINT_STATES ? (enum endpoint_state)detail->probed_state
+                                                  : ENDPOINT_UNKNOWN;
 }
 
 static enum reason
 recall_reason(const struct board_detail *detail)
 {
-    return detail->reason < REASONS ? (enum reason)detail->reason : REASON_NONE;
+    return detail->probed_reason < REASONS ? (enum reason)detail->probed_reason : REASON_NONE;
 }
 
 static struct health
@@ -253,7 +254,7 @@ recall_probed(struct endpoint *endpoint, const struct board_detail *detail)
         check->due_ms = detail->first_done ? detail->due_ms : 0;
         return;
     }
-    endpoint->reason = health.reason;
+    endpoint->probed_reason = health.reason;
     go_on(check, &health, &last, detail->first_done, detail->due_ms);
 }
 
@@ -265,9 +266,11 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
 
     endpoint->id = detail->id;
     board_writer_keep_slot(endpoint);
+    endpoint->leaving = detail->state == ENDPOINT_DRAINING;
+    endpoint->leave_ms = endpoint->leaving ? clock_monotonic_ms() : 0;
     if (endpoint->address.family == 0) {        /* the resolver tells the rest */
         endpoint->since_ms = detail->since_ms;
-        endpoint->reason = recall_reason(detail);
+        endpoint->probed_reason = recall_reason(detail);
         take_last(&endpoint->lookup, &last);
     } else if (endpoint->check_count == 0 && !was_probed) {
         endpoint->since_ms = detail->since_ms;

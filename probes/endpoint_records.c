@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "probes/endpoint.h"
 #include "probes/prober_priv.h"
 
 enum {
@@ -39,7 +40,7 @@ endpoint_record(struct endpoint *endpoint)
     snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->state));
     snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->reason));
     row->since_ms = endpoint->since_ms;
-    row->weight = 1;
+    row->weight = endpoint->weight;
     endpoint->recorded_ms = record.at_ms;
     send_record(endpoint, &record);
 }

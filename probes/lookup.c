@@ -34,6 +34,7 @@ void
 lookup_fini(struct lookup *lookup)
 {
     lookup_stop(lookup);
+    dns_services_fini(&lookup->services);
     free(lookup->addresses);
 }
 
@@ -77,6 +78,35 @@ set_addresses(struct lookup *lookup, struct address *addresses, uint32_t count)
     return true;
 }
 
+static bool
+same_services(const struct dns_services *a, const struct dns_services *b)
+{
+    for (uint32_t i = 0; i < a->count && i < b->count; i++) {
+        const struct dns_service *left = &a->list[i], *right = &b->list[i];
+
+        if (left->priority != right->priority || left->weight != right->weight ||
+            left->port != right->port || strcmp(left->host, right->host) != 0)
+            return false;
+    }
+    return a->count == b->count;
+}
+
+/* Takes them over; true when that made a difference. */
+static bool
+take_services(struct lookup *lookup, struct dns_services *services)
+{
+    bool changed = !same_services(&lookup->services, services);
+
+    if (changed && services->left_out > 0)
+        log_warn(NULL, "%s: %" PRIu32 " of %" PRIu32 " SRV records are left out: no usable host "
+                       "or port, or more than %d", lookup->name->host, services->left_out,
+                 services->records, DNS_SERVICES_MAX);
+    dns_services_fini(&lookup->services);
+    lookup->services = *services;
+    *services = (struct dns_services){ 0 };
+    return changed;
+}
+
 void
 lookup_add(struct lookup *lookup, const struct address *address)
 {
@@ -114,13 +144,15 @@ send_record(const struct lookup *lookup, enum record_kind kind, const struct add
 
 /* The database learns what changed at once, and that it still holds once a minute: a name
  * with a TTL of a second would cost it a write a second. A failure never replaces addresses
- * that were good. */
+ * that were good. Services are not kept there: their endpoints' rows tell as much. */
 static void
 record_answer(struct lookup *lookup, uint32_t ttl_s, uint32_t ttl_ms, bool changed)
 {
     int64_t expires_at_ms = lookup->last_at_ms + ttl_ms;
+    int64_t age_ms = lookup->last_at_ms - lookup->recorded_at_ms;
 
-    if (!changed && lookup->last_at_ms - lookup->recorded_at_ms < RECORD_INTERVAL_MS)
+    /* A clock that went back is no reason to be silent until it is there again. */
+    if (lookup->family == DNS_SRV || (!changed && age_ms >= 0 && age_ms < RECORD_INTERVAL_MS))
         return;
     if (lookup->last == REASON_OK) {
         send_record(lookup, RECORD_DNS_GONE, NULL, "", 0, 0);
@@ -156,57 +188,112 @@ arm(struct lookup *lookup, uint32_t wait_ms)
     struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
 
     lookup->next_at_ms = lookup->last_at_ms + wait_ms;
+    lookup->due_ms = clock_monotonic_ms() + wait_ms;
     event_add(&lookup->due, &wait);
 }
 
 static void
-log_outcome(const struct lookup *lookup, enum reason before, bool changed)
+log_answer(const struct lookup *lookup)
 {
     const char *host = lookup->name->host;
-    const char *type = dns_family_name(lookup->family);
 
-    if (lookup->last == REASON_OK) {
-        if (changed || before != REASON_OK)
-            log_info(NULL, "%s: %" PRIu32 " %s address%s", host, lookup->count, type,
-                     lookup->count == 1 ? "" : "es");
-    } else if (lookup->last != before && lookup->last == REASON_DNS_EMPTY) {
-        log_debug(NULL, "%s: no %s address", host, type);
-    } else if (lookup->last != before) {
-        log_warn(NULL, "%s: lookup of %s failed: %s%s", host, type, reason_name(lookup->last),
-                 lookup->count > 0 ? "; the last known addresses stay" : "");
-    }
+    if (lookup->family != DNS_SRV)
+        log_info(NULL, "%s: %" PRIu32 " %s address%s", host, lookup->count,
+                 dns_family_name(lookup->family), lookup->count == 1 ? "" : "es");
+    else if (lookup->services.count == 0)
+        log_info(NULL, "%s: its SRV record says that there is no such service", host);
+    else
+        log_info(NULL, "%s: %" PRIu32 " SRV record%s", host, lookup->services.count,
+                 lookup->services.count == 1 ? "" : "s");
 }
 
-/* A lookup ended with `reply`, of which `addresses` may be reordered. `fixed`: it came from a
- * file and holds until that changes. */
 static void
-finish(struct lookup *lookup, const struct dns_reply *reply, struct address *addresses,
-       bool fixed)
+log_failure(const struct lookup *lookup)
+{
+    const char *host = lookup->name->host, *type = dns_family_name(lookup->family);
+
+    if (lookup->last == REASON_DNS_EMPTY && lookup->family != DNS_SRV)
+        log_debug(NULL, "%s: no %s address", host, type);
+    else
+        log_warn(NULL, "%s: lookup of %s failed: %s%s", host, type, reason_name(lookup->last),
+                 lookup->count + lookup->services.count > 0 ? "; what was known stays" : "");
+}
+
+/* A name may have other addresses each time: only another number of them is worth a line, for
+ * what becomes of endpoints is told anyway. */
+static void
+log_outcome(const struct lookup *lookup, enum reason before, uint32_t count_before)
+{
+    uint32_t count = lookup->count + lookup->services.count;
+
+    if (lookup->last == REASON_OK && (before != REASON_OK || count != count_before))
+        log_answer(lookup);
+    else if (lookup->last != REASON_OK && lookup->last != before)
+        log_failure(lookup);
+}
+
+/* Since when, and how surely, DNS has not told anything. */
+static void
+count_failure(struct lookup *lookup, enum reason reason)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    lookup->failures++;
+    if (lookup->failing_ms == 0)
+        lookup->failing_ms = now_ms;
+    if (reason == REASON_DNS_EMPTY)
+        lookup->nxdomains = 0;      /* there is such a name */
+    if (reason == REASON_DNS_NXDOMAIN && lookup->nxdomains++ == 0)
+        lookup->nxdomain_ms = now_ms;
+}
+
+static void
+count_success(struct lookup *lookup)
+{
+    lookup->failures = 0;
+    lookup->failing_ms = 0;
+    lookup->nxdomains = 0;
+}
+
+/* True when what is known is something else now. */
+static bool
+take_reply(struct lookup *lookup, struct dns_reply *reply, bool fixed)
+{
+    if (reply->reason != REASON_OK && !fixed)
+        return false;
+    return lookup->family == DNS_SRV ? take_services(lookup, &reply->services)
+                                     : set_addresses(lookup, reply->addresses, reply->count);
+}
+
+/* A lookup ended with `reply`, which may be reordered and robbed. `fixed`: it came from a file
+ * and holds until that changes. */
+static void
+finish(struct lookup *lookup, struct dns_reply *reply, bool fixed)
 {
     struct resolver *resolver = lookup->name->resolver;
     const struct settings *settings = &resolver->settings;
     struct dns_policy policy = { settings->dns_ttl_min_ms, settings->dns_ttl_max_ms,
                                  settings->dns_negative_min_ms, settings->dns_negative_max_ms };
     uint32_t random = schedule_random(&resolver->random);
+    uint32_t count_before = lookup->count + lookup->services.count;
     enum reason before = lookup->last;
-    bool changed = false;
     uint32_t keep_ms, wait_ms;
+    bool changed;
 
     lookup->last = reply->reason;
     lookup->last_at_ms = clock_wall_ms();
     lookup->next_at_ms = 0;
-    if (reply->reason == REASON_OK || fixed)
-        changed = set_addresses(lookup, addresses, reply->count);
+    changed = take_reply(lookup, reply, fixed);
     if (reply->reason == REASON_OK) {
-        lookup->failures = 0;
+        count_success(lookup);
         keep_ms = dns_policy_ttl_ms(&policy, reply->ttl_s);
         wait_ms = dns_policy_refresh_ms(keep_ms, random);
     } else {
-        lookup->failures++;
+        count_failure(lookup, reply->reason);
         keep_ms = wait_ms = dns_policy_retry_ms(&policy, reply->reason, reply->soa_s,
                                                 lookup->failures, random);
     }
-    log_outcome(lookup, before, changed);
+    log_outcome(lookup, before, count_before);
     if (!fixed) {
         record_answer(lookup, reply->ttl_s, keep_ms, changed || before != lookup->last);
         arm(lookup, lookup->again ? 0 : wait_ms);
@@ -222,6 +309,8 @@ from_files(struct lookup *lookup)
     const char *host = lookup->name->host;
     struct dns_reply reply = { .reason = REASON_DNS_EMPTY, .soa_s = DNS_NO_SOA };
 
+    if (lookup->family == DNS_SRV)
+        return false;
     if (hosts_has(resolver->hosts, host)) {
         reply.count = hosts_find(resolver->hosts, host, ip_family(lookup->family),
                                  reply.addresses, DNS_ADDRESSES_MAX);
@@ -234,7 +323,7 @@ from_files(struct lookup *lookup)
     if (reply.count > 0)
         reply.reason = REASON_OK;
     lookup->duration_us = 0;
-    finish(lookup, &reply, reply.addresses, true);
+    finish(lookup, &reply, true);
     return true;
 }
 
@@ -257,17 +346,16 @@ ask_next(struct resolver *resolver)
 }
 
 static void
-on_reply(void *context, const struct dns_reply *reply)
+on_reply(void *context, struct dns_reply *reply)
 {
     struct lookup *lookup = context;
     struct resolver *resolver = lookup->name->resolver;
-    struct dns_reply copy = *reply;
 
     assert(resolver->asking > 0);
     lookup->query = NULL;
     resolver->asking--;
     lookup->duration_us = (uint32_t)(clock_monotonic_us() - lookup->asked_us);
-    finish(lookup, reply, copy.addresses, false);
+    finish(lookup, reply, false);
     ask_next(resolver);
 }
 
@@ -293,6 +381,7 @@ on_due(evutil_socket_t fd, short what, void *context)
     struct lookup *lookup = context;
     struct resolver *resolver = lookup->name->resolver;
 
+    lookup->due_ms = 0;
     assert(lookup->query == NULL);
     assert(!lookup->waiting);
     if (from_files(lookup))
@@ -318,11 +407,30 @@ lookup_refresh(struct lookup *lookup)
 }
 
 void
+lookup_hurry(struct lookup *lookup)
+{
+    const struct resolver *resolver = lookup->name->resolver;
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t earliest_ms = lookup->asked_us / 1000 + resolver->settings.dns_ttl_min_ms;
+    uint64_t wait_ms = earliest_ms > now_ms ? earliest_ms - now_ms : 0;
+    struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
+                            .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
+
+    /* Nothing is due while it is asked, waits for its turn, or is known from a file. */
+    if (lookup->due_ms <= now_ms + wait_ms)
+        return;
+    lookup->due_ms = now_ms + wait_ms;
+    lookup->next_at_ms = clock_wall_ms() + (int64_t)wait_ms;
+    event_add(&lookup->due, &wait);
+}
+
+void
 lookup_stop(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->name->resolver;
 
     event_del(&lookup->due);
+    lookup->due_ms = 0;
     lookup->again = false;
     if (lookup->waiting) {
         TAILQ_REMOVE(&resolver->waiting, lookup, link);

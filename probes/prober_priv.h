@@ -5,7 +5,9 @@
  *   prober --- families: the loaded generations of one app
  *     |-- peer: the supervisor, and those that may succeed it (prober_peer)
  *     `-- apps: prober_app (one a loaded generation)
- *                      |-- targets: struct target --- watch of its name (resolver)
+ *                      |-- targets: struct target
+ *                      |               |-- sources: hosts that have its addresses (source.h):
+ *                      |               |   the one of its name, or one an SRV record
  *                      |               `-- endpoints: one an address, sorted; or one without
  *                      |                   an address, which stands for an unresolved target
  *                      |-- board_writer: the slots, what is published, what was reported
@@ -44,6 +46,8 @@ struct endpoint {
     uint32_t slot;                  /* SLOT_NONE: the board is too small for it */
     enum endpoint_state state;      /* all things considered (verdict.h) */
     enum reason reason;             /* the outcome, or history, that led here */
+    enum endpoint_state probed;     /* by its probes alone */
+    enum reason probed_reason;
     int64_t since_ms;               /* wall: in this state since */
     bool first_done;                /* its first probes ended, or it needs none */
     bool was_down;                  /* when its startup probes began */
@@ -52,6 +56,12 @@ struct endpoint {
     uint64_t passed_start_ms;       /* start of the last probe that passed; 0: none */
     uint64_t failed_start_ms;       /* ... that failed */
     uint64_t hurried_ms;            /* when evidence last made a probe start; 0: never */
+    bool leaving;                   /* DNS names others: no new clients; see prober_hold.h */
+    bool must_prove;                /* it came while others worked: no clients before it passed */
+    uint64_t leave_ms;              /* leaving since */
+    uint64_t missing_ms;            /* no answer names it since; 0: one does, or none says */
+    uint16_t weight;                /* at least 1 */
+    uint8_t tier;                   /* the smallest first */
     struct last_probe lookup;       /* the last lookup, while it has no address */
     struct probe_lines lines;       /* about its state */
     int64_t recorded_ms;            /* wall: when the database last got its row */
@@ -61,12 +71,28 @@ struct endpoint {
 
 TAILQ_HEAD(endpoints, endpoint);
 
+/* A host whose addresses are a target's. */
+struct source {
+    TAILQ_ENTRY(source) link;
+    struct target *target;
+    struct resolver_watch *watch;
+    enum reason looked_up[DNS_FAMILIES];    /* how it ended; REASON_NONE: not yet */
+    uint16_t port, weight;
+    uint8_t tier;
+};
+
+TAILQ_HEAD(sources, source);
+
 struct target {
     struct prober_app *app;
     const struct app_target *config;        /* in the app's */
     struct endpoints endpoints;
-    struct resolver_watch *watch;           /* NULL: an IP literal */
-    enum reason looked_up[DNS_FAMILIES];    /* how it ended; REASON_NONE: not yet */
+    struct sources sources;                 /* of a service by tier; none: an IP literal */
+    struct resolver_watch *service;         /* NULL: it is none */
+    bool services_moved;                    /* there is an answer to be followed */
+    bool held;                              /* told that DNS fails while it has addresses */
+    uint64_t rotated_ms;                    /* when an address last came back; 0: none has */
+    struct event look;                      /* hold rules, services: soon, or when due */
 };
 
 /* The app's board and what readers of it and the supervisor were last told. */

@@ -5,11 +5,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/prober_hold.h"
 #include "probes/prober_priv.h"
+#include "probes/recall.h"
+#include "probes/source.h"
+
+static void on_look(evutil_socket_t fd, short what, void *context);
 
 void
 target_init(struct target *target, struct prober_app *app, uint32_t index)
@@ -17,6 +23,14 @@ target_init(struct target *target, struct prober_app *app, uint32_t index)
     target->app = app;
     target->config = &app->config.targets[index];
     TAILQ_INIT(&target->endpoints);
+    TAILQ_INIT(&target->sources);
+    event_assign(&target->look, app->prober->base, -1, 0, on_look, target);
+}
+
+static bool
+has_name(const struct target *target)
+{
+    return target->config->address.family == 0;
 }
 
 static struct endpoint *
@@ -40,72 +54,69 @@ placeholder(const struct target *target)
     return first != NULL && first->address.family == 0 ? first : NULL;
 }
 
-/* At most endpoints_max: what is beyond is told, not lost silently. */
 static bool
-has_room(struct target *target)
+is_full(const struct target *target)
+{
+    const struct prober_app *app = target->app;
+
+    return app->endpoint_count - (placeholder(target) != NULL) >= app->config.endpoints_max;
+}
+
+/* At most endpoints_max: what is beyond is told, not lost silently. */
+static void
+tell_overflow(struct target *target)
 {
     struct prober_app *app = target->app;
     char message[256];
 
-    if (app->endpoint_count - (placeholder(target) != NULL) < app->config.endpoints_max)
-        return true;
-    if (!app->overflow_told) {
-        snprintf(message, sizeof message,
-                 "more than endpoints_max = %" PRIu32 " addresses: those of %.100s and later "
-                 "ones are left out; raise endpoints_max to use them",
-                 app->config.endpoints_max, target->config->name);
-        log_warn(app->config.name, "%s", message);
-        prober_event(app->prober, app->config.name, "endpoints_max", LOG_WARN, message);
-        app->overflow_told = true;
-    }
-    return false;
+    if (app->overflow_told)
+        return;
+    snprintf(message, sizeof message,
+             "more than endpoints_max = %" PRIu32 " addresses: those of %.100s and later ones "
+             "are left out; raise endpoints_max to use them",
+             app->config.endpoints_max, target->config->name);
+    log_warn(app->config.name, "%s", message);
+    prober_event(app->prober, app->config.name, "endpoints_max", LOG_WARN, message);
+    app->overflow_told = true;
 }
 
-static void
+/* One that is not there yet; NULL when there is no room for it. */
+static struct endpoint *
 add(struct target *target, const struct address *address)
 {
-    struct endpoint *stand_in = placeholder(target);
+    struct endpoint *stand_in = placeholder(target), *endpoint;
 
-    if (find(target, address) != NULL || !has_room(target))
-        return;
+    if (is_full(target) && !target_hold_make_room(target)) {
+        tell_overflow(target);
+        return NULL;
+    }
     /* First out, then in: the new one may need the slot. */
     if (stand_in != NULL)
-        endpoint_destroy(stand_in, true);
-    if (endpoint_create(target, address) == NULL)
+        endpoint_destroy(stand_in, "");
+    endpoint = endpoint_create(target, address);
+    if (endpoint == NULL)
         log_error(target->app->config.name, "%s: no memory for an address of it",
                   target->config->name);
+    return endpoint;
 }
 
-static bool
-contains(const struct resolver_answer *answer, const struct address *address)
+void
+target_take(struct target *target, const struct source *source, enum dns_family family,
+            const struct resolver_answer *answer)
 {
-    struct address plain = *address;
-
-    plain.port = 0;
-    for (uint32_t i = 0; i < answer->count; i++) {
-        if (address_equal(&answer->addresses[i], &plain))
-            return true;
-    }
-    return false;
-}
-
-/* The resolver keeps what was known when a lookup fails, so what it says now is the truth. */
-static void
-follow(struct target *target, enum dns_family family, const struct resolver_answer *answer)
-{
-    uint8_t ip_family = family == DNS_A ? 4 : 6;
-    struct endpoint *endpoint, *next;
-
-    for (endpoint = TAILQ_FIRST(&target->endpoints); endpoint != NULL; endpoint = next) {
-        next = TAILQ_NEXT(endpoint, link);
-        if (endpoint->address.family == ip_family && !contains(answer, &endpoint->address))
-            endpoint_destroy(endpoint, true);
-    }
     for (uint32_t i = 0; i < answer->count; i++) {
         struct address address = answer->addresses[i];
+        struct endpoint *endpoint;
 
-        address.port = target->config->port;
-        add(target, &address);
+        address.port = source->port;
+        if (find(target, &address) != NULL)
+            continue;       /* the hold rules see to the rest */
+        endpoint = add(target, &address);
+        if (endpoint == NULL)
+            continue;
+        endpoint->weight = source->weight;
+        endpoint->tier = source->tier;
+        board_writer_show(endpoint);
     }
 }
 
@@ -120,73 +131,127 @@ ensure_shown(struct target *target)
     return endpoint_create(target, &none) == NULL ? -ENOMEM : 0;
 }
 
-static bool
-looked_up(const struct target *target)
-{
-    return target->looked_up[DNS_A] != REASON_NONE &&
-           target->looked_up[DNS_AAAA] != REASON_NONE;
-}
-
-/* One family without an address says nothing before the other one is known. */
 static void
-explain(struct target *target, const struct resolver_answer *answer)
+explain(struct target *target)
 {
-    enum reason reason =
-        dns_policy_reason(target->looked_up[DNS_A], target->looked_up[DNS_AAAA]);
+    struct resolver_answer answer;
+    enum reason reason;
 
-    if (placeholder(target) != NULL && looked_up(target))
-        endpoint_set_unresolved(placeholder(target), reason, answer);
+    if (placeholder(target) != NULL && sources_explain(target, &reason, &answer))
+        endpoint_set_unresolved(placeholder(target), reason, &answer);
 }
 
 static void
-on_lookup(void *context, enum dns_family family, const struct resolver_answer *answer)
+arm_look(struct target *target, uint64_t look_ms, uint64_t now_ms)
+{
+    uint64_t wait_ms = look_ms > now_ms ? look_ms - now_ms : 0;
+    struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
+                            .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
+
+    if (look_ms == 0)
+        event_del(&target->look);
+    else
+        event_add(&target->look, &wait);
+}
+
+static void
+apply_hold(struct target *target)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    arm_look(target, target_hold(target, now_ms), now_ms);
+}
+
+static void
+show_what_is_left(struct target *target)
+{
+    if (ensure_shown(target) == 0)      /* no memory: the next lookup tries again */
+        explain(target);
+}
+
+static void
+on_look(evutil_socket_t fd, short what, void *context)
 {
     struct target *target = context;
-    bool first = target->looked_up[family] == REASON_NONE;
 
-    target->looked_up[family] = answer->last;
-    follow(target, family, answer);
-    if (ensure_shown(target) < 0)
-        return;     /* no memory: the next lookup tries again */
-    explain(target, answer);
-    if (first)
+    if (target->services_moved)
+        sources_follow_services(target);
+    target->services_moved = false;
+    apply_hold(target);
+    show_what_is_left(target);
+    if (target->service != NULL)
         board_writer_changed(target->app);
+}
+
+void
+target_look_soon(struct target *target)
+{
+    if (has_name(target))
+        event_active(&target->look, EV_TIMEOUT, 1);
+}
+
+void
+target_doubt(struct target *target)
+{
+    sources_hurry(target);
+}
+
+/* What leaves makes room for what comes. Only an answer brings addresses: what the resolver
+ * still knows while lookups fail may be what was taken away. */
+void
+target_follow(struct target *target, const struct source *source, enum dns_family family,
+              const struct resolver_answer *answer)
+{
+    apply_hold(target);
+    if (answer->last == REASON_OK)
+        target_take(target, source, family, answer);
+    show_what_is_left(target);
+}
+
+/* The endpoints of a service that an earlier prober left, until its records are known. */
+static void
+recall_endpoints(struct target *target)
+{
+    const struct board_detail *detail;
+    struct endpoint *endpoint;
+    uint32_t at = 0;
+
+    while ((detail = recall_next(target, &at)) != NULL) {
+        endpoint = add(target, &detail->address);
+        if (endpoint == NULL)
+            continue;
+        endpoint->weight = (uint16_t)MAX(MIN(detail->weight, UINT16_MAX), 1);
+        endpoint->tier = detail->tier;
+        board_writer_show(endpoint);
+    }
 }
 
 int
 target_start(struct target *target)
 {
-    struct prober_app *app = target->app;
-    struct resolver_answer answer;
-    char host[HOST_NAME_BYTES];
+    int rc;
 
-    if (target->config->address.family != 0) {
+    if (!has_name(target)) {
         add(target, &target->config->address);
         return ensure_shown(target);
     }
-    app_target_host(target->config, host);
-    target->watch = resolver_watch(app->prober->resolver, host, on_lookup, target);
-    if (target->watch == NULL)
-        return -ENOMEM;
-    for (int family = 0; family < DNS_FAMILIES; family++) {
-        resolver_peek(target->watch, (enum dns_family)family, &answer);
-        target->looked_up[family] = answer.last;
-        follow(target, (enum dns_family)family, &answer);
-    }
-    if (ensure_shown(target) < 0)
-        return -ENOMEM;
-    explain(target, &answer);
-    return 0;
+    if (target->config->service)
+        recall_endpoints(target);
+    rc = sources_start(target);
+    if (rc == 0)
+        rc = ensure_shown(target);
+    if (rc == 0)
+        explain(target);
+    return rc;
 }
 
 void
 target_fini(struct target *target)
 {
-    if (target->watch != NULL)
-        resolver_unwatch(target->watch);
-    target->watch = NULL;
+    sources_fini(target);
+    event_del(&target->look);
     while (!TAILQ_EMPTY(&target->endpoints))
-        endpoint_destroy(TAILQ_FIRST(&target->endpoints), false);
+        endpoint_destroy(TAILQ_FIRST(&target->endpoints), NULL);
 }
 
 bool
@@ -201,5 +266,5 @@ target_settled(const struct target *target)
         works = works || endpoint_state_works(endpoint->state);
     }
     /* While nothing of it works, the other family's answer is worth waiting for. */
-    return works || target->watch == NULL || looked_up(target);
+    return works || !has_name(target) || sources_looked_up(target);
 }

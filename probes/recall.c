@@ -62,7 +62,8 @@ recall_addresses(struct prober_app *app)
         const struct board_detail *detail = &recall->left[i].detail;
         const struct app_target *target = find_target(&app->config, detail->target, &at);
 
-        if (detail->address.family != 0 && target != NULL && target->address.family == 0)
+        if (detail->address.family != 0 && target != NULL && target->address.family == 0 &&
+            !target->service)
             recall_address(app, target, &detail->address);
     }
 }
@@ -148,6 +149,21 @@ recall_take(struct prober_app *app, const struct target *target, const struct ad
         recall->at = index + 1;
         *slot = left->slot;
         return &left->detail;
+    }
+    return NULL;
+}
+
+const struct board_detail *
+recall_next(const struct target *target, uint32_t *at)
+{
+    const struct recall *recall = target->app->recall;
+
+    while (recall != NULL && *at < recall->count) {
+        const struct left *left = &recall->left[(*at)++];
+
+        if (!left->taken && left->detail.address.family != 0 &&
+            strcmp(left->detail.target, target->config->name) == 0)
+            return &left->detail;
     }
     return NULL;
 }

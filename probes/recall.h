@@ -21,6 +21,10 @@ int recall_begin(struct prober_app *app);
 const struct board_detail *recall_take(struct prober_app *app, const struct target *target,
                                        const struct address *address, uint32_t *slot);
 
+/* The next address that the board has of this target and that was not taken, from `*at` on (0 at
+ * first); NULL: none. For targets whose addresses nothing else tells. */
+const struct board_detail *recall_next(const struct target *target, uint32_t *at);
+
 /* The app's endpoints are there: frees the slots of those that are no more. */
 void recall_end(struct prober_app *app);
 

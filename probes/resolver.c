@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -61,8 +62,8 @@ refresh_all(struct resolver *resolver)
     struct name *name, *next;
 
     HASH_ITER (hh, resolver->names, name, next) {
-        for (int family = 0; !LIST_EMPTY(&name->watches) && family < DNS_FAMILIES; family++)
-            lookup_refresh(&name->lookups[family]);
+        for (uint32_t i = 0; !LIST_EMPTY(&name->watches) && i < name->lookup_count; i++)
+            lookup_refresh(&name->lookups[i]);
     }
 }
 
@@ -153,8 +154,8 @@ name_destroy(struct name *name)
     TAILQ_REMOVE(&resolver->idle, name, idle);
     resolver->idle_count--;
     HASH_DEL(resolver->names, name);
-    for (int family = 0; family < DNS_FAMILIES; family++)
-        lookup_fini(&name->lookups[family]);
+    for (uint32_t i = 0; i < name->lookup_count; i++)
+        lookup_fini(&name->lookups[i]);
     free(name);
 }
 
@@ -169,28 +170,36 @@ name_set_idle(struct name *name)
         name_destroy(TAILQ_FIRST(&resolver->idle));
 }
 
-/* The entry of `host`, made (idle) when there is none; NULL without memory. */
 static struct name *
-name_get(struct resolver *resolver, const char *host)
+name_create(struct resolver *resolver, const char *key, bool service)
 {
-    char key[HOST_NAME_BYTES] = { 0 };
-    struct name *name;
+    struct name *name = calloc(1, sizeof *name);
 
-    for (size_t i = 0; i < sizeof key - 1 && host[i] != '\0'; i++)
-        key[i] = (char)tolower((unsigned char)host[i]);
-    HASH_FIND_STR(resolver->names, key, name);
-    if (name != NULL)
-        return name;
-    name = calloc(1, sizeof *name);
     if (name == NULL)
         return NULL;
     name->resolver = resolver;
-    memcpy(name->host, key, sizeof key);
-    for (int family = 0; family < DNS_FAMILIES; family++)
-        lookup_init(&name->lookups[family], name, (enum dns_family)family);
-    HASH_ADD_STR(resolver->names, host, name);
+    snprintf(name->key, sizeof name->key, "%s", key);
+    name->host = name->key + (service ? SERVICE_PREFIX_BYTES : 0);
+    name->lookup_count = service ? 1 : DNS_FAMILIES;
+    for (uint32_t i = 0; i < name->lookup_count; i++)
+        lookup_init(&name->lookups[i], name, service ? DNS_SRV : (enum dns_family)i);
+    HASH_ADD_STR(resolver->names, key, name);
     name_set_idle(name);
     return name;
+}
+
+/* The entry of `host`, made (idle) when there is none; NULL without memory. */
+static struct name *
+name_get(struct resolver *resolver, const char *host, bool service)
+{
+    char key[SERVICE_PREFIX_BYTES + HOST_NAME_BYTES];
+    struct name *name;
+
+    snprintf(key, sizeof key, "%s%s", service ? SERVICE_PREFIX : "", host);
+    for (char *c = key; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    HASH_FIND_STR(resolver->names, key, name);
+    return name != NULL ? name : name_create(resolver, key, service);
 }
 
 void
@@ -225,7 +234,7 @@ resolver_seed(struct resolver *resolver, const struct record *record)
 
     if (strcmp(dns->status, "ok") != 0 || address_parse_ip(record->address, 0, &address) < 0)
         return;
-    name = name_get(resolver, dns->name);
+    name = name_get(resolver, dns->name, false);
     if (name == NULL)
         return;
     lookup = &name->lookups[address.family == 4 ? DNS_A : DNS_AAAA];
@@ -233,12 +242,12 @@ resolver_seed(struct resolver *resolver, const struct record *record)
         lookup_add(lookup, &address);
 }
 
-struct resolver_watch *
-resolver_watch(struct resolver *resolver, const char *host, resolver_changed_fn *changed,
-               void *context)
+static struct resolver_watch *
+watch_name(struct resolver *resolver, const char *host, bool service,
+           resolver_changed_fn *changed, void *context)
 {
     struct resolver_watch *watch = calloc(1, sizeof *watch);
-    struct name *name = name_get(resolver, host);
+    struct name *name = name_get(resolver, host, service);
 
     if (watch == NULL || name == NULL) {
         free(watch);
@@ -247,14 +256,43 @@ resolver_watch(struct resolver *resolver, const char *host, resolver_changed_fn 
     if (LIST_EMPTY(&name->watches)) {
         TAILQ_REMOVE(&resolver->idle, name, idle);
         resolver->idle_count--;
-        for (int family = 0; family < DNS_FAMILIES; family++)
-            lookup_refresh(&name->lookups[family]);
+        for (uint32_t i = 0; i < name->lookup_count; i++)
+            lookup_refresh(&name->lookups[i]);
     }
     watch->name = name;
     watch->changed = changed;
     watch->context = context;
     LIST_INSERT_HEAD(&name->watches, watch, link);
     return watch;
+}
+
+struct resolver_watch *
+resolver_watch(struct resolver *resolver, const char *host, resolver_changed_fn *changed,
+               void *context)
+{
+    return watch_name(resolver, host, false, changed, context);
+}
+
+struct resolver_watch *
+resolver_watch_service(struct resolver *resolver, const char *name,
+                       resolver_changed_fn *changed, void *context)
+{
+    return watch_name(resolver, name, true, changed, context);
+}
+
+void
+resolver_hurry(struct resolver_watch *watch)
+{
+    struct name *name = watch->name;
+
+    for (uint32_t i = 0; i < name->lookup_count; i++)
+        lookup_hurry(&name->lookups[i]);
+}
+
+const char *
+resolver_watch_name(const struct resolver_watch *watch)
+{
+    return watch->name->host;
 }
 
 void
@@ -266,8 +304,8 @@ resolver_unwatch(struct resolver_watch *watch)
     free(watch);
     if (!LIST_EMPTY(&name->watches))
         return;
-    for (int family = 0; family < DNS_FAMILIES; family++)
-        lookup_stop(&name->lookups[family]);
+    for (uint32_t i = 0; i < name->lookup_count; i++)
+        lookup_stop(&name->lookups[i]);
     name_set_idle(name);
 }
 
@@ -275,15 +313,22 @@ void
 resolver_peek(const struct resolver_watch *watch, enum dns_family family,
               struct resolver_answer *answer)
 {
-    const struct lookup *lookup = &watch->name->lookups[family];
+    const struct name *name = watch->name;
+    const struct lookup *lookup = &name->lookups[family == DNS_SRV ? 0 : family];
 
+    assert(lookup->family == family);
     *answer = (struct resolver_answer){
         .addresses = lookup->addresses,
         .count = lookup->count,
+        .services = lookup->services.list,
+        .service_count = lookup->services.count,
         .last = lookup->last,
         .last_at_ms = lookup->last_at_ms,
         .next_at_ms = lookup->next_at_ms,
         .duration_us = lookup->duration_us,
+        .failing_ms = lookup->failing_ms,
+        .nxdomains = lookup->nxdomains,
+        .nxdomain_ms = lookup->nxdomain_ms,
     };
 }
 

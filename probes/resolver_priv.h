@@ -17,7 +17,10 @@
 #include "probes/hosts.h"
 #include "probes/resolver.h"
 
-/* One family of a name. */
+#define SERVICE_PREFIX "srv:"
+enum { SERVICE_PREFIX_BYTES = sizeof SERVICE_PREFIX - 1 };
+
+/* One family of a name, or what a service is. */
 struct lookup {
     struct name *name;
     enum dns_family family;
@@ -26,23 +29,30 @@ struct lookup {
     TAILQ_ENTRY(lookup) link;       /* waiting for its turn */
     bool waiting;
     bool again;                     /* the servers changed while it was out */
-    uint64_t asked_us;
+    uint64_t asked_us;              /* 0: not yet */
+    uint64_t due_ms;                /* when `due` fires; 0: not armed */
     uint32_t failures;              /* in a row */
+    uint64_t failing_ms;            /* the first of these; 0: none */
+    uint32_t nxdomains;             /* as told in struct resolver_answer */
+    uint64_t nxdomain_ms;
     int64_t recorded_at_ms;         /* wall; when the database last heard of it */
     struct address *addresses;      /* owned; sorted, each once */
     uint32_t count;
+    struct dns_services services;   /* of a service */
     enum reason last;
     int64_t last_at_ms, next_at_ms;
     uint32_t duration_us;
 };
 
 struct name {
-    char host[HOST_NAME_BYTES];     /* lower case: the key */
+    char key[SERVICE_PREFIX_BYTES + HOST_NAME_BYTES];   /* lower case; a service's has a prefix */
+    const char *host;               /* in it */
+    uint32_t lookup_count;
     UT_hash_handle hh;
     struct resolver *resolver;
     LIST_HEAD(, resolver_watch) watches;
     TAILQ_ENTRY(name) idle;         /* while nobody watches */
-    struct lookup lookups[DNS_FAMILIES];
+    struct lookup lookups[DNS_FAMILIES];    /* by family; a service has one, of DNS_SRV */
 };
 
 struct resolver_watch {
@@ -77,6 +87,8 @@ void lookup_fini(struct lookup *lookup);
 
 /* As soon as the loop goes on. Asks once more when it is just being asked. */
 void lookup_refresh(struct lookup *lookup);
+/* Soon, unless it was asked within the last ttl_min: then when that is over. */
+void lookup_hurry(struct lookup *lookup);
 /* Nobody wants to know any more; what is known stays. */
 void lookup_stop(struct lookup *lookup);
 

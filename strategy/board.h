@@ -55,7 +55,10 @@ struct board_detail {
     uint64_t due_ms;                    /* the next probe; 0: none */
     uint64_t down_since_ms;             /* no sign of life since */
     uint32_t down_interval_ms;          /* how it is probed while it is down */
-    uint32_t unused;
+    uint8_t tier;                       /* smallest first */
+    uint8_t probed_state;               /* enum endpoint_state that its probes alone would give */
+    uint8_t probed_reason;              /* and why */
+    uint8_t unused;
 };
 
 /* What holds for the whole app. Copied through a sequence lock as well. */

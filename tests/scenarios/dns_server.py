@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A DNS server for tests: answers A and AAAA from a JSON zone file, over UDP and TCP.
+"""A DNS server for tests: answers A, AAAA and SRV from a JSON zone file, over UDP and TCP.
 
-    dns_server.py ZONE.json [PORT]      (127.0.0.1; port 0 or none: any free one)
+    dns_server.py ZONE.json [PORT [COUNT_FILE]]      (127.0.0.1; port 0 or none: any free one)
 
 Prints "ready 127.0.0.1:PORT" when it answers. The file is read again when it changes.
 
@@ -12,10 +12,17 @@ Prints "ready 127.0.0.1:PORT" when it answers. The file is read again when it ch
      "none.test": {"status": "empty"},
      "slow.test": {"A": ["127.0.0.1"], "delay_ms": 300},
      "half.test": {"A": ["127.0.0.1"], "AAAA": {"status": "silence"}},
-     "big.test":  {"A": ["127.0.0.1"], "truncated": true}}
+     "big.test":  {"A": ["127.0.0.1"], "truncated": true},
+     "some.test": {"A": ["127.0.0.1", "127.0.0.2"], "some": 1},
+     "also.test": {"CNAME": "a.test"},
+     "_http._tcp.test": {"SRV": ["10 5 8080 a.test", "20 0 8080 b.test"]}}
 
-Keys of a name hold for both types; an object instead of a list replaces them for one type.
-A name that is not there does not exist (nxdomain). "truncated": UDP says TC, TCP answers.
+Keys of a name hold for all types; an object instead of a list replaces them for one type.
+A name that is not there does not exist (nxdomain). "truncated": UDP says TC, TCP answers; so it
+is with answers of more than 512 bytes. "some": so many of the addresses, others each time in
+turn. "CNAME": the chain is followed in the answer, at most 16 times, so that loops can be made.
+SRV: "priority weight port host", where the host "." says that there is no such service.
+Every question is a line "NAME TYPE" in COUNT_FILE.
 "soa": seconds in the SOA of negative answers (without it they have none). The server may be
 stopped (SIGSTOP) or killed like any other; it keeps no state.
 """
@@ -29,7 +36,9 @@ import sys
 import threading
 import time
 
-TYPES = {1: "A", 28: "AAAA"}
+TYPES = {1: "A", 28: "AAAA", 33: "SRV"}
+TYPE_CNAME = 5
+UDP_BYTES = 512
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 
@@ -41,6 +50,8 @@ class Zone:
         self.lock = threading.Lock()
         self.seen = None
         self.names = {}
+        self.turns = {}
+        self.count_file = None
 
     def find(self, name, kind):
         with self.lock:
@@ -52,6 +63,19 @@ class Zone:
         if isinstance(own, dict):
             return {"addresses": [], **own}
         return {**entry, "addresses": own or []}
+
+    def count(self, name, kind):
+        if self.count_file is not None:
+            with self.lock:
+                self.count_file.write(f"{name} {TYPES.get(kind, kind)}\n")
+                self.count_file.flush()
+
+    def some_of(self, name, addresses, how_many):
+        """The next `how_many` of them, as a name server that balances by its answers."""
+        with self.lock:
+            turn = self.turns.get(name, 0)
+            self.turns[name] = turn + how_many
+        return [addresses[(turn + i) % len(addresses)] for i in range(how_many)]
 
     def _reload(self):
         try:
@@ -87,9 +111,30 @@ def parse_question(packet):
     return ".".join(labels), struct.unpack("!H", packet[at + 1:at + 3])[0], at + 5
 
 
-def record(kind, ttl, data):
-    # The owner is always the question's name: a pointer to offset 12.
-    return struct.pack("!HHHIH", 0xC00C, kind, 1, ttl, len(data)) + data
+def record(kind, ttl, data, owner=b"\xc0\x0c"):
+    # The owner is mostly the question's name: a pointer to offset 12.
+    return owner + struct.pack("!HHIH", kind, 1, ttl, len(data)) + data
+
+
+def encode_service(text):
+    priority, weight, port, host = text.split()
+    return struct.pack("!HHH", int(priority), int(weight), int(port)) + encode_name(host)
+
+
+def encode(kind, text):
+    return encode_service(text) if kind == 33 else ipaddress.ip_address(text).packed
+
+
+def follow_aliases(zone, name, kind):
+    """The entry at the end of the chain of CNAMEs, the owner of its records, and the chain."""
+    entry, owner, chain = zone.find(name, TYPES[kind]), b"\xc0\x0c", []
+    for _ in range(16):
+        if "CNAME" not in entry:
+            break
+        chain.append(record(TYPE_CNAME, entry.get("ttl", 60), encode_name(entry["CNAME"]), owner))
+        owner = encode_name(entry["CNAME"])
+        entry = zone.find(entry["CNAME"], TYPES[kind])
+    return entry, owner, chain
 
 
 def soa(seconds):
@@ -103,26 +148,29 @@ def answer(zone, packet, over_udp):
     if question is None:
         return None
     name, kind, end = question
-    entry = zone.find(name, TYPES[kind]) if kind in TYPES else {"status": "empty"}
+    zone.count(name, kind)
+    entry, owner, answers = {"status": "empty"}, b"", []
+    if kind in TYPES:
+        entry, owner, answers = follow_aliases(zone, name, kind)
     status = entry.get("status", "ok")
     time.sleep(entry.get("delay_ms", 0) / 1000)
     if status == "silence":
         return None
     code = {"servfail": SERVFAIL, "nxdomain": NXDOMAIN, "refused": REFUSED}.get(status, NOERROR)
-    addresses = entry.get("addresses", []) if status == "ok" else []
-    truncated = over_udp and entry.get("truncated", False)
-    answers = authority = b""
-    if not truncated:
-        answers = b"".join(
-            record(kind, entry.get("ttl", 60), ipaddress.ip_address(text).packed)
-            for text in addresses)
-        if not addresses and "soa" in entry and code in (NOERROR, NXDOMAIN):
-            authority = soa(entry["soa"])
+    texts = entry.get("addresses", []) if status == "ok" else []
+    if texts and "some" in entry:
+        texts = zone.some_of(name, texts, entry["some"])
+    answers += [record(kind, entry.get("ttl", 60), encode(kind, text), owner) for text in texts]
+    authority = []
+    if not answers and "soa" in entry and code in (NOERROR, NXDOMAIN):
+        authority = [soa(entry["soa"])]
+    size = end + sum(map(len, answers))
+    truncated = over_udp and (entry.get("truncated", False) or size > UDP_BYTES)
+    if truncated:
+        answers = authority = []
     flags = 0x8180 | code | (0x0200 if truncated else 0)
-    header = packet[:2] + struct.pack("!HHHHH", flags, 1,
-                                      0 if truncated else len(addresses),
-                                      1 if authority else 0, 0)
-    return header + packet[12:end] + answers + authority
+    header = packet[:2] + struct.pack("!HHHHH", flags, 1, len(answers), len(authority), 0)
+    return header + packet[12:end] + b"".join(answers + authority)
 
 
 class Udp(socketserver.BaseRequestHandler):
@@ -169,10 +217,12 @@ def bind(port):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3, 4):
         sys.exit(__doc__)
     zone = Zone(sys.argv[1])
-    udp, tcp = bind(int(sys.argv[2]) if len(sys.argv) == 3 else 0)
+    if len(sys.argv) > 3:
+        zone.count_file = open(sys.argv[3], "w", encoding="utf-8")
+    udp, tcp = bind(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     udp.zone = tcp.zone = zone
     udp.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     threading.Thread(target=tcp.serve_forever, daemon=True).start()

@@ -147,6 +147,18 @@ targets_that_cannot_be(void **state)
           "x.conf:1: a: targets: \"host:65536\": the port is out of range: 1 to 65535" },
         { TARGETS("\"1.2.3.400:80\""), "x.conf:1: a: targets: \"1.2.3.400:80\": not an IPv4 "
                                        "address: four numbers from 0 to 255" },
+        { TARGETS("\"srv:_http._udp.a.test\""),
+          "x.conf:1: a: targets: \"srv:_http._udp.a.test\": only services of _tcp can be used: "
+          "write srv:_http._tcp.example.com" },
+        { TARGETS("\"srv:_http._tcp.a.test:80\""),
+          "x.conf:1: a: targets: \"srv:_http._tcp.a.test:80\": a service has no port, its SRV "
+          "records tell it: write srv:_http._tcp.example.com" },
+        { TARGETS("\"srv:10.0.0.1\""),
+          "x.conf:1: a: targets: \"srv:10.0.0.1\": an address has no SRV records: write "
+          "srv:_http._tcp.example.com" },
+        { TARGETS("(\"srv:_a._tcp.b\", \"srv:_A._tcp.B\")"),
+          "x.conf:1: a: targets: \"srv:_A._tcp.B\" is the same target as \"srv:_a._tcp.b\" before "
+          "it" },
         { TARGETS("\"a b:80\""), "x.conf:1: a: targets: \"a b:80\": spaces are not "
                                  "allowed" },
         { TARGETS("(\"b:1\",\n\"t:1\",\n\"B:1\")"),

@@ -62,6 +62,8 @@ any_target(struct app_target *target, uint32_t index)
     if (any(0, 1) == 0) {
         any_address(&address);
         address_format(&address, name);
+    } else if (any(0, 3) == 0) {
+        snprintf(name, sizeof name, "srv:_s%u._tcp.%u.test", index, any(0, 65535));
     } else {
         any_name(name, 50);
         snprintf(name + strlen(name), 32, ".n%u:%u", index, any(1, 65535)); /* none twice */
@@ -182,6 +184,7 @@ assert_same_app(const struct app_config *a, const struct app_config *b)
 
         assert_string_equal(left->name, right->name);
         assert_int_equal(left->port, right->port);
+        assert_int_equal(left->service, right->service);
         assert_memory_equal(&left->address, &right->address, sizeof left->address);
     }
     copy.ports = a->ports;

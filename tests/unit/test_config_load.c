@@ -247,7 +247,8 @@ all_forms_of_ports_and_targets_are_read(void **state)
     static const char *const texts[] = {
         "apps = ( { name = \"a\"; ports = (1, \"2\", \"10-12\", \"[::1]:20\", "
         "\"127.0.0.1:30-31\");"
-        "targets = ( \"h.example:1\", { address = \"10.0.0.7:2\"; }, \"[fe80::1]:3\" ); } );"
+        "targets = ( \"h.example:1\", { address = \"10.0.0.7:2\"; }, \"[fe80::1]:3\", "
+        "\"srv:_http._tcp.h.example\", \"srv:80\" ); } );"
     };
     struct config *config = load_texts(texts, 1);
     const struct app_config *app;
@@ -260,7 +261,7 @@ all_forms_of_ports_and_targets_are_read(void **state)
     assert_int_equal(app->ports[4].address.family, 0);
     assert_string_equal(address_format(&app->ports[5].address, text), "[::1]:20");
     assert_string_equal(address_format(&app->ports[7].address, text), "127.0.0.1:31");
-    assert_int_equal(app->target_count, 3);
+    assert_int_equal(app->target_count, 5);
     app_target_host(&app->targets[0], host);
     assert_string_equal(host, "h.example");
     assert_int_equal(app->targets[0].port, 1);
@@ -270,6 +271,14 @@ all_forms_of_ports_and_targets_are_read(void **state)
     app_target_host(&app->targets[2], host);
     assert_string_equal(host, "fe80::1");
     assert_int_equal(app->targets[2].address.port, 3);
+    assert_false(app->targets[2].service);
+    app_target_host(&app->targets[3], host);
+    assert_string_equal(host, "_http._tcp.h.example");
+    assert_true(app->targets[3].service);
+    assert_int_equal(app->targets[3].port, 0);
+    app_target_host(&app->targets[4], host);
+    assert_string_equal(host, "srv");       /* and its port 80: a host may be called so */
+    assert_int_equal(app->targets[4].port, 80);
     config_free(config);
 }
 

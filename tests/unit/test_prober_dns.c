@@ -123,6 +123,7 @@ load(struct fixture *fixture, const char *const *targets, uint32_t count, uint32
         fixture->harness = harness_start(&fixture->settings);
     harness_app(&fixture->app, "names", targets, count);
     snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    fixture->app.drain_timeout_ms = 500;
     fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, slots);
 }
 
@@ -202,6 +203,155 @@ the_endpoints_follow_the_answer(void **state)
     assert_string_equal(harness_record(fixture->harness, RECORD_TRANSITION, "127.0.0.2:80")
                             ->of.transition.reason,
                         "ttl_expired");
+    assert_string_equal(harness_record(fixture->harness, RECORD_TRANSITION, "127.0.0.2:80")
+                            ->of.transition.detail,
+                        "the name no longer has this address; drained for 0.5 s");
+}
+
+/* Those that leave have no clients any more: they are the first to make room. */
+static void
+what_leaves_makes_room_for_what_comes(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[] = { "moving.test:80" };
+
+    write_zone(fixture, "{\"moving.test\":"
+                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    start_dns(fixture);
+    fixture->harness = harness_start(&fixture->settings);
+    harness_app(&fixture->app, "names", targets, 1);
+    snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    fixture->app.endpoints_max = 2;
+    fixture->app.drain_timeout_ms = 3600 * 1000;
+    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 4);
+    wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
+    write_zone(fixture, "{\"moving.test\":"
+                        " {\"A\": [\"127.0.0.4\", \"127.0.0.5\"], \"ttl\": 0}}");
+    wait_published(fixture, "127.0.0.4:80 127.0.0.5:80");
+    assert_int_equal(harness_records(fixture->harness, RECORD_EVENT, NULL), 0);
+}
+
+static bool
+is_shown(const struct harness *harness, const void *context)
+{
+    const struct wanted *wanted = context;
+    struct board_detail detail;
+
+    return harness_detail(wanted->board, "srv:_web._tcp.test", wanted->text, &detail);
+}
+
+/* The hosts of a service: the first priority is published, its weights with it. */
+static void
+a_service_has_a_target_for_each_record(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[] = { "srv:_web._tcp.test" };
+    struct wanted wanted = { .text = "127.0.0.3:81" };
+    struct board_detail detail;
+
+    write_zone(fixture, "{\"_web._tcp.test\": {\"SRV\": [\"20 0 81 b.test\", \"10 7 80 a.test\","
+                        " \"10 0 82 a.test\"], \"ttl\": 0},"
+                        " \"a.test\": {\"A\": [\"127.0.0.2\"], \"AAAA\": [\"::1\"], \"ttl\": 0},"
+                        " \"b.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    start_dns(fixture);
+    load(fixture, targets, 1, 8);
+    wait_published(fixture, "127.0.0.2:80 127.0.0.2:82 [::1]:80 [::1]:82");
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
+    assert_int_equal(detail.weight, 7);
+    assert_int_equal(detail.tier, 0);
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:82", &detail));
+    assert_int_equal(detail.weight, 1);
+    wanted.board = fixture->board;
+    harness_wait(fixture->harness, is_shown, &wanted);
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.3:81", &detail));
+    assert_int_equal(detail.tier, 1);
+    /* A record goes: so do its endpoints. One changes: so do they. */
+    write_zone(fixture, "{\"_web._tcp.test\": {\"SRV\": [\"5 9 81 b.test\"], \"ttl\": 0},"
+                        " \"b.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    wait_published(fixture, "127.0.0.3:81");
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.3:81", &detail));
+    assert_int_equal(detail.weight, 9);
+    harness_wait(fixture->harness, is_gone, "127.0.0.2:80");
+    /* What cannot be looked up is kept. */
+    write_zone(fixture, "{\"_web._tcp.test\": {\"status\": \"servfail\"},"
+                        " \"b.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    harness_read_for(fixture->harness, 2500);
+    wait_published(fixture, "127.0.0.3:81");
+}
+
+static void
+no_service_is_no_target(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[] = { "srv:_web._tcp.test" };
+    struct board_detail detail;
+
+    write_zone(fixture, "{\"_web._tcp.test\": {\"SRV\": [\"0 0 0 .\"]}}");
+    start_dns(fixture);
+    load(fixture, targets, 1, 8);
+    harness_wait(fixture->harness, first_round_done, NULL);
+    assert_true(harness_detail(fixture->board, targets[0], "", &detail));
+    assert_int_equal(detail.state, ENDPOINT_UNRESOLVED);
+    assert_int_equal(detail.reason, REASON_DNS_EMPTY);
+    assert_string_equal(detail.probe_detail,
+                        "no SRV records, or they say that there is no such service");
+}
+
+/* Until the records are known again the board tells them. */
+static void
+a_service_outlives_its_prober_while_dns_is_dead(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[] = { "srv:_web._tcp.test" };
+    struct board_detail detail;
+
+    write_zone(fixture, "{\"_web._tcp.test\": {\"SRV\": [\"1 3 80 a.test\"]},"
+                        " \"a.test\": {\"A\": [\"127.0.0.2\"]}}");
+    start_dns(fixture);
+    load(fixture, targets, 1, 8);
+    wait_published(fixture, "127.0.0.2:80");
+    stop_dns(fixture);
+    harness_replace(fixture->harness, &fixture->settings);
+    harness_load_again(fixture->harness, &fixture->app, 1, 1);
+    harness_read_for(fixture->harness, 1500);
+    wait_published(fixture, "127.0.0.2:80");
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
+    assert_int_equal(detail.weight, 3);
+    assert_int_equal(harness_records(fixture->harness, RECORD_ENDPOINT_GONE, "127.0.0.2:80"),
+                     0);
+}
+
+/* A prober that is replaced goes on draining: nothing comes back for a moment. */
+static void
+what_leaves_goes_on_leaving_under_the_next_prober(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[] = { "moving.test:80" };
+    struct board_detail detail;
+
+    write_zone(fixture, "{\"moving.test\":"
+                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    start_dns(fixture);
+    fixture->harness = harness_start(&fixture->settings);
+    harness_app(&fixture->app, "names", targets, 1);
+    snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    fixture->app.drain_timeout_ms = 3600 * 1000;
+    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 4);
+    wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
+    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    wait_published(fixture, "127.0.0.3:80");
+    harness_replace(fixture->harness, &fixture->settings);
+    harness_load_again(fixture->harness, &fixture->app, 1, 1);
+    wait_published(fixture, "127.0.0.3:80");
+    harness_read_for(fixture->harness, 1500);
+    wait_published(fixture, "127.0.0.3:80");
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
+    assert_int_equal(detail.state, ENDPOINT_DRAINING);
+    write_zone(fixture, "{\"moving.test\":"
+                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
+    assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
+    assert_int_equal(detail.state, ENDPOINT_AVAILABLE);
 }
 
 static void
@@ -378,6 +528,16 @@ main(void)
         cmocka_unit_test_setup_teardown(the_endpoints_follow_the_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failing_server_takes_no_address_away, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_leaves_makes_room_for_what_comes,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_service_has_a_target_for_each_record,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_service_is_no_target,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_service_outlives_its_prober_while_dns_is_dead,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_leaves_goes_on_leaving_under_the_next_prober,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(why_there_is_no_address_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_family_does_not_wait_for_the_other, set_up,
                                         tear_down),

@@ -319,7 +319,8 @@ where_to_probe(const struct app_probe *probe, const struct address *address)
 }
 
 struct endpoint *
-endpoint_create(struct target *target, const struct address *address)
+endpoint_create(struct target *target, const struct address *address, uint16_t weight,
+                uint8_t tier)
 {
     struct prober_app *app = target->app;
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
@@ -332,7 +333,8 @@ endpoint_create(struct target *target, const struct address *address)
     endpoint->target = target;
     endpoint->address = *address;
     endpoint->slot = SLOT_NONE;
-    endpoint->weight = 1;
+    endpoint->weight = weight;
+    endpoint->tier = tier;
     endpoint->must_prove = probed && app->first_round_done && app->config.initial != APP_INITIAL_UP;
     endpoint->since_ms = clock_wall_ms();
     event_assign(&endpoint->timer, app->prober->base, -1, 0, on_timer, endpoint);

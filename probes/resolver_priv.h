@@ -94,5 +94,7 @@ void lookup_stop(struct lookup *lookup);
 
 /* Remembers one more address, from the database. */
 void lookup_add(struct lookup *lookup, const struct address *address);
+/* The same for a record of a service. */
+void lookup_add_service(struct lookup *lookup, const struct dns_service *service);
 
 #endif

@@ -69,7 +69,7 @@ board_writer_show(const struct endpoint *endpoint)
     struct board_detail detail = {
         .id = endpoint->id,
         .state = (uint8_t)endpoint_state(endpoint),
-        .reason = (uint8_t)(endpoint->leaving ? REASON_TTL_EXPIRED : endpoint->health.reason),
+        .reason = (uint8_t)endpoint_reason(endpoint),
         .probe_outcome = (uint8_t)endpoint->last.outcome,
         .first_done = endpoint->first_done,
         .weight = endpoint->weight,

@@ -26,6 +26,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "probes/dns_search.h"
+
 enum { CLASS_IN = 1 };
 
 static const int types[] = { [DNS_A] = 1, [DNS_AAAA] = 28, [DNS_SRV] = 33 };
@@ -46,6 +48,7 @@ struct dns_channel {
     LIST_HEAD(, dns_socket) sockets;
     uint32_t pending;
     uint32_t server_count;
+    struct dns_search search;
 };
 
 struct dns_query {
@@ -247,6 +250,7 @@ channel_create(struct dns_client *client)
         free(channel);
         return -EIO;
     }
+    dns_search_init(&channel->search, channel->ares);
     event_assign(&channel->timer, client->base, -1, 0, on_timer, channel);
     LIST_INSERT_HEAD(&client->channels, channel, link);
     return 0;
@@ -260,6 +264,7 @@ channel_destroy(struct dns_channel *channel)
     assert(channel->pending == 0);
     assert(LIST_EMPTY(&channel->sockets));
     event_del(&channel->timer);
+    dns_search_fini(&channel->search);
     free(channel);
 }
 
@@ -374,6 +379,9 @@ on_answer(void *context, int status, int timeouts, unsigned char *bytes, int len
     }
     dns_reply_fini(&query->reply);      /* of the server before this one */
     dns_reply_parse(&query->reply, query->family, status, bytes, (size_t)length);
+    if (query->reply.reason == REASON_OK)
+        query->reply.search_rank =
+            dns_search_rank(&channel->search, query->name, bytes, (size_t)length);
     if (query->reply.reason == REASON_DNS_SERVFAIL &&
         query->servers_asked < channel->server_count) {
         query_send(query);      /* another server may know: they rotate */

@@ -46,6 +46,12 @@ endpoint_state(const struct endpoint *endpoint)
     return endpoint->leaving ? ENDPOINT_DRAINING : endpoint->health.state;
 }
 
+enum reason
+endpoint_reason(const struct endpoint *endpoint)
+{
+    return endpoint->leaving ? REASON_TTL_EXPIRED : endpoint->health.reason;
+}
+
 static bool
 is_proven(const struct endpoint *endpoint)
 {
@@ -74,7 +80,7 @@ endpoint_set_leaving(struct endpoint *endpoint, bool leaving, const char *why)
     endpoint->leave_ms = leaving ? clock_monotonic_ms() : 0;
     endpoint->since_ms = clock_wall_ms();
     endpoint_record_transition(endpoint, from, endpoint_state(endpoint),
-                               leaving ? REASON_TTL_EXPIRED : endpoint->health.reason, why);
+                               endpoint_reason(endpoint), why);
     endpoint_record(endpoint);
     board_writer_show(endpoint);
     board_writer_changed(endpoint->target->app);

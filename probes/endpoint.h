@@ -22,6 +22,7 @@ void endpoint_destroy(struct endpoint *endpoint, const char *why);
 
 /* What is shown of it: what its probes say, unless something else decides. */
 enum endpoint_state endpoint_state(const struct endpoint *endpoint);
+enum reason endpoint_reason(const struct endpoint *endpoint);
 
 /* May it get new connections? */
 bool endpoint_eligible(const struct endpoint *endpoint);

@@ -38,7 +38,7 @@ endpoint_record(struct endpoint *endpoint)
 
     fill_record(endpoint, RECORD_ENDPOINT, &record);
     snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint_state(endpoint)));
-    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->leaving ? REASON_TTL_EXPIRED : endpoint->health.reason));
+    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint_reason(endpoint)));
     row->since_ms = endpoint->since_ms;
     row->weight = endpoint->weight;
     endpoint->recorded_ms = record.at_ms;

@@ -1,4 +1,4 @@
-/* Watching the hosts of a target; what their answers mean for its endpoints is prober_target.c's. */
+/* Watching the hosts of a target; prober_target.c knows what their answers mean for it. */
 #include "probes/source.h"
 
 #include <errno.h>

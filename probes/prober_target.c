@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -211,6 +212,34 @@ recall_endpoints(struct target *target)
             detail->tier);
 }
 
+static void
+add_those_of(struct target *target, const struct target *twin)
+{
+    const struct endpoint *endpoint;
+
+    if (!twin->config->service || strcmp(twin->config->name, target->config->name) != 0)
+        return;
+    TAILQ_FOREACH (endpoint, &twin->endpoints, link) {
+        if (endpoint->address.family != 0 && !endpoint->leaving &&
+            find(target, &endpoint->address) == NULL)
+            add(target, &endpoint->address, endpoint->weight, endpoint->tier);
+    }
+}
+
+/* The endpoints of a service in another generation: an edit while DNS is dead finds them. */
+static void
+inherit_endpoints(struct target *target)
+{
+    const struct prober_app *other;
+
+    TAILQ_FOREACH (other, &target->app->family->generations, sibling) {
+        for (uint32_t i = 0; other->targets != NULL && i < other->config.target_count; i++) {
+            if (other != target->app)
+                add_those_of(target, &other->targets[i]);
+        }
+    }
+}
+
 int
 target_start(struct target *target)
 {
@@ -220,8 +249,10 @@ target_start(struct target *target)
         add(target, &target->config->address, 1, 0);
         return ensure_shown(target);
     }
-    if (target->config->service)
+    if (target->config->service) {
         recall_endpoints(target);
+        inherit_endpoints(target);
+    }
     rc = sources_start(target);
     if (rc == 0)
         rc = ensure_shown(target);

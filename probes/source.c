@@ -113,8 +113,10 @@ sources_follow_services(struct target *target)
     uint8_t tier = 0;
 
     resolver_peek(target->service, DNS_SRV, &answer);
-    if (answer.last != REASON_OK && !(answer.last == REASON_NONE && answer.service_count > 0))
-        return;     /* what is remembered counts until there is an answer */
+    /* What is remembered is better than nothing until there is an answer. */
+    if (answer.last != REASON_OK &&
+        (answer.service_count == 0 || !TAILQ_EMPTY(&target->sources)))
+        return;
     TAILQ_CONCAT(&old, &target->sources, link);
     for (uint32_t i = 0; i < answer.service_count; i++) {
         if (i > 0 && answer.services[i].priority != answer.services[i - 1].priority)

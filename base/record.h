@@ -55,7 +55,7 @@ struct record_probe_summary {
 
 struct record_dns {
     char name[HOST_NAME_BYTES];
-    char type[8];                       /* "A" or "AAAA" */
+    char type[8];                       /* "A", "AAAA" or "SRV" */
     uint32_t ttl_s;                     /* as it came, before clamping */
     int64_t resolved_at_ms, expires_at_ms;
     char status[16];                    /* "ok", "nxdomain", "empty": no address unless ok */
@@ -73,7 +73,8 @@ struct record {
     uint32_t unused;
     int64_t at_ms;
     char app[APP_NAME_BYTES];           /* "" for RECORD_DNS */
-    char target[TARGET_NAME_BYTES];
+    char target[TARGET_NAME_BYTES];     /* of a RECORD_DNS of type SRV: "priority weight port
+                                         * host", which stands for its address */
     char address[ADDRESS_TEXT_BYTES];   /* "ip:port" of an endpoint; a bare IP for RECORD_DNS */
     union {
         struct record_transition transition;

@@ -7,6 +7,10 @@
  *   c-ares gets no more tries than fit, for it goes on after our deadline.
  * - by default SERVFAIL of the last server is told as "connection refused": so c-ares does
  *   not look at the code (NOCHECKRESP), and the next server is asked from here.
+ * - it has one UDP socket a server. That nobody listens there is told once, to whoever uses the
+ *   socket next: to a question that is just being sent, and those before it wait in vain for a
+ *   second. So such a question is sent again (send_again), and the last one leaves the error to
+ *   be read, which moves all of them to the next server at once.
  */
 #include "probes/dns_client.h"
 
@@ -18,6 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "probes/dns_search.h"
 
 enum { CLASS_IN = 1 };
 
@@ -39,6 +48,7 @@ struct dns_channel {
     LIST_HEAD(, dns_socket) sockets;
     uint32_t pending;
     uint32_t server_count;
+    struct dns_search search;
 };
 
 struct dns_query {
@@ -163,6 +173,50 @@ channel_set_servers(struct dns_channel *channel, const struct dns_client_options
     return status;
 }
 
+/* ---- c-ares' sockets ---- */
+
+static ares_socket_t
+open_socket(int domain, int type, int protocol, void *context)
+{
+    return socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static int
+close_socket(ares_socket_t fd, void *context)
+{
+    return close(fd);
+}
+
+static int
+connect_socket(ares_socket_t fd, const struct sockaddr *address, ares_socklen_t bytes,
+               void *context)
+{
+    return connect(fd, address, bytes);
+}
+
+static ares_ssize_t
+receive(ares_socket_t fd, void *into, size_t bytes, int flags, struct sockaddr *from,
+        ares_socklen_t *from_bytes, void *context)
+{
+    return recvfrom(fd, into, bytes, flags, from, from_bytes);
+}
+
+static ares_ssize_t
+send_again(ares_socket_t fd, const struct iovec *parts, int count, void *context)
+{
+    ssize_t sent = writev(fd, parts, count);
+
+    return sent < 0 && errno == ECONNREFUSED ? writev(fd, parts, count) : sent;
+}
+
+static const struct ares_socket_functions socket_functions = {
+    .asocket = open_socket,
+    .aclose = close_socket,
+    .aconnect = connect_socket,
+    .arecvfrom = receive,
+    .asendv = send_again,
+};
+
 static int
 channel_create(struct dns_client *client)
 {
@@ -190,11 +244,13 @@ channel_create(struct dns_client *client)
         free(channel);
         return -EIO;
     }
+    ares_set_socket_functions(channel->ares, &socket_functions, NULL);
     if (channel_set_servers(channel, options) != ARES_SUCCESS) {
         ares_destroy(channel->ares);
         free(channel);
         return -EIO;
     }
+    dns_search_init(&channel->search, channel->ares);
     event_assign(&channel->timer, client->base, -1, 0, on_timer, channel);
     LIST_INSERT_HEAD(&client->channels, channel, link);
     return 0;
@@ -208,6 +264,7 @@ channel_destroy(struct dns_channel *channel)
     assert(channel->pending == 0);
     assert(LIST_EMPTY(&channel->sockets));
     event_del(&channel->timer);
+    dns_search_fini(&channel->search);
     free(channel);
 }
 
@@ -322,6 +379,9 @@ on_answer(void *context, int status, int timeouts, unsigned char *bytes, int len
     }
     dns_reply_fini(&query->reply);      /* of the server before this one */
     dns_reply_parse(&query->reply, query->family, status, bytes, (size_t)length);
+    if (query->reply.reason == REASON_OK)
+        query->reply.search_rank =
+            dns_search_rank(&channel->search, query->name, bytes, (size_t)length);
     if (query->reply.reason == REASON_DNS_SERVFAIL &&
         query->servers_asked < channel->server_count) {
         query_send(query);      /* another server may know: they rotate */

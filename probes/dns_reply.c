@@ -162,6 +162,7 @@ dns_reply_parse(struct dns_reply *reply, enum dns_family family, int status,
     reply->count = 0;
     reply->ttl_s = 0;
     reply->soa_s = DNS_NO_SOA;
+    reply->search_rank = 0;
     memset(&reply->services, 0, sizeof reply->services);
     if (status == ARES_SUCCESS && bytes != NULL)
         status = parse(reply, family, bytes, length);

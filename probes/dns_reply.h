@@ -23,6 +23,8 @@ struct dns_reply {
     uint32_t count;
     uint32_t ttl_s;             /* the smallest of them */
     int64_t soa_s;              /* how long a negative answer counts, or DNS_NO_SOA */
+    uint32_t search_rank;       /* which of the names that the search list makes of the question
+                                 * was answered; the smallest is tried first */
     struct address addresses[DNS_ADDRESSES_MAX];    /* port 0, in the order of the answer;
                                                      * none unspecified, no IPv4 in IPv6 */
     struct dns_services services;   /* of DNS_SRV; owned */

@@ -4,6 +4,7 @@
 #include <ares.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,35 @@ take(struct dns_services *services, const struct dns_cursor *cursor,
     services->records++;
     if (read_service(cursor, record, &service))
         add(services, &service);
+}
+
+bool
+dns_service_format(const struct dns_service *service, char *text)
+{
+    return snprintf(text, TARGET_NAME_BYTES, "%u %u %u %s", service->priority, service->weight,
+                    service->port, service->host) < TARGET_NAME_BYTES;
+}
+
+bool
+dns_service_read(const char *text, struct dns_service *service)
+{
+    memset(service, 0, sizeof *service);
+    return sscanf(text, "%hu %hu %hu %255s", &service->priority, &service->weight, &service->port,
+                  service->host) == 4 && service->port != 0;
+}
+
+bool
+dns_services_add(struct dns_services *services, const struct dns_service *service)
+{
+    uint32_t before = services->count;
+
+    if (services->list == NULL)
+        services->list = calloc(DNS_SERVICES_MAX, sizeof *services->list);
+    if (services->list == NULL || services->count == DNS_SERVICES_MAX)
+        return false;
+    services->list[services->count++] = *service;
+    normalize(services);
+    return services->count > before;
 }
 
 int

@@ -6,6 +6,7 @@
 #ifndef FPROXY_PROBES_DNS_SERVICE_H
 #define FPROXY_PROBES_DNS_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,15 @@ struct dns_services {
     uint32_t records;               /* SRV records of any kind: with a count of 0, the answer
                                      * says that there is no such service (host ".") */
 };
+
+/* "priority weight port host", as in the database; `text` has TARGET_NAME_BYTES. False when it does
+ * not fit there, or is no service. */
+bool dns_service_format(const struct dns_service *service, char *text);
+bool dns_service_read(const char *text, struct dns_service *service);
+
+/* Adds one in its place, unless its host and port are there or it would be one too many. False
+ * when it was not added. */
+bool dns_services_add(struct dns_services *services, const struct dns_service *service);
 
 /* 0, or -EPROTO (no DNS message, or it ends too early), -ENOMEM: nothing is left to free. */
 int dns_services_parse(struct dns_services *services, const unsigned char *bytes,

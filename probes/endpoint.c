@@ -358,7 +358,7 @@ begin_probing(struct endpoint *endpoint)
 }
 
 static struct endpoint *
-make(struct target *target, const struct address *address)
+make(struct target *target, const struct address *address, uint16_t weight, uint8_t tier)
 {
     struct prober_app *app = target->app;
     uint32_t count = address->family != 0 ? app->check_count : 0;
@@ -369,7 +369,8 @@ make(struct target *target, const struct address *address)
     endpoint->target = target;
     endpoint->address = *address;
     endpoint->slot = SLOT_NONE;
-    endpoint->weight = 1;
+    endpoint->weight = weight;
+    endpoint->tier = tier;
     endpoint->must_prove =
         count > 0 && app->first_round_done && app->config.initial != APP_INITIAL_UP;
     endpoint->since_ms = clock_wall_ms();
@@ -387,10 +388,11 @@ make(struct target *target, const struct address *address)
 }
 
 struct endpoint *
-endpoint_create(struct target *target, const struct address *address)
+endpoint_create(struct target *target, const struct address *address, uint16_t weight,
+                uint8_t tier)
 {
     struct prober_app *app = target->app;
-    struct endpoint *endpoint = make(target, address);
+    struct endpoint *endpoint = make(target, address, weight, tier);
 
     if (endpoint == NULL)
         return NULL;

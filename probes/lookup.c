@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +10,6 @@
 #include "base/util.h"
 #include "probes/resolver_priv.h"
 #include "probes/schedule.h"
-
-enum { RECORD_INTERVAL_MS = 60000 };
 
 static void on_due(evutil_socket_t fd, short what, void *context);
 
@@ -121,53 +118,10 @@ lookup_add(struct lookup *lookup, const struct address *address)
     set_addresses(lookup, addresses, lookup->count + 1);
 }
 
-static void
-send_record(const struct lookup *lookup, enum record_kind kind, const struct address *address,
-            const char *status, uint32_t ttl_s, int64_t expires_at_ms)
+void
+lookup_add_service(struct lookup *lookup, const struct dns_service *service)
 {
-    const struct resolver *resolver = lookup->name->resolver;
-    struct record record = { .kind = kind, .at_ms = lookup->last_at_ms };
-    struct record_dns *dns = &record.of.dns;
-
-    if (resolver->options.on_record == NULL)
-        return;
-    snprintf(dns->name, sizeof dns->name, "%s", lookup->name->host);
-    snprintf(dns->type, sizeof dns->type, "%s", dns_family_name(lookup->family));
-    snprintf(dns->status, sizeof dns->status, "%s", status);
-    dns->ttl_s = ttl_s;
-    dns->resolved_at_ms = lookup->last_at_ms;
-    dns->expires_at_ms = expires_at_ms;
-    if (address != NULL)
-        address_format_ip(address, record.address);
-    resolver->options.on_record(resolver->options.context, &record);
-}
-
-/* The database learns what changed at once, and that it still holds once a minute: a name
- * with a TTL of a second would cost it a write a second. A failure never replaces addresses
- * that were good. Services are not kept there: their endpoints' rows tell as much. */
-static void
-record_answer(struct lookup *lookup, uint32_t ttl_s, uint32_t ttl_ms, bool changed)
-{
-    int64_t expires_at_ms = lookup->last_at_ms + ttl_ms;
-    int64_t age_ms = lookup->last_at_ms - lookup->recorded_at_ms;
-
-    /* A clock that went back is no reason to be silent until it is there again. */
-    if (lookup->family == DNS_SRV || (!changed && age_ms >= 0 && age_ms < RECORD_INTERVAL_MS))
-        return;
-    if (lookup->last == REASON_OK) {
-        send_record(lookup, RECORD_DNS_GONE, NULL, "", 0, 0);
-        for (uint32_t i = 0; i < lookup->count; i++)
-            send_record(lookup, RECORD_DNS, &lookup->addresses[i], "ok", ttl_s, expires_at_ms);
-    } else if (lookup->count == 0 &&
-               (lookup->last == REASON_DNS_NXDOMAIN || lookup->last == REASON_DNS_EMPTY)) {
-        send_record(lookup, RECORD_DNS_GONE, NULL, "", 0, 0);
-        send_record(lookup, RECORD_DNS, NULL,
-                    lookup->last == REASON_DNS_NXDOMAIN ? "nxdomain" : "empty", 0,
-                    expires_at_ms);
-    } else {
-        return;
-    }
-    lookup->recorded_at_ms = lookup->last_at_ms;
+    dns_services_add(&lookup->services, service);
 }
 
 static void
@@ -190,46 +144,6 @@ arm(struct lookup *lookup, uint32_t wait_ms)
     lookup->next_at_ms = lookup->last_at_ms + wait_ms;
     lookup->due_ms = clock_monotonic_ms() + wait_ms;
     event_add(&lookup->due, &wait);
-}
-
-static void
-log_answer(const struct lookup *lookup)
-{
-    const char *host = lookup->name->host;
-
-    if (lookup->family != DNS_SRV)
-        log_info(NULL, "%s: %" PRIu32 " %s address%s", host, lookup->count,
-                 dns_family_name(lookup->family), lookup->count == 1 ? "" : "es");
-    else if (lookup->services.count == 0)
-        log_info(NULL, "%s: its SRV record says that there is no such service", host);
-    else
-        log_info(NULL, "%s: %" PRIu32 " SRV record%s", host, lookup->services.count,
-                 lookup->services.count == 1 ? "" : "s");
-}
-
-static void
-log_failure(const struct lookup *lookup)
-{
-    const char *host = lookup->name->host, *type = dns_family_name(lookup->family);
-
-    if (lookup->last == REASON_DNS_EMPTY && lookup->family != DNS_SRV)
-        log_debug(NULL, "%s: no %s address", host, type);
-    else
-        log_warn(NULL, "%s: lookup of %s failed: %s%s", host, type, reason_name(lookup->last),
-                 lookup->count + lookup->services.count > 0 ? "; what was known stays" : "");
-}
-
-/* A name may have other addresses each time: only another number of them is worth a line, for
- * what becomes of endpoints is told anyway. */
-static void
-log_outcome(const struct lookup *lookup, enum reason before, uint32_t count_before)
-{
-    uint32_t count = lookup->count + lookup->services.count;
-
-    if (lookup->last == REASON_OK && (before != REASON_OK || count != count_before))
-        log_answer(lookup);
-    else if (lookup->last != REASON_OK && lookup->last != before)
-        log_failure(lookup);
 }
 
 /* Since when, and how surely, DNS has not told anything. */
@@ -265,6 +179,27 @@ take_reply(struct lookup *lookup, struct dns_reply *reply, bool fixed)
                                      : set_addresses(lookup, reply->addresses, reply->count);
 }
 
+/* With a search list the families of a name can be found in different domains, where they are
+ * different hosts. The one that is tried first counts; the other has no such address. */
+static void
+prefer_one_domain(struct lookup *lookup, struct dns_reply *reply)
+{
+    struct lookup *other;
+
+    if (lookup->family == DNS_SRV || reply->reason != REASON_OK)
+        return;
+    other = &lookup->name->lookups[lookup->family == DNS_A ? DNS_AAAA : DNS_A];
+    lookup->search_rank = reply->search_rank;
+    if (other->last != REASON_OK || other->search_rank == reply->search_rank)
+        return;
+    if (other->search_rank > reply->search_rank) {
+        lookup_refresh(other);      /* it finds out in its turn */
+        return;
+    }
+    reply->reason = REASON_DNS_EMPTY;
+    reply->count = 0;
+}
+
 /* A lookup ended with `reply`, which may be reordered and robbed. `fixed`: it came from a file
  * and holds until that changes. */
 static void
@@ -293,9 +228,9 @@ finish(struct lookup *lookup, struct dns_reply *reply, bool fixed)
         keep_ms = wait_ms = dns_policy_retry_ms(&policy, reply->reason, reply->soa_s,
                                                 lookup->failures, random);
     }
-    log_outcome(lookup, before, count_before);
+    lookup_log(lookup, before, count_before);
     if (!fixed) {
-        record_answer(lookup, reply->ttl_s, keep_ms, changed || before != lookup->last);
+        lookup_record(lookup, reply->ttl_s, keep_ms, changed || before != lookup->last);
         arm(lookup, lookup->again ? 0 : wait_ms);
     }
     lookup->again = false;
@@ -355,6 +290,7 @@ on_reply(void *context, struct dns_reply *reply)
     lookup->query = NULL;
     resolver->asking--;
     lookup->duration_us = (uint32_t)(clock_monotonic_us() - lookup->asked_us);
+    prefer_one_domain(lookup, reply);
     finish(lookup, reply, false);
     ask_next(resolver);
 }

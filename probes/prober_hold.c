@@ -136,14 +136,16 @@ note_absence(struct endpoint *endpoint, struct dns_hold_input *input, uint64_t n
     input->since_ms = endpoint->missing_ms;
 }
 
+/* May another one than this have clients? */
 static bool
-app_serves(const struct prober_app *app)
+others_serve(const struct endpoint *than)
 {
+    const struct prober_app *app = than->target->app;
     const struct endpoint *endpoint;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            if (endpoint_eligible(endpoint))
+            if (endpoint != than && endpoint_eligible(endpoint))
                 return true;
         }
     }
@@ -168,7 +170,7 @@ gather(struct endpoint *endpoint, uint64_t now_ms)
         ask_service(target, &input, now_ms);
     note_absence(endpoint, &input, now_ms);
     input.rotates = target->rotated_ms != 0 && now_ms - target->rotated_ms < ROTATES_MS;
-    input.needed = endpoint->leaving && !app_serves(app);
+    input.needed = input.says == DNS_SAYS_OTHERS && !others_serve(endpoint);
     return input;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -80,24 +81,22 @@ tell_overflow(struct target *target)
     app->overflow_told = true;
 }
 
-/* One that is not there yet; NULL when there is no room for it. */
-static struct endpoint *
-add(struct target *target, const struct address *address)
+/* One that is not there yet, unless there is no room for it. */
+static void
+add(struct target *target, const struct address *address, uint16_t weight, uint8_t tier)
 {
-    struct endpoint *stand_in = placeholder(target), *endpoint;
+    struct endpoint *stand_in = placeholder(target);
 
     if (is_full(target) && !target_hold_make_room(target)) {
         tell_overflow(target);
-        return NULL;
+        return;
     }
     /* First out, then in: the new one may need the slot. */
     if (stand_in != NULL)
         endpoint_destroy(stand_in, "");
-    endpoint = endpoint_create(target, address);
-    if (endpoint == NULL)
+    if (endpoint_create(target, address, weight, tier) == NULL)
         log_error(target->app->config.name, "%s: no memory for an address of it",
                   target->config->name);
-    return endpoint;
 }
 
 void
@@ -106,17 +105,10 @@ target_take(struct target *target, const struct source *source, enum dns_family 
 {
     for (uint32_t i = 0; i < answer->count; i++) {
         struct address address = answer->addresses[i];
-        struct endpoint *endpoint;
 
         address.port = source->port;
-        if (find(target, &address) != NULL)
-            continue;       /* the hold rules see to the rest */
-        endpoint = add(target, &address);
-        if (endpoint == NULL)
-            continue;
-        endpoint->weight = source->weight;
-        endpoint->tier = source->tier;
-        board_writer_show(endpoint);
+        if (find(target, &address) == NULL)     /* else the hold rules see to the rest */
+            add(target, &address, source->weight, source->tier);
     }
 }
 
@@ -128,7 +120,7 @@ ensure_shown(struct target *target)
 
     if (!TAILQ_EMPTY(&target->endpoints))
         return 0;
-    return endpoint_create(target, &none) == NULL ? -ENOMEM : 0;
+    return endpoint_create(target, &none, 1, 0) == NULL ? -ENOMEM : 0;
 }
 
 static void
@@ -213,16 +205,38 @@ static void
 recall_endpoints(struct target *target)
 {
     const struct board_detail *detail;
-    struct endpoint *endpoint;
     uint32_t at = 0;
 
-    while ((detail = recall_next(target, &at)) != NULL) {
-        endpoint = add(target, &detail->address);
-        if (endpoint == NULL)
-            continue;
-        endpoint->weight = (uint16_t)MAX(MIN(detail->weight, UINT16_MAX), 1);
-        endpoint->tier = detail->tier;
-        board_writer_show(endpoint);
+    while ((detail = recall_next(target, &at)) != NULL)
+        add(target, &detail->address, (uint16_t)MAX(MIN(detail->weight, UINT16_MAX), 1),
+            detail->tier);
+}
+
+static void
+add_those_of(struct target *target, const struct target *twin)
+{
+    const struct endpoint *endpoint;
+
+    if (!twin->config->service || strcmp(twin->config->name, target->config->name) != 0)
+        return;
+    TAILQ_FOREACH (endpoint, &twin->endpoints, link) {
+        if (endpoint->address.family != 0 && !endpoint->leaving &&
+            find(target, &endpoint->address) == NULL)
+            add(target, &endpoint->address, endpoint->weight, endpoint->tier);
+    }
+}
+
+/* The endpoints of a service in another generation: an edit while DNS is dead finds them. */
+static void
+inherit_endpoints(struct target *target)
+{
+    const struct prober_app *other;
+
+    TAILQ_FOREACH (other, &target->app->family->generations, sibling) {
+        for (uint32_t i = 0; other->targets != NULL && i < other->config.target_count; i++) {
+            if (other != target->app)
+                add_those_of(target, &other->targets[i]);
+        }
     }
 }
 
@@ -232,11 +246,13 @@ target_start(struct target *target)
     int rc;
 
     if (!has_name(target)) {
-        add(target, &target->config->address);
+        add(target, &target->config->address, 1, 0);
         return ensure_shown(target);
     }
-    if (target->config->service)
+    if (target->config->service) {
         recall_endpoints(target);
+        inherit_endpoints(target);
+    }
     rc = sources_start(target);
     if (rc == 0)
         rc = ensure_shown(target);

@@ -224,6 +224,19 @@ resolver_set_settings(struct resolver *resolver, const struct settings *settings
     refresh_all(resolver);
 }
 
+static void
+seed_service(struct resolver *resolver, const struct record *record)
+{
+    struct dns_service service;
+    struct name *name;
+
+    if (!dns_service_read(record->target, &service))
+        return;
+    name = name_get(resolver, record->of.dns.name, true);
+    if (name != NULL && name->lookups[0].last == REASON_NONE)
+        lookup_add_service(&name->lookups[0], &service);
+}
+
 void
 resolver_seed(struct resolver *resolver, const struct record *record)
 {
@@ -232,6 +245,8 @@ resolver_seed(struct resolver *resolver, const struct record *record)
     struct lookup *lookup;
     struct name *name;
 
+    if (strcmp(dns->status, "ok") == 0 && strcmp(dns->type, "SRV") == 0)
+        seed_service(resolver, record);
     if (strcmp(dns->status, "ok") != 0 || address_parse_ip(record->address, 0, &address) < 0)
         return;
     name = name_get(resolver, dns->name, false);

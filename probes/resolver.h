@@ -54,7 +54,8 @@ struct resolver_options {
     void *context;
 };
 
-/* A lookup ended; `family` is DNS_SRV for a service. Never called from inside resolver_watch(); must not watch or unwatch. */
+/* A lookup ended; `family` is DNS_SRV for a service. Never called from inside resolver_watch();
+ * must not watch or unwatch. */
 typedef void resolver_changed_fn(void *context, enum dns_family family,
                                  const struct resolver_answer *answer);
 

@@ -1,6 +1,6 @@
 /*
- * What resolver.c (names and who watches them) and lookup.c (asking for one family of a
- * name) share. For these two only.
+ * What resolver.c (names and who watches them), lookup.c (asking for one family of a name) and
+ * lookup_told.c (what is told of that) share. For these only.
  */
 #ifndef FPROXY_PROBES_RESOLVER_PRIV_H
 #define FPROXY_PROBES_RESOLVER_PRIV_H
@@ -39,6 +39,7 @@ struct lookup {
     struct address *addresses;      /* owned; sorted, each once */
     uint32_t count;
     struct dns_services services;   /* of a service */
+    uint32_t search_rank;           /* of the last answer with addresses */
     enum reason last;
     int64_t last_at_ms, next_at_ms;
     uint32_t duration_us;
@@ -92,7 +93,14 @@ void lookup_hurry(struct lookup *lookup);
 /* Nobody wants to know any more; what is known stays. */
 void lookup_stop(struct lookup *lookup);
 
+/* A lookup ended: the database learns the answer, which counts `ttl_ms`; `changed` when it is
+ * another one. The log learns what differs from `before` and `count_before`. */
+void lookup_record(struct lookup *lookup, uint32_t ttl_s, uint32_t ttl_ms, bool changed);
+void lookup_log(const struct lookup *lookup, enum reason before, uint32_t count_before);
+
 /* Remembers one more address, from the database. */
 void lookup_add(struct lookup *lookup, const struct address *address);
+/* The same for a record of a service. */
+void lookup_add_service(struct lookup *lookup, const struct dns_service *service);
 
 #endif

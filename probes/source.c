@@ -1,4 +1,4 @@
-/* Watching the hosts of a target; what their answers mean for its endpoints is prober_target.c's. */
+/* Watching the hosts of a target; prober_target.c knows what their answers mean for it. */
 #include "probes/source.h"
 
 #include <errno.h>
@@ -113,7 +113,9 @@ sources_follow_services(struct target *target)
     uint8_t tier = 0;
 
     resolver_peek(target->service, DNS_SRV, &answer);
-    if (answer.last != REASON_OK)
+    /* What is remembered is better than nothing until there is an answer. */
+    if (answer.last != REASON_OK &&
+        (answer.service_count == 0 || !TAILQ_EMPTY(&target->sources)))
         return;
     TAILQ_CONCAT(&old, &target->sources, link);
     for (uint32_t i = 0; i < answer.service_count; i++) {

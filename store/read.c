@@ -311,7 +311,10 @@ read_dns(sqlite3_stmt *row, void *item)
     record->kind = RECORD_DNS;
     COPY_COLUMN(row, 0, dns->name);
     COPY_COLUMN(row, 1, dns->type);
-    COPY_COLUMN(row, 2, record->address);
+    if (strcmp(dns->type, "SRV") == 0)
+        COPY_COLUMN(row, 2, record->target);
+    else
+        COPY_COLUMN(row, 2, record->address);
     dns->ttl_s = (uint32_t)sqlite3_column_int64(row, 3);
     dns->resolved_at_ms = column_time(row, 4);
     dns->expires_at_ms = column_time(row, 5);

@@ -33,8 +33,8 @@ CREATE TABLE config_groups (
 
 CREATE TABLE dns_cache (
     name        TEXT    NOT NULL,
-    type        TEXT    NOT NULL,   -- A, AAAA
-    address     TEXT    NOT NULL,   -- '' unless status is ok
+    type        TEXT    NOT NULL,   -- A, AAAA, SRV
+    address     TEXT    NOT NULL,   -- '' unless status is ok; SRV: priority weight port host
     ttl_s       INTEGER NOT NULL,   -- as it came, before clamping
     resolved_at TEXT    NOT NULL,
     expires_at  TEXT    NOT NULL,

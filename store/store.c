@@ -250,9 +250,11 @@ static struct entry *
 pack_dns(const struct record *record)
 {
     const struct record_dns *dns = &record->of.dns;
+    bool service = strcmp(dns->type, "SRV") == 0;
 
     return ENTRY(WRITE_DNS, VALUE_FIELD(dns->name), VALUE_FIELD(dns->type),
-                 VALUE_FIELD(record->address), value_integer(dns->ttl_s),
+                 service ? VALUE_FIELD(record->target) : VALUE_FIELD(record->address),
+                 value_integer(dns->ttl_s),
                  value_time(dns->resolved_at_ms), value_time(dns->expires_at_ms),
                  VALUE_FIELD(dns->status));
 }

@@ -185,6 +185,33 @@ a_message_that_ends_early_is_none(void **state)
     }
 }
 
+static void
+services_are_kept_as_text(void **state)
+{
+    struct dns_service service = { .priority = 1, .weight = 2, .port = 65535, .host = "a.test" };
+    struct dns_services services = { 0 };
+    struct dns_service again;
+    char text[TARGET_NAME_BYTES];
+
+    assert_true(dns_service_format(&service, text));
+    assert_string_equal(text, "1 2 65535 a.test");
+    assert_true(dns_service_read(text, &again));
+    assert_memory_equal(&service, &again, sizeof service);
+    assert_false(dns_service_read("1 2 0 a.test", &again));
+    assert_false(dns_service_read("1 2 a.test", &again));
+    assert_true(dns_services_add(&services, &service));
+    assert_false(dns_services_add(&services, &service));
+    assert_int_equal(services.count, 1);
+    service.priority = 0;
+    service.port = 80;
+    assert_true(dns_services_add(&services, &service));
+    assert_int_equal(services.list[0].port, 80);
+    dns_services_fini(&services);
+    service.priority = service.weight = 65535;
+    memset(service.host, 'h', sizeof service.host - 1);
+    assert_false(dns_service_format(&service, text));
+}
+
 static int
 set_up(void **state)
 {
@@ -211,6 +238,7 @@ main(void)
         TEST(a_host_and_port_named_twice_count_once),
         TEST(of_too_many_the_best_priorities_are_kept),
         TEST(a_message_that_ends_early_is_none),
+        TEST(services_are_kept_as_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

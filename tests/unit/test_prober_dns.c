@@ -208,6 +208,34 @@ the_endpoints_follow_the_answer(void **state)
                         "the name no longer has this address; drained for 0.5 s");
 }
 
+/* What is named instead does not work: even without a time to drain the old one stays. */
+static void
+what_is_all_there_is_does_not_leave(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *targets[1];
+    char target[32], wanted[64];
+    uint16_t port = 0;
+    int listener = harness_listen("127.0.0.2", &port, 64);
+
+    snprintf(target, sizeof target, "moving.test:%u", port);
+    targets[0] = target;
+    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.2\"], \"ttl\": 0}}");
+    start_dns(fixture);
+    fixture->harness = harness_start(&fixture->settings);
+    harness_app(&fixture->app, "names", targets, 1);
+    fixture->app.drain_timeout_ms = 0;
+    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 8);
+    snprintf(wanted, sizeof wanted, "127.0.0.2:%u", port);
+    wait_published(fixture, wanted);
+    harness_wait(fixture->harness, first_round_done, NULL);
+    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    harness_read_for(fixture->harness, 3000);
+    wait_published(fixture, wanted);
+    assert_int_equal(harness_records(fixture->harness, RECORD_ENDPOINT_GONE, wanted), 0);
+    close(listener);
+}
+
 /* Those that leave have no clients any more: they are the first to make room. */
 static void
 what_leaves_makes_room_for_what_comes(void **state)
@@ -319,6 +347,12 @@ a_service_outlives_its_prober_while_dns_is_dead(void **state)
     assert_int_equal(detail.weight, 3);
     assert_int_equal(harness_records(fixture->harness, RECORD_ENDPOINT_GONE, "127.0.0.2:80"),
                      0);
+    /* So does an edit of the app. */
+    board_close(fixture->board);
+    fixture->board = harness_load(fixture->harness, &fixture->app, 2, 2, 8);
+    harness_unload(fixture->harness, "names", 1);
+    harness_read_for(fixture->harness, 500);
+    wait_published(fixture, "127.0.0.2:80");
 }
 
 /* A prober that is replaced goes on draining: nothing comes back for a moment. */
@@ -528,6 +562,7 @@ main(void)
         cmocka_unit_test_setup_teardown(the_endpoints_follow_the_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failing_server_takes_no_address_away, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_is_all_there_is_does_not_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_leaves_makes_room_for_what_comes,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_service_has_a_target_for_each_record,

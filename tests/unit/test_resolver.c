@@ -1,5 +1,6 @@
 /* The resolver on a loop, with a hosts file of its own and DNS servers that nobody runs. */
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -327,6 +328,138 @@ names_that_nobody_watches_are_bounded(void **state)
     assert_int_equal(resolver_names(fixture->resolver), RESOLVER_IDLE_MAX);
 }
 
+/* ---- a server that answers ---- */
+
+enum { HEADER_BYTES = 12, TYPE_AAAA = 28, NXDOMAIN = 3, ANSWER_BYTES = 12 };
+
+/* What it knows: the one address of each name, in the form of the wire. */
+struct zone {
+    struct event event;
+    uint32_t questions;
+    struct host {
+        const char *name;
+        bool v6;
+    } hosts[4];
+};
+
+static bool
+zone_has(const struct zone *zone, const char *name, bool v6, bool *known)
+{
+    bool found = false;
+
+    *known = false;
+    for (size_t i = 0; i < ARRAY_SIZE(zone->hosts) && zone->hosts[i].name != NULL; i++) {
+        bool same = strcmp(zone->hosts[i].name, name) == 0;
+
+        *known = *known || same;
+        found = found || (same && zone->hosts[i].v6 == v6);
+    }
+    return found;
+}
+
+/* A TTL of 200 s, and the address of one byte repeated. */
+static size_t
+put_answer(char *packet, size_t end, bool v6)
+{
+    size_t address_bytes = v6 ? 16 : 4;
+    const char head[ANSWER_BYTES] = { '\300', HEADER_BYTES, 0, v6 ? TYPE_AAAA : 1, 0, 1,
+                                      0, 0, 0, '\310', 0, (char)address_bytes };
+
+    memcpy(packet + end, head, sizeof head);
+    memset(packet + end + sizeof head, v6 ? 0x26 : 10, address_bytes);
+    return end + sizeof head + address_bytes;
+}
+
+static void
+on_question(evutil_socket_t fd, short what, void *context)
+{
+    struct zone *zone = context;
+    struct sockaddr_storage from;
+    socklen_t from_bytes = sizeof from;
+    char packet[512 + 64];
+    ssize_t bytes = recvfrom(fd, packet, 512, 0, (struct sockaddr *)&from, &from_bytes);
+    size_t end = HEADER_BYTES + strlen(packet + HEADER_BYTES) + 1;
+    bool v6 = packet[end + 1] == TYPE_AAAA, known, found;
+
+    assert_true(bytes > HEADER_BYTES);
+    zone->questions++;
+    found = zone_has(zone, packet + HEADER_BYTES, v6, &known);
+    memcpy(packet + 2, (char[]){ '\201', (char)(0x80 | (known ? 0 : NXDOMAIN)) }, 2);
+    packet[7] = found;
+    end += 4;
+    end = found ? put_answer(packet, end, v6) : end;
+    sendto(fd, packet, end, 0, (struct sockaddr *)&from, from_bytes);
+}
+
+static void
+serve(struct fixture *fixture, struct zone *zone)
+{
+    event_assign(&zone->event, fixture->base, fixture->mute, EV_READ | EV_PERSIST, on_question,
+                 zone);
+    event_add(&zone->event, NULL);
+}
+
+/* The A record of another host than that of the AAAA record is none of this name's. */
+static void
+both_families_are_of_one_domain(void **state)
+{
+    struct fixture *fixture = *state;
+    struct zone zone = { .hosts = { { "\2db\1a\4test", true }, { "\2db\1b\4test", false } } };
+    struct resolver_watch *watch;
+
+    serve(fixture, &zone);
+    write_file(fixture->resolv_conf, "search a.test b.test\n");
+    resolver_set_settings(fixture->resolver, &fixture->settings);
+    watch = resolver_watch(fixture->resolver, "db", on_changed, fixture);
+    while (fixture->last[DNS_A] != REASON_DNS_EMPTY || fixture->last[DNS_AAAA] != REASON_OK)
+        wait_told(fixture, 1);
+    assert_string_not_equal(fixture->address[DNS_AAAA], "");
+    resolver_unwatch(watch);
+    event_del(&zone.event);
+}
+
+static void
+a_name_with_dots_is_tried_as_it_is_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct zone zone = { .hosts = { { "\2db\1x", false }, { "\2db\1x\1a\4test", true } } };
+    struct resolver_watch *watch;
+
+    serve(fixture, &zone);
+    write_file(fixture->resolv_conf, "search a.test\noptions ndots:1\n");
+    resolver_set_settings(fixture->resolver, &fixture->settings);
+    watch = resolver_watch(fixture->resolver, "db.x", on_changed, fixture);
+    while (fixture->last[DNS_A] != REASON_OK || fixture->last[DNS_AAAA] != REASON_DNS_EMPTY)
+        wait_told(fixture, 1);
+    assert_string_equal(fixture->address[DNS_A], "10.10.10.10");
+    resolver_unwatch(watch);
+    event_del(&zone.event);
+}
+
+/* The next would be due in 160 s; many doubts are one question, ttl_min after the last. */
+static void
+a_doubt_asks_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct zone zone = { .hosts = { { "\1n\4test", false }, { "\1n\4test", true } } };
+    struct resolver_watch *watch;
+    uint64_t begin_ms = clock_monotonic_ms();
+
+    serve(fixture, &zone);
+    fixture->settings.dns_ttl_min_ms = 300;
+    resolver_set_settings(fixture->resolver, &fixture->settings);
+    watch = resolver_watch(fixture->resolver, "n.test", on_changed, fixture);
+    wait_told(fixture, 2);
+    assert_int_equal(zone.questions, 2);
+    for (int i = 0; i < 100; i++)
+        resolver_hurry(watch);
+    wait_told(fixture, 2);
+    assert_int_equal(zone.questions, 4);
+    assert_true(clock_monotonic_ms() - begin_ms >= 300);
+    resolver_unwatch(watch);
+    event_del(&zone.event);
+}
+
 int
 main(void)
 {
@@ -344,6 +477,10 @@ main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_that_nobody_watches_are_bounded, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(both_families_are_of_one_domain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_with_dots_is_tried_as_it_is_first, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_doubt_asks_again, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,30 @@ inspect_unknown(const char *command, const char *what, const char *name, const c
         fprintf(stderr, "; `fproxy-probe inspect' lists what there is\n");
 }
 
+bool
+inspect_is_known(const char *command, const struct inspect_places *places, const char *app,
+                 const char *target)
+{
+    struct inspect_view view = { 0 };
+    const char *nearest = NULL;
+    char why[DETAIL_BYTES] = "";
+    int rc = inspect_read_database(places->database, &view, why);
+    bool known = rc == 0;
+
+    if (rc < 0)
+        inspect_no_database(command, places, rc, why);
+    if (known && app != NULL && inspect_keep_app(&view, app, &nearest) < 0) {
+        inspect_unknown(command, "app", app, nearest);
+        known = false;
+    } else if (known && target != NULL &&
+               inspect_keep_target(&view.apps[0], target, &nearest) < 0) {
+        inspect_unknown(command, "target", target, nearest);
+        known = false;
+    }
+    inspect_view_free(&view);
+    return known;
+}
+
 void
 inspect_no_database(const char *command, const struct inspect_places *places, int rc,
                     const char *why)

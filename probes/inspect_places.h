@@ -38,6 +38,11 @@ int inspect_places_read(const char *command, struct inspect_places *places,
 void inspect_unknown(const char *command, const char *what, const char *name,
                      const char *nearest);
 
+/* Does the database know the app, and the target of it (NULL: is not asked)? If not, says so on
+ * standard error. */
+bool inspect_is_known(const char *command, const struct inspect_places *places,
+                      const char *app, const char *target);
+
 /* Says on standard error why the database could not be read: as sqlite_file_read() told. */
 void inspect_no_database(const char *command, const struct inspect_places *places, int rc,
                          const char *why);

@@ -188,12 +188,18 @@ forget(struct why_all *all)
     }
 }
 
+int
+why_policy_read(sqlite3 *database, const char *app, struct why_policy *policy)
+{
+    *policy = (struct why_policy){ 0 };
+    return rows_each(database, config_sql, &app, 1, take_config, policy);
+}
+
 static int
 read_app(sqlite3 *database, const struct inspect_app *app, struct why_facts *facts)
 {
-    const char *values[] = { app->name };
-    struct why_policy policy = { 0 };
-    int code = rows_each(database, config_sql, values, 1, take_config, &policy);
+    struct why_policy policy;
+    int code = why_policy_read(database, app->name, &policy);
 
     for (size_t i = 0; code == SQLITE_OK && i < app->count; i++) {
         facts[i].policy = policy;

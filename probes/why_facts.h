@@ -7,6 +7,7 @@
 #ifndef FPROXY_PROBES_WHY_FACTS_H
 #define FPROXY_PROBES_WHY_FACTS_H
 
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,6 +71,10 @@ struct why_all {
 /* The host of a target, without port and brackets, into HOST_NAME_BYTES; true when it is an IP
  * literal. */
 bool why_host(const char *target, char *host);
+
+/* Reads what the app's last good configuration says of its probe; unknown where there is none.
+ * SQLITE_OK or an SQLite code. */
+int why_policy_read(sqlite3 *database, const char *app, struct why_policy *policy);
 
 /* Reads the facts of all endpoints of the view from the database `path`. On failure all facts are
  * there, without anything in them, and `trouble` (DETAIL_BYTES) says why; -ENOMEM: there are

@@ -1,0 +1,383 @@
+/* Reconstruction first, then the policy. */
+#include "probes/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+enum { MINUTE_MS = 60000, PAUSE_MS = 120000, FIRST_ROOM = 64 };
+
+static int64_t
+longest_wait_ms(uint32_t interval_ms)
+{
+    return PAUSE_MS + 2 * (int64_t)interval_ms;
+}
+
+/* ---- reconstruction ---- */
+
+static int
+append(struct replay_sequence *sequence, const struct replay_result *result)
+{
+    if (sequence->count == sequence->room) {
+        size_t room = sequence->room == 0 ? FIRST_ROOM : sequence->room * 2;
+        struct replay_result *grown =
+            reallocarray(sequence->results, room, sizeof *grown);
+
+        if (grown == NULL)
+            return -ENOMEM;
+        sequence->results = grown;
+        sequence->room = room;
+    }
+    sequence->results[sequence->count++] = *result;
+    return 0;
+}
+
+/* What replay_reconstruct() was given. */
+struct material {
+    const struct replay_result *rows;
+    size_t row_count;
+    const struct replay_minute *minutes;
+    size_t minute_count;
+    uint32_t interval_ms;
+};
+
+/* Where successes may be missing: behind a success, up to the next row. */
+static bool
+is_gap(const struct material *material, size_t row)
+{
+    return row + 1 < material->row_count && material->rows[row].outcome == REASON_OK &&
+           material->rows[row + 1].at_ms - material->rows[row].at_ms <=
+               longest_wait_ms(material->interval_ms);
+}
+
+/* How much of the gap behind `row` lies in the minute. */
+static int64_t
+overlap_ms(const struct material *material, size_t row, int64_t minute_ms)
+{
+    int64_t from_ms = MAX(material->rows[row].at_ms, minute_ms);
+    int64_t to_ms = MIN(material->rows[row + 1].at_ms, minute_ms + MINUTE_MS);
+
+    return MAX(to_ms - from_ms, 0);
+}
+
+/* The first row at or behind `at_ms`. */
+static size_t
+first_row(const struct material *material, int64_t at_ms)
+{
+    size_t low = 0, high = material->row_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (material->rows[middle].at_ms < at_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static const struct replay_minute *
+find_minute(const struct material *material, int64_t minute_ms)
+{
+    size_t low = 0, high = material->minute_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (material->minutes[middle].minute_ms < minute_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < material->minute_count && material->minutes[low].minute_ms == minute_ms
+               ? &material->minutes[low]
+               : NULL;
+}
+
+/* Successes of the minute that have no row, and the length of all gaps in it. */
+static int64_t
+missing_in(const struct material *material, const struct replay_minute *minute, int64_t *gaps_ms)
+{
+    int64_t missing = (int64_t)minute->runs - minute->failures;
+    size_t row = first_row(material, minute->minute_ms);
+
+    *gaps_ms = 0;
+    if (row > 0 && is_gap(material, row - 1))
+        *gaps_ms += overlap_ms(material, row - 1, minute->minute_ms);
+    for (; row < material->row_count &&
+           material->rows[row].at_ms < minute->minute_ms + MINUTE_MS; row++) {
+        missing -= material->rows[row].outcome == REASON_OK;
+        if (is_gap(material, row))
+            *gaps_ms += overlap_ms(material, row, minute->minute_ms);
+    }
+    return MAX(missing, 0);
+}
+
+/* How many successes lie in the part of the gap behind `row` that is in this minute. */
+static int64_t
+share_of(const struct material *material, size_t row, int64_t minute_ms)
+{
+    const struct replay_minute *minute = find_minute(material, minute_ms);
+    int64_t part_ms = overlap_ms(material, row, minute_ms), gaps_ms, missing;
+
+    if (minute == NULL)
+        return (part_ms - 1) / MAX(material->interval_ms, 1);
+    missing = missing_in(material, minute, &gaps_ms);
+    return gaps_ms == 0 ? 0 : (missing * part_ms + gaps_ms / 2) / gaps_ms;
+}
+
+/* Puts the successes of one minute of a gap evenly into it. */
+static int
+fill_part(const struct material *material, size_t row, int64_t minute_ms,
+          struct replay_sequence *sequence)
+{
+    int64_t from_ms = MAX(material->rows[row].at_ms, minute_ms);
+    int64_t part_ms = overlap_ms(material, row, minute_ms);
+    int64_t count = part_ms > 0 ? share_of(material, row, minute_ms) : 0;
+    int rc = 0;
+
+    for (int64_t i = 1; rc == 0 && i <= count; i++) {
+        const struct replay_result success = {
+            .at_ms = from_ms + part_ms * i / (count + 1),
+            .outcome = REASON_OK,
+            .assumed = true,
+        };
+
+        rc = append(sequence, &success);
+    }
+    return rc;
+}
+
+static int
+fill_gap(const struct material *material, size_t row, struct replay_sequence *sequence)
+{
+    int64_t at_ms = material->rows[row].at_ms, end_ms = material->rows[row + 1].at_ms;
+    int rc = 0;
+
+    for (int64_t minute_ms = at_ms - at_ms % MINUTE_MS; rc == 0 && minute_ms < end_ms;
+         minute_ms += MINUTE_MS)
+        rc = fill_part(material, row, minute_ms, sequence);
+    return rc;
+}
+
+int
+replay_reconstruct(const struct replay_result *rows, size_t row_count,
+                   const struct replay_minute *minutes, size_t minute_count,
+                   uint32_t interval_ms, struct replay_sequence *sequence)
+{
+    const struct material material = { rows, row_count, minutes, minute_count, interval_ms };
+    int rc = 0;
+
+    *sequence = (struct replay_sequence){ 0 };
+    for (size_t i = 0; rc == 0 && i < row_count; i++) {
+        rc = append(sequence, &rows[i]);
+        if (rc == 0 && is_gap(&material, i))
+            rc = fill_gap(&material, i, sequence);
+    }
+    return rc;
+}
+
+void
+replay_sequence_free(struct replay_sequence *sequence)
+{
+    free(sequence->results);
+    *sequence = (struct replay_sequence){ 0 };
+}
+
+/* ---- the policy ---- */
+
+struct run {
+    const struct health_policy *policy;
+    struct replay_outcome *outcome;
+    struct health health;
+    int64_t first_failure_ms;       /* of the present row of failures; 0: there is none */
+    int64_t down_since_ms;          /* 0: it is not down */
+    bool declared;                  /* the present row of failures led to a declaration */
+    bool doubtful;                  /* declared, and nothing failed since */
+};
+
+static bool
+is_down(enum endpoint_state state)
+{
+    return state == ENDPOINT_UNAVAILABLE || state == ENDPOINT_RECOVERING;
+}
+
+static int
+keep_detect(struct replay_outcome *outcome, int64_t detect_ms)
+{
+    if (outcome->detect_count == REPLAY_DETECTS_MAX)
+        return 0;
+    if (outcome->detect_count == outcome->detect_room) {
+        size_t room = outcome->detect_room == 0 ? FIRST_ROOM : outcome->detect_room * 2;
+        uint32_t *grown = reallocarray(outcome->detects_ms, room, sizeof *grown);
+
+        if (grown == NULL)
+            return -ENOMEM;
+        outcome->detects_ms = grown;
+        outcome->detect_room = room;
+    }
+    outcome->detects_ms[outcome->detect_count++] = (uint32_t)MIN(detect_ms, UINT32_MAX);
+    return 0;
+}
+
+static void
+count_down_time(struct run *run, int64_t until_ms)
+{
+    if (run->down_since_ms != 0)
+        run->outcome->down_ms += until_ms - run->down_since_ms;
+    run->down_since_ms = 0;
+}
+
+/* The row of failures, if there is one, is over. */
+static void
+end_failures(struct run *run)
+{
+    run->outcome->blips += run->first_failure_ms != 0 && !run->declared;
+    run->first_failure_ms = 0;
+    run->declared = false;
+}
+
+static int
+declare(struct run *run, enum endpoint_state was, int64_t at_ms)
+{
+    run->down_since_ms = at_ms;
+    run->declared = true;
+    /* Out of unknown nothing was up, so there is nothing to detect. */
+    if (was != ENDPOINT_AVAILABLE && was != ENDPOINT_FAILING)
+        return 0;
+    run->outcome->downs++;
+    run->doubtful = true;
+    return keep_detect(run->outcome, at_ms - run->first_failure_ms);
+}
+
+static int
+step(struct run *run, const struct replay_result *result)
+{
+    enum endpoint_state was = run->health.state;
+    bool failed = result->outcome != REASON_OK;
+
+    if (result->outcome == REASON_CONNECT_LOCAL)
+        return 0;
+    if (failed && run->first_failure_ms == 0) {
+        run->first_failure_ms = result->at_ms;
+        run->declared = is_down(was);       /* of an outage that is known */
+    } else if (!failed) {
+        end_failures(run);
+    }
+    if (failed)
+        run->doubtful = false;
+    health_apply(&run->health, run->policy, result->outcome, (uint64_t)result->at_ms);
+    if (!is_down(was) && is_down(run->health.state))
+        return declare(run, was, result->at_ms);
+    if (is_down(was) && !is_down(run->health.state)) {
+        run->outcome->false_alarms += run->doubtful;
+        run->doubtful = false;
+        count_down_time(run, result->at_ms);
+    }
+    return 0;
+}
+
+/* As a restart: what was known stays, and the first success is believed. */
+static void
+pause_here(struct run *run, int64_t last_ms, int64_t at_ms)
+{
+    bool down = is_down(run->health.state);
+
+    run->outcome->pauses++;
+    end_failures(run);
+    count_down_time(run, last_ms);
+    health_init(&run->health, health_seed_state(run->health.state), REASON_HISTORY,
+                (uint64_t)at_ms);
+    run->doubtful = false;
+    if (down)
+        run->down_since_ms = at_ms;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void
+sort_detects(struct replay_outcome *outcome)
+{
+    if (outcome->detect_count > 0)
+        qsort(outcome->detects_ms, outcome->detect_count, sizeof *outcome->detects_ms, compare);
+}
+
+static void
+end_run(struct run *run, int64_t last_ms)
+{
+    run->outcome->down_at_end = is_down(run->health.state);
+    count_down_time(run, last_ms);
+    sort_detects(run->outcome);
+}
+
+int
+replay_run(const struct replay_sequence *sequence, const struct health_policy *policy,
+           struct replay_outcome *outcome)
+{
+    struct run run = { .policy = policy, .outcome = outcome };
+    int64_t last_ms = sequence->count > 0 ? sequence->results[0].at_ms : 0;
+    int rc = 0;
+
+    *outcome = (struct replay_outcome){ .from_ms = last_ms };
+    health_init(&run.health, ENDPOINT_UNKNOWN, REASON_NONE, (uint64_t)last_ms);
+    for (size_t i = 0; rc == 0 && i < sequence->count; i++) {
+        const struct replay_result *result = &sequence->results[i];
+
+        if (result->at_ms - last_ms > longest_wait_ms(policy->interval_ms))
+            pause_here(&run, last_ms, result->at_ms);
+        outcome->probes++;
+        outcome->failures += result->outcome != REASON_OK;
+        outcome->assumed += result->assumed;
+        rc = step(&run, result);
+        last_ms = result->at_ms;
+    }
+    outcome->to_ms = last_ms;
+    end_run(&run, last_ms);
+    return rc;
+}
+
+int
+replay_add(struct replay_outcome *total, const struct replay_outcome *outcome)
+{
+    int rc = 0;
+
+    total->probes += outcome->probes;
+    total->failures += outcome->failures;
+    total->assumed += outcome->assumed;
+    total->downs += outcome->downs;
+    total->false_alarms += outcome->false_alarms;
+    total->blips += outcome->blips;
+    total->pauses += outcome->pauses;
+    total->down_ms += outcome->down_ms;
+    total->down_at_end = total->down_at_end || outcome->down_at_end;
+    for (size_t i = 0; rc == 0 && i < outcome->detect_count; i++)
+        rc = keep_detect(total, outcome->detects_ms[i]);
+    sort_detects(total);
+    return rc;
+}
+
+void
+replay_outcome_free(struct replay_outcome *outcome)
+{
+    free(outcome->detects_ms);
+    *outcome = (struct replay_outcome){ 0 };
+}
+
+bool
+replay_detect(const struct replay_outcome *outcome, uint32_t *median_ms, uint32_t *max_ms)
+{
+    if (outcome->detect_count == 0)
+        return false;
+    *median_ms = outcome->detects_ms[(outcome->detect_count - 1) / 2];
+    *max_ms = outcome->detects_ms[outcome->detect_count - 1];
+    return true;
+}

@@ -43,12 +43,25 @@ struct material {
     uint32_t interval_ms;
 };
 
+/* Where the time behind a row ends: at the next one; behind the last one, with what is counted. */
+static int64_t
+end_of(const struct material *material, size_t row)
+{
+    int64_t counted_ms = 0;
+
+    if (row + 1 < material->row_count)
+        return material->rows[row + 1].at_ms;
+    if (material->minute_count > 0)
+        counted_ms = material->minutes[material->minute_count - 1].minute_ms + MINUTE_MS;
+    return MAX(counted_ms, material->rows[row].at_ms);
+}
+
 /* Where successes may be missing: behind a success, up to the next row. */
 static bool
 is_gap(const struct material *material, size_t row)
 {
-    return row + 1 < material->row_count && material->rows[row].outcome == REASON_OK &&
-           material->rows[row + 1].at_ms - material->rows[row].at_ms <=
+    return material->rows[row].outcome == REASON_OK &&
+           end_of(material, row) - material->rows[row].at_ms <=
                longest_wait_ms(material->interval_ms);
 }
 
@@ -57,9 +70,20 @@ static int64_t
 overlap_ms(const struct material *material, size_t row, int64_t minute_ms)
 {
     int64_t from_ms = MAX(material->rows[row].at_ms, minute_ms);
-    int64_t to_ms = MIN(material->rows[row + 1].at_ms, minute_ms + MINUTE_MS);
+    int64_t to_ms = MIN(end_of(material, row), minute_ms + MINUTE_MS);
 
     return MAX(to_ms - from_ms, 0);
+}
+
+/* How many probes may be in there, as a length: the row itself takes the place of one. */
+static int64_t
+room_ms(const struct material *material, size_t row, int64_t minute_ms)
+{
+    int64_t part_ms = overlap_ms(material, row, minute_ms);
+
+    if (material->rows[row].at_ms < minute_ms || part_ms == 0)
+        return part_ms;
+    return MAX(part_ms - material->interval_ms, 1);
 }
 
 /* The first row at or behind `at_ms`. */
@@ -97,7 +121,7 @@ find_minute(const struct material *material, int64_t minute_ms)
                : NULL;
 }
 
-/* Successes of the minute that have no row, and the length of all gaps in it. */
+/* Successes of the minute that have no row, and the room of all gaps in it. */
 static int64_t
 missing_in(const struct material *material, const struct replay_minute *minute, int64_t *gaps_ms)
 {
@@ -106,12 +130,12 @@ missing_in(const struct material *material, const struct replay_minute *minute, 
 
     *gaps_ms = 0;
     if (row > 0 && is_gap(material, row - 1))
-        *gaps_ms += overlap_ms(material, row - 1, minute->minute_ms);
+        *gaps_ms += room_ms(material, row - 1, minute->minute_ms);
     for (; row < material->row_count &&
            material->rows[row].at_ms < minute->minute_ms + MINUTE_MS; row++) {
         missing -= material->rows[row].outcome == REASON_OK;
         if (is_gap(material, row))
-            *gaps_ms += overlap_ms(material, row, minute->minute_ms);
+            *gaps_ms += room_ms(material, row, minute->minute_ms);
     }
     return MAX(missing, 0);
 }
@@ -121,12 +145,14 @@ static int64_t
 share_of(const struct material *material, size_t row, int64_t minute_ms)
 {
     const struct replay_minute *minute = find_minute(material, minute_ms);
-    int64_t part_ms = overlap_ms(material, row, minute_ms), gaps_ms, missing;
+    int64_t gaps_ms, missing;
 
     if (minute == NULL)
-        return (part_ms - 1) / MAX(material->interval_ms, 1);
+        return (overlap_ms(material, row, minute_ms) - 1) / MAX(material->interval_ms, 1);
     missing = missing_in(material, minute, &gaps_ms);
-    return gaps_ms == 0 ? 0 : (missing * part_ms + gaps_ms / 2) / gaps_ms;
+    if (gaps_ms == 0)
+        return 0;
+    return (missing * room_ms(material, row, minute_ms) + gaps_ms / 2) / gaps_ms;
 }
 
 /* Puts the successes of one minute of a gap evenly into it. */
@@ -154,7 +180,7 @@ fill_part(const struct material *material, size_t row, int64_t minute_ms,
 static int
 fill_gap(const struct material *material, size_t row, struct replay_sequence *sequence)
 {
-    int64_t at_ms = material->rows[row].at_ms, end_ms = material->rows[row + 1].at_ms;
+    int64_t at_ms = material->rows[row].at_ms, end_ms = end_of(material, row);
     int rc = 0;
 
     for (int64_t minute_ms = at_ms - at_ms % MINUTE_MS; rc == 0 && minute_ms < end_ms;

@@ -5,7 +5,8 @@
  * all probes of each minute. So between a recorded success and the next row there are only
  * successes, and nowhere else: their number is what the summaries have more than the rows. They
  * are put evenly in between; where a minute has several such places, in proportion to their
- * lengths. Without a summary one success an `interval_ms` is assumed.
+ * lengths. Behind the last row there is as much as the summaries count. Without a summary one
+ * success an `interval_ms` is assumed.
  *
  * A pause of more than two minutes and two intervals without any row is an end and a new start:
  * the state is kept as after a restart, and the pause counts for nothing.

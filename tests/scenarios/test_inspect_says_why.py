@@ -1,0 +1,114 @@
+"""inspect --why tells the chain from the DNS answer to the board, and what happens next; without a
+database it says less, and never fails."""
+import json
+import re
+
+import pytest
+
+from harness import EchoProcess, app, free_port, until
+
+PROBE = 'interval = "500ms"; timeout = "400ms"; rise = 3; fall = 2;'
+
+
+@pytest.fixture
+def shop(daemon, started):
+    daemon.good = started(EchoProcess("good"))
+    daemon.dead = f"127.0.0.1:{free_port()}"
+    daemon.write_apps(app("shop", free_port(), [daemon.good, daemon.dead, "no-such.invalid:80"],
+                          probe=PROBE))
+    daemon.start()
+    daemon.until_state("shop", daemon.dead, "unavailable")
+    daemon.until_state("shop", daemon.good, "available")
+    until(lambda: daemon.sql("SELECT 1 FROM transitions WHERE target = ?", daemon.dead),
+          what="it is in the database")
+    return daemon
+
+
+def why(daemon, *arguments):
+    return daemon.run("fproxy-probe", "inspect", "--why", *arguments)
+
+
+def why_json(daemon, target):
+    answer = why(daemon, "shop", target, "--json")
+    endpoint, = json.loads(answer.stdout)["apps"][0]["endpoints"]
+    return endpoint["why"]
+
+
+def test_each_step_is_told(shop):
+    answer = why(shop, "shop", shop.dead)
+    assert answer.returncode == 1 and answer.stderr == ""
+    steps = dict(re.findall(r"^  (\w+) +(.*)$", answer.stdout, re.M))
+    assert answer.stdout.startswith(f"shop: {shop.dead} is unavailable\n")
+    assert "no DNS is asked" in steps["dns"]
+    assert shop.dead in steps["address"]
+    assert "failed" in steps["probe"] and "connection refused" in steps["probe"]
+    assert "2 failures in a row take it down" in steps["rule"]
+    assert "3 successes bring it back" in steps["rule"]
+    assert steps["state"].startswith("unavailable since ")
+    assert "not handed to new connections; 1 of 3 endpoints of shop are" in steps["board"]
+    assert "3 more successes make it available" in steps["next"]
+    assert "unknown -> unavailable: connect_refused" in steps["changes"]
+    assert "tcp connect_refused, connection refused" in steps["recorded"]
+
+
+def test_the_json_has_what_the_sentences_say(shop):
+    found = why_json(shop, shop.dead)
+    assert found["rule"]["rise"] == 3 and found["rule"]["fall"] == 2
+    assert found["rule"]["successes"] == 0 and found["rule"]["failures"] >= 1
+    assert found["board"] == {"handed_out": False, "endpoints_handed_out": 1, "endpoints": 3}
+    assert found["next"]["what"] == "probe" and found["next"]["successes_needed"] == 3
+    assert found["next"]["at"] < found["next"]["change_at_the_earliest"]
+    assert found["transitions"][0]["to_state"] == "unavailable"
+    assert found["results"][0]["outcome"] == "connect_refused"
+
+    good = why_json(shop, shop.good.address)
+    assert good["board"]["handed_out"] and good["next"]["failures_needed"] == 2
+
+
+def test_a_name_without_address(shop):
+    until(lambda: why_json(shop, "no-such.invalid:80")["dns"]["answers"], what="DNS has answered")
+    found = why_json(shop, "no-such.invalid:80")
+    assert found["dns"]["name"] == "no-such.invalid" and not found["dns"]["literal"]
+    assert {answer["status"] for answer in found["dns"]["answers"]} == {"nxdomain"}
+    assert "no such name" in found["sentences"]["dns"]
+    assert found["next"]["what"] == "lookup"
+
+
+def test_what_it_announces_comes_true(shop, started):
+    """It says what is missing, one success after the other, until it is available."""
+    seen = set()
+    started(EchoProcess("back", port=int(shop.dead.rpartition(":")[2])))
+
+    def available():
+        answer = json.loads(why(shop, "shop", shop.dead, "--json").stdout)
+        endpoint, = answer["apps"][0]["endpoints"]
+        seen.add((endpoint["why"]["rule"]["successes"],
+                  (endpoint["why"]["next"] or {})["successes_needed"]))
+        return endpoint["state"] == "available"
+
+    until(available, what="it is available")
+    for successes, needed in seen:
+        assert needed is None or successes + needed == 3
+
+
+def test_without_a_database_it_says_less(shop):
+    for file in shop.state.glob("fproxy.db*"):
+        file.rename(shop.directory / file.name)
+    answer = why(shop, "shop", shop.dead)
+    assert answer.returncode == 1
+    assert "without" in answer.stderr and "fproxy.db" in answer.stderr
+    assert "its thresholds are not known here" in answer.stdout
+    assert "the next probe" in answer.stdout
+    (shop.state / "fproxy.db").write_bytes(b"no database at all" * 100)
+    broken = why(shop, "shop", shop.dead, "--json")
+    assert broken.returncode == 1 and "not a database" in broken.stderr
+    assert json.loads(broken.stdout)["apps"][0]["endpoints"][0]["why"]["rule"]["rise"] is None
+
+
+def test_when_nothing_runs(shop):
+    shop.stop()
+    answer = why(shop, "shop", shop.dead)
+    assert answer.returncode == 1
+    assert "nothing runs" in answer.stderr
+    assert "nothing, until fproxy is started" in answer.stdout
+    assert why(shop, "shop", "--watch").returncode == 2

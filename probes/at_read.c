@@ -89,7 +89,7 @@ take_endpoint(sqlite3_stmt *row, void *context)
     if (app == NULL)
         return -ENOMEM;
     verdict = at_judge(&evidence, past->at_ms, &judged);
-    past->not_known += verdict == AT_NOT_KNOWN && evidence.row_since_ms != 0;
+    app->not_known += verdict == AT_NOT_KNOWN && evidence.row_since_ms != 0;
     if (verdict != AT_KNOWN)
         return 0;
     endpoint = inspect_add_endpoint(app);
@@ -207,5 +207,4 @@ void
 at_past_free(struct at_past *past)
 {
     inspect_view_free(&past->view);
-    past->not_known = 0;
 }

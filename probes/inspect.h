@@ -56,6 +56,7 @@ struct inspect_app {
     uint32_t generation;
     uint32_t slots_used, handed_out;        /* endpoints in all, and given to connections; from a
                                              * board, also when fewer are kept here */
+    size_t not_known;                       /* endpoints of which at_read() knows nothing */
     struct inspect_endpoint *endpoints;     /* owned */
     size_t count, room;
 };

@@ -33,6 +33,16 @@ was_silent(const struct at_past *past)
     return past->probed_before_ms != 0 && past->at_ms - past->probed_before_ms > SILENCE_MS;
 }
 
+static size_t
+count_not_known(const struct at_past *past)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < past->view.count; i++)
+        count += past->view.apps[i].not_known;
+    return count;
+}
+
 /* "2026-11-26T11:00:00.000Z, 12:00:00 here" */
 static void
 print_instant(FILE *out, int64_t at_ms)
@@ -51,16 +61,16 @@ static void
 print_limits(FILE *out, const struct at_past *past)
 {
     char from[TIME_TEXT_BYTES], to[TIME_TEXT_BYTES];
+    size_t not_known = count_not_known(past);
 
     if (past->history_from_ms == 0)
         fprintf(out, "No transition is recorded.\n");
     else if (past->at_ms < past->history_from_ms)
         fprintf(out, "The history begins later, at %s: what is older is pruned, or never was.\n",
                 clock_format_utc(past->history_from_ms, from));
-    if (past->not_known > 0)
-        fprintf(out, "Of %zu endpoint%s that %s there now, nothing is known then.\n",
-                past->not_known, past->not_known == 1 ? "" : "s",
-                past->not_known == 1 ? "is" : "are");
+    if (not_known > 0)
+        fprintf(out, "Of %zu endpoint%s that %s there now, nothing is known then.\n", not_known,
+                not_known == 1 ? "" : "s", not_known == 1 ? "is" : "are");
     if (!was_silent(past))
         return;
     fprintf(out, "No probe is recorded from %s to %s: fproxy did not run, or probed nothing; this is "
@@ -152,7 +162,7 @@ print_json(FILE *out, const struct at_past *past)
                      "history_from", inspect_time_json(past->history_from_ms),
                      "last_probe_at", inspect_time_json(past->probed_before_ms),
                      "probed", (int)!was_silent(past),
-                     "not_known", (json_int_t)past->not_known, "apps", apps);
+                     "not_known", (json_int_t)count_not_known(past), "apps", apps);
     rc = json == NULL ? -ENOMEM : json_dumpf(json, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(json);

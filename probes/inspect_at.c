@@ -73,8 +73,8 @@ print_limits(FILE *out, const struct at_past *past)
                 not_known == 1 ? "" : "s", not_known == 1 ? "is" : "are");
     if (!was_silent(past))
         return;
-    fprintf(out, "No probe is recorded from %s to %s: fproxy did not run, or probed nothing; this is "
-            "what it knew before.\n", clock_format_utc(past->probed_before_ms, from),
+    fprintf(out, "No probe is recorded from %s to %s: fproxy did not run, or probed nothing; this "
+            "is what it knew before.\n", clock_format_utc(past->probed_before_ms, from),
             past->probed_after_ms != 0 ? clock_format_utc(past->probed_after_ms, to) : "now");
 }
 
@@ -194,7 +194,10 @@ select_asked(const char *command, const char *app, const char *target, struct at
     }
     if (target != NULL && past->view.apps[0].count > 0 &&
         inspect_keep_target(&past->view.apps[0], target, &nearest) < 0) {
-        inspect_unknown(command, "target", target, nearest);
+        fprintf(stderr, "%s: nothing is known of a target `%s' then", command, target);
+        if (nearest != NULL)
+            fprintf(stderr, "; did you mean `%s'?", nearest);
+        fputc('\n', stderr);
         return CLI_USAGE;
     }
     return inspect_any_eligible(&past->view.apps[0]) ? CLI_YES : CLI_NO;

@@ -1,5 +1,5 @@
 /*
- * inspect_places - where the commands of fproxy-probe look, and what they say when there is nothing.
+ * inspect_places - where the commands of fproxy-probe look, and what they say of it.
  *
  * Boards first; when nothing gives a sign of life, the database. Reads only.
  */

@@ -1,10 +1,10 @@
 /*
  * latency_chart - how long probes took, as a line of blocks in a terminal.
  *
- *    p50   ▁▁▂▁▁▁█▅▁▁  0.1 to 4.2 ms        a column is one or more minutes
- *    fail        ▂█▁   37 of 700 failed
+ *    median |▁▁▂▁▁▁█▅▁▁| 0.1 to 4.2 ms       a column is one or more minutes
+ *    failed |      ▂█▁ | 37 of 700 probes
  *
- * Where the terminal has no UTF-8, " .:-=+*#%" or the like stand for the blocks. Pure.
+ * Where the terminal has no UTF-8, "_.:-=+*#" stand for the blocks. Pure.
  */
 #ifndef FPROXY_PROBES_LATENCY_CHART_H
 #define FPROXY_PROBES_LATENCY_CHART_H

@@ -7,7 +7,12 @@
 
 #include "base/util.h"
 
-enum { MINUTE_MS = 60000, PAUSE_MS = 120000, FIRST_ROOM = 64 };
+enum {
+    MINUTE_MS = 60000,
+    PAUSE_MS = 120000,
+    MINUTE_SUCCESSES_MAX = 6000,        /* whatever a damaged row says */
+    FIRST_ROOM = 64,
+};
 
 static int64_t
 longest_wait_ms(uint32_t interval_ms)
@@ -137,7 +142,7 @@ missing_in(const struct material *material, const struct replay_minute *minute, 
         if (is_gap(material, row))
             *gaps_ms += room_ms(material, row, minute->minute_ms);
     }
-    return MAX(missing, 0);
+    return MIN(MAX(missing, 0), MINUTE_SUCCESSES_MAX);
 }
 
 /* How many successes lie in the part of the gap behind `row` that is in this minute. */
@@ -148,7 +153,8 @@ share_of(const struct material *material, size_t row, int64_t minute_ms)
     int64_t gaps_ms, missing;
 
     if (minute == NULL)
-        return (overlap_ms(material, row, minute_ms) - 1) / MAX(material->interval_ms, 1);
+        return MIN((overlap_ms(material, row, minute_ms) - 1) / MAX(material->interval_ms, 1),
+                   MINUTE_SUCCESSES_MAX);
     missing = missing_in(material, minute, &gaps_ms);
     if (gaps_ms == 0)
         return 0;

@@ -230,6 +230,29 @@ a_pause_is_a_restart(void **state)
     replay_outcome_free(&outcome);
 }
 
+/* Not a prober that wrote that: but it must not fill the memory. */
+static void
+absurd_counts_are_bounded(void **state)
+{
+    const struct replay_result rows[] = {
+        { .at_ms = begin_ms, .outcome = REASON_OK },
+        { .at_ms = begin_ms + 50000, .outcome = REASON_CONNECT_REFUSED },
+    };
+    struct replay_minute minute = { .minute_ms = begin_ms, .runs = UINT32_MAX };
+    struct replay_sequence sequence;
+
+    assert_int_equal(replay_reconstruct(rows, 2, &minute, 1, 1, &sequence), 0);
+    assert_true(sequence.count > 1000 && sequence.count < 10000);
+    replay_sequence_free(&sequence);
+    assert_int_equal(replay_reconstruct(rows, 2, NULL, 0, 0, &sequence), 0);
+    assert_true(sequence.count > 1000 && sequence.count < 10000);
+    replay_sequence_free(&sequence);
+    minute = (struct replay_minute){ .minute_ms = begin_ms, .runs = 1, .failures = 7 };
+    assert_int_equal(replay_reconstruct(rows, 2, &minute, 1, SECOND_MS, &sequence), 0);
+    assert_int_equal(sequence.count, 2);
+    replay_sequence_free(&sequence);
+}
+
 static void
 nothing_recorded_is_nothing_found(void **state)
 {
@@ -254,6 +277,7 @@ main(void)
         cmocka_unit_test(the_time_to_detect_begins_at_the_first_failure),
         cmocka_unit_test(our_own_fault_counts_for_nothing),
         cmocka_unit_test(a_pause_is_a_restart),
+        cmocka_unit_test(absurd_counts_are_bounded),
         cmocka_unit_test(nothing_recorded_is_nothing_found),
     };
 

@@ -48,7 +48,7 @@ def test_each_step_is_told(shop):
     assert "not handed to new connections; 1 of 3 endpoints of shop are" in steps["board"]
     assert "3 more successes make it available" in steps["next"]
     assert "unknown -> unavailable: connect_refused" in steps["changes"]
-    assert "tcp connect_refused, connection refused" in steps["recorded"]
+    assert re.search("tcp connect_refused.*, connection refused$", steps["recorded"])
 
 
 def test_the_json_has_what_the_sentences_say(shop):
@@ -92,15 +92,15 @@ def test_what_it_announces_comes_true(shop, started):
 
 
 def test_without_a_database_it_says_less(shop):
-    for file in shop.state.glob("fproxy.db*"):
-        file.rename(shop.directory / file.name)
-    answer = why(shop, "shop", shop.dead)
+    elsewhere = shop.directory / "elsewhere"
+    elsewhere.mkdir()
+    answer = why(shop, "shop", shop.dead, "--state-dir", elsewhere)
     assert answer.returncode == 1
     assert "without" in answer.stderr and "fproxy.db" in answer.stderr
     assert "its thresholds are not known here" in answer.stdout
     assert "the next probe" in answer.stdout
-    (shop.state / "fproxy.db").write_bytes(b"no database at all" * 100)
-    broken = why(shop, "shop", shop.dead, "--json")
+    (elsewhere / "fproxy.db").write_bytes(b"no database at all" * 100)
+    broken = why(shop, "shop", shop.dead, "--state-dir", elsewhere, "--json")
     assert broken.returncode == 1 and "not a database" in broken.stderr
     assert json.loads(broken.stdout)["apps"][0]["endpoints"][0]["why"]["rule"]["rise"] is None
 

@@ -11,6 +11,7 @@ enum {
     MINUTE_MS = 60000,
     PAUSE_MS = 120000,
     MINUTE_SUCCESSES_MAX = 6000,        /* whatever a damaged row says */
+    SUCCESSES_TRIED_MAX = 1000,
     FIRST_ROOM = 64,
 };
 
@@ -45,7 +46,9 @@ struct material {
     size_t row_count;
     const struct replay_minute *minutes;
     size_t minute_count;
-    uint32_t interval_ms;
+    const struct health_policy *policy;     /* by which was probed */
+    uint16_t *fast;                         /* owned; behind each row, how many successes came at
+                                             * the pace of a change */
 };
 
 /* Where the time behind a row ends: at the next one; behind the last one, with what is counted. */
@@ -67,7 +70,7 @@ is_gap(const struct material *material, size_t row)
 {
     return material->rows[row].outcome == REASON_OK &&
            end_of(material, row) - material->rows[row].at_ms <=
-               longest_wait_ms(material->interval_ms);
+               longest_wait_ms(material->policy->interval_ms);
 }
 
 /* How much of the gap behind `row` lies in the minute. */
@@ -80,15 +83,65 @@ overlap_ms(const struct material *material, size_t row, int64_t minute_ms)
     return MAX(to_ms - from_ms, 0);
 }
 
-/* How many probes may be in there, as a length: the row itself takes the place of one. */
 static int64_t
-room_ms(const struct material *material, size_t row, int64_t minute_ms)
+fast_pace_ms(const struct material *material)
 {
-    int64_t part_ms = overlap_ms(material, row, minute_ms);
+    return MAX(MIN(material->policy->interval_ms, HEALTH_CHANGING_INTERVAL_MS), 1);
+}
 
-    if (material->rows[row].at_ms < minute_ms || part_ms == 0)
-        return part_ms;
-    return MAX(part_ms - material->interval_ms, 1);
+/* When the probe number `j` behind a row was due, from the row on. */
+static int64_t
+due_ms(const struct material *material, size_t row, int64_t j)
+{
+    int64_t fast = MIN(material->fast[row], j);
+
+    return fast * fast_pace_ms(material) + (j - fast) * MAX(material->policy->interval_ms, 1);
+}
+
+/* How many probes were due behind a row and before `limit_ms`. */
+static int64_t
+due_before(const struct material *material, size_t row, int64_t limit_ms)
+{
+    int64_t span_ms = limit_ms - material->rows[row].at_ms;
+    int64_t fast_ms = due_ms(material, row, material->fast[row]);
+
+    if (span_ms <= 0)
+        return 0;
+    if (span_ms <= fast_ms)
+        return (span_ms - 1) / fast_pace_ms(material);
+    return material->fast[row] +
+           (span_ms - fast_ms - 1) / MAX(material->policy->interval_ms, 1);
+}
+
+/* Up to where probes behind a row are others than the next row: jitter may have made that one a
+ * little late. */
+static int64_t
+limit_of(const struct material *material, size_t row)
+{
+    int64_t end_ms = end_of(material, row);
+    int64_t slow_ms = material->rows[row].at_ms + due_ms(material, row, material->fast[row]) +
+                      material->policy->interval_ms / 2;
+
+    if (row + 1 == material->row_count)
+        return end_ms;
+    return end_ms - (end_ms > slow_ms ? material->policy->interval_ms : fast_pace_ms(material)) / 2;
+}
+
+/* How many probes were due in the part of the gap that is in this minute. */
+static int64_t
+due_in(const struct material *material, size_t row, int64_t minute_ms)
+{
+    int64_t until_ms = MIN(limit_of(material, row), minute_ms + MINUTE_MS);
+
+    return MAX(due_before(material, row, until_ms) - due_before(material, row, minute_ms), 0);
+}
+
+/* What that part counts when the successes of a minute are shared out: by what was due, and where
+ * nothing was, by its length. */
+static int64_t
+weight_of(const struct material *material, size_t row, int64_t minute_ms)
+{
+    return due_in(material, row, minute_ms) * MINUTE_MS + overlap_ms(material, row, minute_ms);
 }
 
 /* The first row at or behind `at_ms`. */
@@ -126,21 +179,21 @@ find_minute(const struct material *material, int64_t minute_ms)
                : NULL;
 }
 
-/* Successes of the minute that have no row, and the room of all gaps in it. */
+/* Successes of the minute that have no row, and the weight of all gaps in it. */
 static int64_t
-missing_in(const struct material *material, const struct replay_minute *minute, int64_t *gaps_ms)
+missing_in(const struct material *material, const struct replay_minute *minute, int64_t *weight)
 {
     int64_t missing = (int64_t)minute->runs - minute->failures;
     size_t row = first_row(material, minute->minute_ms);
 
-    *gaps_ms = 0;
+    *weight = 0;
     if (row > 0 && is_gap(material, row - 1))
-        *gaps_ms += room_ms(material, row - 1, minute->minute_ms);
+        *weight += weight_of(material, row - 1, minute->minute_ms);
     for (; row < material->row_count &&
            material->rows[row].at_ms < minute->minute_ms + MINUTE_MS; row++) {
         missing -= material->rows[row].outcome == REASON_OK;
         if (is_gap(material, row))
-            *gaps_ms += room_ms(material, row, minute->minute_ms);
+            *weight += weight_of(material, row, minute->minute_ms);
     }
     return MIN(MAX(missing, 0), MINUTE_SUCCESSES_MAX);
 }
@@ -150,34 +203,36 @@ static int64_t
 share_of(const struct material *material, size_t row, int64_t minute_ms)
 {
     const struct replay_minute *minute = find_minute(material, minute_ms);
-    int64_t gaps_ms, missing;
+    int64_t weight, missing;
 
     if (minute == NULL)
-        return MIN((overlap_ms(material, row, minute_ms) - 1) / MAX(material->interval_ms, 1),
-                   MINUTE_SUCCESSES_MAX);
-    missing = missing_in(material, minute, &gaps_ms);
-    if (gaps_ms == 0)
+        return MIN(due_in(material, row, minute_ms), MINUTE_SUCCESSES_MAX);
+    missing = missing_in(material, minute, &weight);
+    if (weight == 0)
         return 0;
-    return (missing * room_ms(material, row, minute_ms) + gaps_ms / 2) / gaps_ms;
+    return (missing * weight_of(material, row, minute_ms) + weight / 2) / weight;
 }
 
-/* Puts the successes of one minute of a gap evenly into it. */
+/* Puts the successes of one minute of a gap into it: the first ones when they were due, if that was
+ * at the pace of a change, the others evenly. */
 static int
 fill_part(const struct material *material, size_t row, int64_t minute_ms,
           struct replay_sequence *sequence)
 {
-    int64_t from_ms = MAX(material->rows[row].at_ms, minute_ms);
-    int64_t part_ms = overlap_ms(material, row, minute_ms);
-    int64_t count = part_ms > 0 ? share_of(material, row, minute_ms) : 0;
+    int64_t row_ms = material->rows[row].at_ms;
+    int64_t last_ms = MAX(row_ms, minute_ms);
+    int64_t end_ms = last_ms + overlap_ms(material, row, minute_ms);
+    int64_t count = end_ms > last_ms ? share_of(material, row, minute_ms) : 0;
+    int64_t before = due_before(material, row, minute_ms);
     int rc = 0;
 
     for (int64_t i = 1; rc == 0 && i <= count; i++) {
-        const struct replay_result success = {
-            .at_ms = from_ms + part_ms * i / (count + 1),
-            .outcome = REASON_OK,
-            .assumed = true,
-        };
+        struct replay_result success = { .outcome = REASON_OK, .assumed = true };
 
+        success.at_ms = last_ms + (end_ms - last_ms) / (count - i + 2);
+        if (before + i <= material->fast[row])
+            success.at_ms = MIN(success.at_ms, row_ms + due_ms(material, row, before + i));
+        last_ms = MAX(last_ms, success.at_ms);
         rc = append(sequence, &success);
     }
     return rc;
@@ -195,20 +250,51 @@ fill_gap(const struct material *material, size_t row, struct replay_sequence *se
     return rc;
 }
 
+/* Goes through the rows as the prober did, to know at which pace it probed behind each. */
+static void
+learn_paces(struct material *material)
+{
+    const struct health_policy *policy = material->policy;
+    struct health health;
+
+    health_init(&health, ENDPOINT_UNKNOWN, REASON_NONE, 0);
+    for (size_t i = 0; i < material->row_count; i++) {
+        const struct replay_result *row = &material->rows[i];
+        int64_t wait_ms = i > 0 ? row->at_ms - material->rows[i - 1].at_ms : 0;
+        int64_t successes;
+
+        if (wait_ms > longest_wait_ms(policy->interval_ms))
+            health_init(&health, health_seed_state(health.state), REASON_HISTORY, 0);
+        health_apply(&health, policy, row->outcome, (uint64_t)row->at_ms);
+        if (!is_gap(material, i))
+            continue;
+        if (health.state == ENDPOINT_RECOVERING)
+            material->fast[i] = (uint16_t)MIN(policy->rise - health.successes, UINT16_MAX);
+        successes = due_before(material, i, limit_of(material, i));
+        for (int64_t j = MIN(MIN(successes, policy->rise), SUCCESSES_TRIED_MAX); j > 0; j--)
+            health_apply(&health, policy, REASON_OK, (uint64_t)row->at_ms);
+    }
+}
+
 int
 replay_reconstruct(const struct replay_result *rows, size_t row_count,
                    const struct replay_minute *minutes, size_t minute_count,
-                   uint32_t interval_ms, struct replay_sequence *sequence)
+                   const struct health_policy *policy, struct replay_sequence *sequence)
 {
-    const struct material material = { rows, row_count, minutes, minute_count, interval_ms };
+    struct material material = { rows, row_count, minutes, minute_count, policy, NULL };
     int rc = 0;
 
     *sequence = (struct replay_sequence){ 0 };
+    material.fast = calloc(MAX(row_count, 1), sizeof *material.fast);
+    if (material.fast == NULL)
+        return -ENOMEM;
+    learn_paces(&material);
     for (size_t i = 0; rc == 0 && i < row_count; i++) {
         rc = append(sequence, &rows[i]);
         if (rc == 0 && is_gap(&material, i))
             rc = fill_gap(&material, i, sequence);
     }
+    free(material.fast);
     return rc;
 }
 

@@ -3,10 +3,10 @@
  *
  * Recorded are every failure, every change of outcome and one success a minute; a summary counts
  * all probes of each minute. So between a recorded success and the next row there are only
- * successes, and nowhere else: their number is what the summaries have more than the rows. They
- * are put evenly in between; where a minute has several such places, in proportion to their
- * lengths. Behind the last row there is as much as the summaries count. Without a summary one
- * success an `interval_ms` is assumed.
+ * successes, and nowhere else: their number is what the summaries have more than the rows. Where a
+ * minute has several such places they are shared out by how many probes were due in each, by the
+ * policy that was in force: every `interval_ms`, and sooner while it recovered. Behind the last row
+ * there is as much as the summaries count. Without a summary there is what was due.
  *
  * A pause of more than two minutes and two intervals without any row is an end and a new start:
  * the state is kept as after a restart, and the pause counts for nothing.
@@ -56,11 +56,11 @@ struct replay_outcome {
     int64_t from_ms, to_ms;
 };
 
-/* Makes the whole sequence out of rows and minutes, each in the order of time. 0 or -ENOMEM;
- * replay_sequence_free() in any case. */
+/* Makes the whole sequence out of rows and minutes, each in the order of time, of an endpoint that
+ * was probed by `policy`. 0 or -ENOMEM; replay_sequence_free() in any case. */
 int replay_reconstruct(const struct replay_result *rows, size_t row_count,
                        const struct replay_minute *minutes, size_t minute_count,
-                       uint32_t interval_ms, struct replay_sequence *sequence);
+                       const struct health_policy *policy, struct replay_sequence *sequence);
 void replay_sequence_free(struct replay_sequence *sequence);
 
 /* Feeds the sequence through the policy. 0 or -ENOMEM; replay_outcome_free() in any case. */

@@ -102,9 +102,9 @@ static const struct argp argp = {
     "connections.\n\n"
     "Recorded are every failure, every change of outcome, one success a minute, and how many "
     "probes each minute had. So failures and their order are exact; the successes that have no "
-    "row are put evenly behind recorded ones, as many as their minute counts. The times of "
-    "probes stay as they were, though a failing target is probed sooner. A pause of over two "
-    "minutes counts as a restart.\n\n"
+    "row are put behind recorded ones, as many as their minute counts, where probes were due by "
+    "the configured thresholds and interval. The times of probes stay as they were, though a "
+    "failing target is probed sooner. A pause of over two minutes counts as a restart.\n\n"
     "Status 0: here it is; 1: no result is recorded; 2: wrong usage, there is no such app, or "
     "the database cannot be read.",
     children, NULL, NULL,
@@ -131,7 +131,7 @@ run_case(struct replays *replays, const struct replay_case *one, struct pair *pa
 {
     struct replay_sequence sequence;
     int rc = replay_reconstruct(one->rows, one->row_count, one->minutes, one->minute_count,
-                                replays->configured.interval_ms, &sequence);
+                                &replays->configured, &sequence);
 
     if (rc == 0)
         rc = replay_run(&sequence, &replays->configured, &pair->configured);

@@ -25,7 +25,7 @@
 
 enum {
     LOOK_MS = 250,
-    LOOK_MANY_MS = 1000,        /* with very many endpoints a look takes a while */
+    LOOK_SLOW_MS = 1000,
     MANY_ENDPOINTS = 2000,
 };
 
@@ -312,14 +312,22 @@ catch_end(void)
     return fd < 0 ? -errno : fd;
 }
 
+/* The database, where nothing runs, is no board: it takes longer to read, and hardly changes. */
+static int
+pause_ms(const struct watch *watch)
+{
+    bool slow = !watch->running || count_endpoints(&watch->view) > MANY_ENDPOINTS;
+
+    return slow ? LOOK_SLOW_MS : LOOK_MS;
+}
+
 /* Until a signal: 0; -EIO: nobody reads. */
 static int
 go_on(struct watch *watch, int signal_fd)
 {
     struct pollfd ended = { .fd = signal_fd, .events = POLLIN };
-    int wait_ms = count_endpoints(&watch->view) > MANY_ENDPOINTS ? LOOK_MANY_MS : LOOK_MS;
 
-    while (poll(&ended, 1, wait_ms) <= 0) {
+    while (poll(&ended, 1, pause_ms(watch)) <= 0) {
         look(watch);
         if (watch->screen)
             draw(watch);

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import EchoProcess, app, free_port, until
+from harness import DnsServer, EchoProcess, Target, answer, app, free_port, free_ports, until
 
 PROBE = 'interval = "500ms"; timeout = "400ms"; rise = 3; fall = 2;'
 
@@ -72,6 +72,35 @@ def test_a_name_without_address(shop):
     assert {answer["status"] for answer in found["dns"]["answers"]} == {"nxdomain"}
     assert "no such name" in found["sentences"]["dns"]
     assert found["next"]["what"] == "lookup"
+
+
+def test_the_addresses_of_a_name_and_one_that_leaves(daemon, started):
+    port, target_port = free_ports(2)
+    for host in ("127.0.0.1", "127.0.0.2"):
+        started(Target(answer("ok"), port=target_port, host=host))
+    zone = {"two.test": {"A": ["127.0.0.1", "127.0.0.2"], "ttl": 1}}
+    dns = started(DnsServer(daemon.directory, zone))
+    name, second = f"Two.test:{target_port}", f"127.0.0.2:{target_port}"
+    daemon.write_apps(app("web", port, [name]), more=f'daemon = {{ dns = {{ servers = '
+                      f'["{dns.address}"]; ttl_min = "1s"; ttl_max = "1s"; }}; }};')
+    daemon.start()
+    daemon.until_available("web", 2)
+
+    def told():
+        return dict(re.findall(r"^  (\w+) +(.*)$", why(daemon, "web", second).stdout, re.M))
+
+    until(lambda: "Two.test resolves to 127.0.0.1, 127.0.0.2 (learnt " in told()["dns"],
+          what="both are told")
+    answers = json.loads(why(daemon, "web", second, "--json").stdout)
+    answers = answers["apps"][0]["endpoints"][0]["why"]["dns"]["answers"]
+    assert {each["address"] for each in answers} >= {"127.0.0.1", "127.0.0.2"}
+
+    dns.set({"two.test": {"A": ["127.0.0.1"], "ttl": 1}})
+    until(lambda: why(daemon, "web", second).returncode == 2, what="the second address has left")
+    until(lambda: daemon.sql("SELECT 1 FROM transitions WHERE reason = 'ttl_expired'"),
+          what="it is written")
+    then = json.loads(daemon.run("fproxy-probe", "inspect", "--at", "now", "--json").stdout)
+    assert [each["address"] for each in then["apps"][0]["endpoints"]] == [f"127.0.0.1:{target_port}"]
 
 
 def test_what_it_announces_comes_true(shop, started):

@@ -1,4 +1,4 @@
-/* Any rows and minutes: what is put together is in order, has all rows, and is bounded; whatever the
+/* Any rows and minutes: what is put together is in order, has all rows, and is bounded; whatever a
  * policy makes of it adds up. Each four bytes are a row or a minute. */
 #include <assert.h>
 #include <stdint.h>

@@ -10,9 +10,8 @@
 
 enum { FIRST_ROOM = 8, NEAR_EDITS_MAX = 3 };
 
-/* Makes room for one more element of `bytes`, zeroed; NULL without memory. */
-static void *
-add(void **elements, size_t *count, size_t *room, size_t bytes)
+void *
+inspect_add(void **elements, size_t *count, size_t *room, size_t bytes)
 {
     void *element;
 
@@ -35,7 +34,7 @@ struct inspect_app *
 inspect_add_app(struct inspect_view *view, const char *name)
 {
     void *apps = view->apps;
-    struct inspect_app *app = add(&apps, &view->count, &view->room, sizeof *app);
+    struct inspect_app *app = inspect_add(&apps, &view->count, &view->room, sizeof *app);
 
     view->apps = apps;
     if (app != NULL)
@@ -47,8 +46,8 @@ struct inspect_endpoint *
 inspect_add_endpoint(struct inspect_app *app)
 {
     void *endpoints = app->endpoints;
-    struct inspect_endpoint *endpoint = add(&endpoints, &app->count, &app->room,
-                                            sizeof *endpoint);
+    struct inspect_endpoint *endpoint = inspect_add(&endpoints, &app->count, &app->room,
+                                                    sizeof *endpoint);
 
     app->endpoints = endpoints;
     return endpoint;

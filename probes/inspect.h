@@ -31,6 +31,9 @@ struct inspect_probe {
     char detail[DETAIL_BYTES];
 };
 
+/* Do new connections get it? Only a board tells. */
+enum inspect_handed { INSPECT_HANDED_UNKNOWN, INSPECT_HANDED_OUT, INSPECT_HELD_BACK };
+
 struct inspect_endpoint {
     char target[TARGET_NAME_BYTES];
     char address[ADDRESS_TEXT_BYTES];       /* "" while unresolved */
@@ -39,12 +42,21 @@ struct inspect_endpoint {
     int64_t since_ms;
     uint32_t weight;
     struct inspect_probe probe;
+    /* From a board only; zeroes else. */
+    uint32_t successes, failures;           /* of probes, in a row */
+    uint32_t down_interval_ms;              /* how it is probed while it is down; 0: as always */
+    int64_t next_ms;                        /* when the next probe, or lookup, is due */
+    enum inspect_handed handed;
+    int64_t changed_ms;                     /* when inspect_changes() saw it change; 0: never */
 };
 
 struct inspect_app {
     char name[APP_NAME_BYTES];
     bool ready, panic;
     uint32_t generation;
+    uint32_t slots_used, handed_out;        /* endpoints in all, and given to connections; from a
+                                             * board, also when fewer are kept here */
+    size_t not_known;                       /* endpoints of which at_read() knows nothing */
     struct inspect_endpoint *endpoints;     /* owned */
     size_t count, room;
 };
@@ -67,6 +79,9 @@ bool inspect_is_held(int dir_fd);
 int inspect_read_database(const char *path, struct inspect_view *view, char *why);
 
 void inspect_view_free(struct inspect_view *view);
+
+/* Makes room for one more of `bytes` in an array on the heap, zeroed; NULL without memory. */
+void *inspect_add(void **elements, size_t *count, size_t *room, size_t bytes);
 
 /* Building: NULL without memory. The pointer is valid until the next one is added. */
 struct inspect_app *inspect_add_app(struct inspect_view *view, const char *name);

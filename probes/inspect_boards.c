@@ -40,6 +40,10 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     snprintf(endpoint->reason, sizeof endpoint->reason, "%s", reason_word(detail->reason));
     endpoint->since_ms = detail->since_ms;
     endpoint->weight = detail->weight;
+    endpoint->successes = detail->successes;
+    endpoint->failures = detail->failures;
+    endpoint->down_interval_ms = detail->down_interval_ms;
+    endpoint->next_ms = detail->probe_next_ms;
     if (detail->probe_outcome == REASON_NONE || detail->probe_at_ms <= 0)
         return;
     probe->at_ms = detail->probe_at_ms;
@@ -49,12 +53,55 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     snprintf(probe->detail, sizeof probe->detail, "%s", detail->probe_detail);
 }
 
+/* The id of the endpoint that connections are given, for each slot, 0: none; on the heap, NULL
+ * without memory. */
+static uint32_t *
+handed_ids(const struct board *board)
+{
+    uint32_t slots = board_slots(board);
+    struct available_snapshot *snapshot = calloc(1, available_snapshot_bytes(slots));
+    uint32_t *ids = calloc(slots, sizeof *ids);
+
+    if (snapshot != NULL && ids != NULL) {
+        available_set_copy(board_available(board), snapshot);
+        for (uint32_t i = 0; i < snapshot->count; i++)
+            ids[snapshot->endpoints[i].slot] = snapshot->endpoints[i].id;
+    }
+    free(snapshot);
+    return ids;
+}
+
+static int
+describe_slots(const struct board *board, struct inspect_app *app)
+{
+    uint32_t *ids = handed_ids(board);
+    struct board_detail detail;
+    int rc = ids == NULL ? -ENOMEM : 0;
+
+    for (uint32_t slot = 0; rc == 0 && slot < board_slots(board); slot++) {
+        struct inspect_endpoint *endpoint;
+
+        if (!board_detail(board, slot, &detail))
+            continue;
+        endpoint = inspect_add_endpoint(app);
+        if (endpoint == NULL) {
+            rc = -ENOMEM;
+            continue;
+        }
+        describe(&detail, endpoint);
+        endpoint->handed = ids[slot] == detail.id ? INSPECT_HANDED_OUT : INSPECT_HELD_BACK;
+        app->slots_used++;
+        app->handed_out += endpoint->handed == INSPECT_HANDED_OUT;
+    }
+    free(ids);
+    return rc;
+}
+
 static int
 describe_board(const struct board *board, struct inspect_view *view)
 {
     struct inspect_app *app = inspect_add_app(view, board_app(board));
     struct board_summary summary;
-    struct board_detail detail;
 
     if (app == NULL)
         return -ENOMEM;
@@ -63,17 +110,7 @@ describe_board(const struct board *board, struct inspect_view *view)
         app->ready = summary.ready != 0;
         app->panic = summary.panic != 0;
     }
-    for (uint32_t slot = 0; slot < board_slots(board); slot++) {
-        struct inspect_endpoint *endpoint;
-
-        if (!board_detail(board, slot, &detail))
-            continue;
-        endpoint = inspect_add_endpoint(app);
-        if (endpoint == NULL)
-            return -ENOMEM;
-        describe(&detail, endpoint);
-    }
-    return 0;
+    return describe_slots(board, app);
 }
 
 /* A beat from the future is one from before the machine was started anew. */

@@ -8,5 +8,7 @@
 
 cli_command_fn inspect_command;
 cli_command_fn inspect_completion_command;
+cli_command_fn history_command;
+cli_command_fn replay_command;
 
 #endif

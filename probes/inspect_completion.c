@@ -16,14 +16,18 @@ static const char bash_script[] =
     "# bash completion of fproxy-probe: source <(fproxy-probe completion bash)\n"
     "_fproxy_probe() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+    "    local places='--json --runtime-dir --state-dir --help'\n"
     "    case $prev in\n"
     "    --runtime-dir|--state-dir) COMPREPLY=($(compgen -d -- \"$cur\")); return;;\n"
+    "    --at|--since|--fall|--rise|-n) return;;\n"
     "    esac\n"
     "    case $COMP_CWORD,${COMP_WORDS[1]} in\n"
-    "    1,*) words='inspect completion help --help --version';;\n"
-    "    *,inspect) words=\"$(" APP_NAMES ") --json --runtime-dir --state-dir --help\";;\n"
+    "    1,*) words='inspect history replay completion help --help --version';;\n"
+    "    *,inspect) words=\"$(" APP_NAMES ") --why --watch --at $places\";;\n"
+    "    *,history) words=\"$(" APP_NAMES ") --since -n $places\";;\n"
+    "    *,replay) words=\"$(" APP_NAMES ") --fall --rise $places\";;\n"
     "    *,completion) words='bash zsh fish';;\n"
-    "    *,help) words='inspect completion';;\n"
+    "    *,help) words='inspect history replay completion';;\n"
     "    esac\n"
     "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
     "}\n"
@@ -33,46 +37,64 @@ static const char zsh_script[] =
     "#compdef fproxy-probe\n"
     "# zsh completion of fproxy-probe: source <(fproxy-probe completion zsh)\n"
     "_fproxy_probe() {\n"
-    "    local -a commands apps\n"
+    "    local -a commands apps options\n"
     "    commands=('inspect:Show which targets are available, and why'\n"
+    "              'history:Show what changed, and how long probes took'\n"
+    "              'replay:Try other thresholds on the recorded results'\n"
     "              'completion:Print a completion script' 'help:Show the help of a command')\n"
     "    if (( CURRENT == 2 )); then\n"
     "        _describe 'command' commands\n"
     "        return\n"
     "    fi\n"
     "    case $words[2] in\n"
-    "    inspect)\n"
-    "        apps=(${(f)\"$(" APP_NAMES ")\"})\n"
-    "        shift words; (( CURRENT-- ))\n"
-    "        _arguments '--json[Print JSON]' \\\n"
-    "            '--runtime-dir[Where the boards lie]:dir:_dirs' \\\n"
-    "            '--state-dir[Where fproxy.db lies]:dir:_dirs' '1:app:($apps)' '2:target: ';;\n"
-    "    completion) _values 'shell' bash zsh fish;;\n"
-    "    help) _values 'command' inspect completion;;\n"
+    "    inspect) options=('--why[Tell why in sentences]' '--watch[Show it until Ctrl-C]'\n"
+    "                      '--at[Show who was available then]:time: ');;\n"
+    "    history) options=('--since[Begin there]:time: ' '-n[Show the last N]:number: ');;\n"
+    "    replay) options=('--fall[Failures that take it down]:number: '\n"
+    "                     '--rise[Successes that bring it back]:number: ');;\n"
+    "    completion) _values 'shell' bash zsh fish; return;;\n"
+    "    help) _values 'command' inspect history replay completion; return;;\n"
+    "    *) return;;\n"
     "    esac\n"
+    "    apps=(${(f)\"$(" APP_NAMES ")\"})\n"
+    "    shift words; (( CURRENT-- ))\n"
+    "    _arguments $options '--json[Print JSON]' \\\n"
+    "        '--runtime-dir[Where the boards lie]:dir:_dirs' \\\n"
+    "        '--state-dir[Where fproxy.db lies]:dir:_dirs' '1:app:($apps)' '2:target: '\n"
     "}\n"
     "compdef _fproxy_probe fproxy-probe\n";
+
+#define FISH_COMMAND(name, text)                                                               \
+    "complete -c fproxy-probe -n __fish_use_subcommand -a " name " -d '" text "'\n"
+#define FISH_OPTION(command, option, text)                                                     \
+    "complete -c fproxy-probe -n '__fish_seen_subcommand_from " command "' " option            \
+    " -d '" text "'\n"
 
 static const char fish_script[] =
     "# fish completion of fproxy-probe: fproxy-probe completion fish | source\n"
     "complete -c fproxy-probe -f\n"
-    "complete -c fproxy-probe -n __fish_use_subcommand -a inspect "
-    "-d 'Show which targets are available, and why'\n"
-    "complete -c fproxy-probe -n __fish_use_subcommand -a completion "
-    "-d 'Print a completion script'\n"
-    "complete -c fproxy-probe -n __fish_use_subcommand -a help "
-    "-d 'Show the help of a command'\n"
+    FISH_COMMAND("inspect", "Show which targets are available, and why")
+    FISH_COMMAND("history", "Show what changed, and how long probes took")
+    FISH_COMMAND("replay", "Try other thresholds on the recorded results")
+    FISH_COMMAND("completion", "Print a completion script")
+    FISH_COMMAND("help", "Show the help of a command")
     "function __fproxy_probe_apps\n    " APP_NAMES "\nend\n"
-    "complete -c fproxy-probe -n '__fish_seen_subcommand_from inspect' "
+    "complete -c fproxy-probe -n '__fish_seen_subcommand_from inspect history replay' "
     "-a '(__fproxy_probe_apps)'\n"
-    "complete -c fproxy-probe -n '__fish_seen_subcommand_from inspect' -l json "
-    "-d 'Print JSON'\n"
-    "complete -c fproxy-probe -n '__fish_seen_subcommand_from inspect' -l runtime-dir -r "
-    "-d 'Where the boards lie'\n"
-    "complete -c fproxy-probe -n '__fish_seen_subcommand_from inspect' -l state-dir -r "
-    "-d 'Where fproxy.db lies'\n"
+    FISH_OPTION("inspect history replay", "-l json", "Print JSON")
+    FISH_OPTION("inspect history replay", "-l runtime-dir -r", "Where the boards lie")
+    FISH_OPTION("inspect history replay", "-l state-dir -r", "Where fproxy.db lies")
+    FISH_OPTION("inspect", "-l why", "Tell why in sentences")
+    FISH_OPTION("inspect", "-l watch", "Show it until Ctrl-C")
+    FISH_OPTION("inspect", "-l at -x", "Show who was available then")
+    FISH_OPTION("history", "-l since -x", "Begin there")
+    FISH_OPTION("history", "-s n -x", "Show the last N")
+    FISH_OPTION("replay", "-l fall -x", "Failures that take it down")
+    FISH_OPTION("replay", "-l rise -x", "Successes that bring it back")
     "complete -c fproxy-probe -n '__fish_seen_subcommand_from completion' "
-    "-a 'bash zsh fish'\n";
+    "-a 'bash zsh fish'\n"
+    "complete -c fproxy-probe -n '__fish_seen_subcommand_from help' "
+    "-a 'inspect history replay completion'\n";
 
 static const struct {
     const char *shell, *script;

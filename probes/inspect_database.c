@@ -4,15 +4,12 @@
  * Reads the public tables of fproxy.db (docs/sql.md) with a connection of its own, read-only.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/sqlite_file.h"
-#include "base/util.h"
 #include "probes/inspect.h"
+#include "probes/rows.h"
 
 /* An app that has no endpoint yet is one too. */
 static const char endpoints_sql[] =
@@ -32,52 +29,34 @@ enum column {
 };
 
 static void
-copy_text(sqlite3_stmt *row, enum column column, char *text, size_t bytes)
-{
-    const char *value = (const char *)sqlite3_column_text(row, (int)column);
-
-    snprintf(text, bytes, "%s", value != NULL ? value : "");
-}
-
-static int64_t
-time_of(sqlite3_stmt *row, enum column column)
-{
-    const char *value = (const char *)sqlite3_column_text(row, (int)column);
-    int64_t wall_ms = 0;
-
-    if (value == NULL || clock_parse_utc(value, &wall_ms) < 0)
-        return 0;
-    return wall_ms;
-}
-
-static void
 read_endpoint(sqlite3_stmt *row, struct inspect_endpoint *endpoint)
 {
     struct inspect_probe *probe = &endpoint->probe;
 
-    copy_text(row, COLUMN_TARGET, endpoint->target, sizeof endpoint->target);
-    copy_text(row, COLUMN_ADDRESS, endpoint->address, sizeof endpoint->address);
-    copy_text(row, COLUMN_STATE, endpoint->state, sizeof endpoint->state);
-    copy_text(row, COLUMN_REASON, endpoint->reason, sizeof endpoint->reason);
-    endpoint->since_ms = time_of(row, COLUMN_SINCE);
+    row_text(row, COLUMN_TARGET, endpoint->target, sizeof endpoint->target);
+    row_text(row, COLUMN_ADDRESS, endpoint->address, sizeof endpoint->address);
+    row_text(row, COLUMN_STATE, endpoint->state, sizeof endpoint->state);
+    row_text(row, COLUMN_REASON, endpoint->reason, sizeof endpoint->reason);
+    endpoint->since_ms = row_time(row, COLUMN_SINCE);
     endpoint->weight = (uint32_t)sqlite3_column_int64(row, COLUMN_WEIGHT);
-    probe->at_ms = time_of(row, COLUMN_PROBE_AT);
+    probe->at_ms = row_time(row, COLUMN_PROBE_AT);
     if (probe->at_ms == 0)
         return;
     probe->duration_ms = sqlite3_column_double(row, COLUMN_DURATION);
-    copy_text(row, COLUMN_PROBE, probe->kind, sizeof probe->kind);
-    copy_text(row, COLUMN_OUTCOME, probe->outcome, sizeof probe->outcome);
-    copy_text(row, COLUMN_DETAIL, probe->detail, sizeof probe->detail);
+    row_text(row, COLUMN_PROBE, probe->kind, sizeof probe->kind);
+    row_text(row, COLUMN_OUTCOME, probe->outcome, sizeof probe->outcome);
+    row_text(row, COLUMN_DETAIL, probe->detail, sizeof probe->detail);
 }
 
 static int
-read_row(sqlite3_stmt *row, struct inspect_view *view)
+read_row(sqlite3_stmt *row, void *context)
 {
+    struct inspect_view *view = context;
     struct inspect_app *app = view->count > 0 ? &view->apps[view->count - 1] : NULL;
     struct inspect_endpoint *endpoint;
     char name[APP_NAME_BYTES];
 
-    copy_text(row, COLUMN_APP, name, sizeof name);
+    row_text(row, COLUMN_APP, name, sizeof name);
     if (app == NULL || strcmp(app->name, name) != 0)
         app = inspect_add_app(view, name);
     if (app == NULL)
@@ -92,23 +71,11 @@ read_row(sqlite3_stmt *row, struct inspect_view *view)
     return 0;
 }
 
-/* SQLITE_OK, an SQLite code, or -ENOMEM. */
 static int
 query(sqlite3 *database, void *context)
 {
-    struct inspect_view *view = context;
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(database, endpoints_sql, -1, &statement, NULL);
-
-    if (view->count > 0)        /* of an earlier try */
-        inspect_view_free(view);
-    while (code == SQLITE_OK) {
-        code = sqlite3_step(statement);
-        if (code == SQLITE_ROW)
-            code = read_row(statement, view);
-    }
-    sqlite3_finalize(statement);
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    inspect_view_free(context);         /* of an earlier try */
+    return rows_each(database, endpoints_sql, NULL, 0, read_row, context);
 }
 
 int

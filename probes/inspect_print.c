@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "probes/table.h"
 #include "strategy/endpoint_state.h"
 
 enum { CELL_BYTES = 320, SECOND_MS = 1000, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
@@ -53,43 +54,45 @@ inspect_probe_text(const struct inspect_probe *probe, int64_t now_wall_ms, char 
 /* ---- JSON ---- */
 
 /* Texts of a damaged board or database may be no UTF-8, which JSON cannot hold. */
-static json_t *
-text_json(const char *text)
+json_t *
+inspect_text_json(const char *text)
 {
     json_t *json = json_string(text);
 
     return json != NULL ? json : json_string("?");
 }
 
-static json_t *
-time_json(int64_t wall_ms)
+json_t *
+inspect_time_json(int64_t wall_ms)
 {
     char text[TIME_TEXT_BYTES];
 
     return wall_ms > 0 ? json_string(clock_format_utc(wall_ms, text)) : json_null();
 }
 
-static json_t *
-probe_json(const struct inspect_probe *probe)
+json_t *
+inspect_probe_json(const struct inspect_probe *probe)
 {
     if (probe->at_ms == 0)
         return json_null();
-    return json_pack("{s:o, s:o, s:o, s:f, s:o}", "at", time_json(probe->at_ms),
-                     "kind", text_json(probe->kind), "outcome", text_json(probe->outcome),
-                     "duration_ms", probe->duration_ms, "detail", text_json(probe->detail));
+    return json_pack("{s:o, s:o, s:o, s:f, s:o}", "at", inspect_time_json(probe->at_ms),
+                     "kind", inspect_text_json(probe->kind),
+                     "outcome", inspect_text_json(probe->outcome),
+                     "duration_ms", probe->duration_ms,
+                     "detail", inspect_text_json(probe->detail));
 }
 
 static json_t *
 endpoint_json(const struct inspect_endpoint *endpoint)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
-                     "target", text_json(endpoint->target),
-                     "address", text_json(endpoint->address),
-                     "state", text_json(endpoint->state),
-                     "since", time_json(endpoint->since_ms),
+                     "target", inspect_text_json(endpoint->target),
+                     "address", inspect_text_json(endpoint->address),
+                     "state", inspect_text_json(endpoint->state),
+                     "since", inspect_time_json(endpoint->since_ms),
                      "weight", (json_int_t)endpoint->weight,
-                     "reason", text_json(endpoint->reason),
-                     "last_probe", probe_json(&endpoint->probe));
+                     "reason", inspect_text_json(endpoint->reason),
+                     "last_probe", inspect_probe_json(&endpoint->probe));
 }
 
 static json_t *
@@ -99,7 +102,7 @@ app_json(const struct inspect_app *app)
 
     for (size_t i = 0; i < app->count; i++)
         json_array_append_new(endpoints, endpoint_json(&app->endpoints[i]));
-    return json_pack("{s:o, s:b, s:b, s:I, s:o}", "app", text_json(app->name),
+    return json_pack("{s:o, s:b, s:b, s:I, s:o}", "app", inspect_text_json(app->name),
                      "ready", (int)app->ready, "panic", (int)app->panic,
                      "generation", (json_int_t)app->generation, "endpoints", endpoints);
 }
@@ -118,10 +121,7 @@ inspect_json(const struct inspect_view *view)
 
 enum column { APP, TARGET, ADDRESS, STATE, SINCE, WEIGHT, REASON, LAST_PROBE, COLUMNS };
 
-static const struct {
-    const char *name;
-    int flags;
-} columns[] = {
+static const struct table_column columns[] = {
     [APP] = { "APP", 0 },
     [TARGET] = { "TARGET", 0 },
     [ADDRESS] = { "ADDRESS", 0 },
@@ -150,16 +150,25 @@ colour_of(const char *word)
 }
 
 static int
-add_line(struct libscols_table *table, char cells[COLUMNS][CELL_BYTES], const char *colour)
+colour_line(struct libscols_line *line, const char *colour, bool changed)
+{
+    if (changed)
+        return scols_line_set_color(line, "reverse");
+    if (colour == NULL)
+        return 0;
+    return scols_cell_set_color(scols_line_get_cell(line, STATE), colour);
+}
+
+static int
+add_line(struct libscols_table *table, char cells[COLUMNS][CELL_BYTES], const char *colour,
+         bool changed)
 {
     struct libscols_line *line = scols_table_new_line(table, NULL);
     int rc = line == NULL ? -ENOMEM : 0;
 
     for (size_t i = 0; rc == 0 && i < COLUMNS; i++)
         rc = scols_line_set_data(line, i, cells[i]);
-    if (rc == 0 && colour != NULL)
-        rc = scols_cell_set_color(scols_line_get_cell(line, STATE), colour);
-    return rc;
+    return rc == 0 ? colour_line(line, colour, changed) : rc;
 }
 
 static int
@@ -167,11 +176,14 @@ add_endpoint(struct libscols_table *table, const struct inspect_app *app,
              const struct inspect_endpoint *endpoint, int64_t now_wall_ms)
 {
     char cells[COLUMNS][CELL_BYTES];
+    bool changed = endpoint->changed_ms != 0 &&
+                   now_wall_ms - endpoint->changed_ms < INSPECT_MARK_MS;
+    bool starred = changed && !scols_table_colors_wanted(table);
 
     snprintf(cells[APP], CELL_BYTES, "%s", app->name);
     snprintf(cells[TARGET], CELL_BYTES, "%s", endpoint->target);
     snprintf(cells[ADDRESS], CELL_BYTES, "%s", endpoint->address[0] ? endpoint->address : "-");
-    snprintf(cells[STATE], CELL_BYTES, "%s", endpoint->state);
+    snprintf(cells[STATE], CELL_BYTES, "%s%s", endpoint->state, starred ? " *" : "");
     if (endpoint->since_ms > 0)
         inspect_age(now_wall_ms - endpoint->since_ms, cells[SINCE]);
     else
@@ -179,7 +191,7 @@ add_endpoint(struct libscols_table *table, const struct inspect_app *app,
     snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
     snprintf(cells[REASON], CELL_BYTES, "%s", endpoint->reason[0] ? endpoint->reason : "-");
     inspect_probe_text(&endpoint->probe, now_wall_ms, cells[LAST_PROBE], CELL_BYTES);
-    return add_line(table, cells, colour_of(endpoint->state));
+    return add_line(table, cells, colour_of(endpoint->state), changed);
 }
 
 static int
@@ -194,7 +206,7 @@ add_app(struct libscols_table *table, const struct inspect_app *app, int64_t now
         return rc;
     for (size_t i = 0; i < COLUMNS; i++)
         snprintf(cells[i], CELL_BYTES, "%s", i == APP ? app->name : "-");
-    return add_line(table, cells, NULL);
+    return add_line(table, cells, NULL, false);
 }
 
 static void
@@ -216,28 +228,17 @@ print_app(FILE *out, const struct inspect_app *app)
 static struct libscols_table *
 new_table(FILE *out, bool colours)
 {
-    struct libscols_table *table;
+    struct libscols_table *table = table_new(out, columns, COLUMNS);
 
-    scols_init_debug(0);
-    table = scols_new_table();
-    if (table == NULL)
-        return NULL;
-    scols_table_set_stream(table, out);
-    scols_table_enable_colors(table, colours);
-    for (size_t i = 0; i < COLUMNS; i++) {
-        if (scols_table_new_column(table, columns[i].name, 0, columns[i].flags) == NULL) {
-            scols_unref_table(table);
-            return NULL;
-        }
-    }
+    if (table != NULL)
+        scols_table_enable_colors(table, colours);
     return table;
 }
 
-int
-inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
-                    bool colours, enum inspect_apps apps)
+static int
+print_in(FILE *out, struct libscols_table *table, const struct inspect_view *view,
+         int64_t now_wall_ms, enum inspect_apps apps)
 {
-    struct libscols_table *table = new_table(out, colours);
     int rc = table == NULL ? -ENOMEM : 0;
 
     for (size_t i = 0; rc == 0 && i < view->count; i++)
@@ -252,4 +253,25 @@ inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall
             print_app(out, app);
     }
     return rc;
+}
+
+int
+inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
+                    bool colours, enum inspect_apps apps)
+{
+    return print_in(out, new_table(out, colours), view, now_wall_ms, apps);
+}
+
+int
+inspect_draw_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
+                   bool colours, enum inspect_apps apps, unsigned width)
+{
+    struct libscols_table *table = new_table(out, colours);
+
+    if (table != NULL) {
+        scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);
+        scols_table_set_termwidth(table, width);
+        scols_column_set_flags(scols_table_get_column(table, LAST_PROBE), SCOLS_FL_TRUNC);
+    }
+    return print_in(out, table, view, now_wall_ms, apps);
 }

@@ -10,6 +10,10 @@
 static const struct cli_command commands[] = {
     { "inspect", "[APP [TARGET]]", "Show which targets are available, and why",
       inspect_command },
+    { "history", "[APP [TARGET]]", "Show what changed, and how long probes took",
+      history_command },
+    { "replay", "APP [TARGET]", "Try other thresholds on the recorded results",
+      replay_command },
     { "completion", "SHELL", "Print the completion script of bash, zsh or fish",
       inspect_completion_command },
 };

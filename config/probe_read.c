@@ -51,6 +51,10 @@ const char *const probe_close_words[] = { [PROBE_CLOSE_FIN] = "fin",
                                           [PROBE_CLOSE_RST] = "rst",
                                           [PROBE_CLOSE_BANNER] = "banner",
                                           NULL };
+const char *const probe_proxy_words[] = { [PROBE_PROXY_OFF] = "off",
+                                          [PROBE_PROXY_V1] = "v1",
+                                          [PROBE_PROXY_V2] = "v2",
+                                          NULL };
 const char *const probe_text_keys[PROBE_TEXTS] = {
     [PROBE_METHOD] = "method", [PROBE_PATH] = "path",       [PROBE_HOST] = "host",
     [PROBE_STATUS] = "status", [PROBE_BODY] = "body",       [PROBE_SNI] = "sni",
@@ -72,7 +76,7 @@ static const struct {
     { "ca", CERTIFIED },        { "verify", CERTIFIED },  { "certificate_warn", CERTIFIED },
     { "service", GRPC },        { "tls", GRPC },          { "command", PROGRAM },
     { "user", PROGRAM },        { "cpu_time", PROGRAM },  { "type", DNS },
-    { "ttl", PUSH },
+    { "ttl", PUSH },            { "proxy_protocol", TALKS },
 };
 
 static unsigned
@@ -200,15 +204,15 @@ flag_read(struct reader *reader, const struct key *key, const struct config_sett
         *(uint32_t *)((char *)more + key->key_count) = setting->value.ival != 0;
 }
 
+/* key->words: one of these. */
 static void
-close_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
-           void *into)
+choice_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+            void *into)
 {
-    const struct key choice = { .name = key->name, .words = probe_close_words };
     struct app_probe_more *more = more_of(reader, into);
 
     if (more != NULL)
-        key_read_choice(reader, &choice, setting, &more->close);
+        key_read_choice(reader, key, setting, (char *)more + key->key_count);
 }
 
 /* An address is looked up all the time where it is a name; that is what targets are for. */
@@ -401,6 +405,8 @@ list_read(struct reader *reader, const struct key *key, const struct config_sett
 /* ---- the table ---- */
 
 #define OF_MORE(member) offsetof(struct app_probe_more, member)
+#define CHOICE(key, member, words)                                                             \
+    { key, choice_read, 0, 0, 0, words, NULL, OF_MORE(member) }
 
 static void
 name_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
@@ -436,7 +442,8 @@ const struct key probe_keys[] = {
     { "expect", steps_read, AT(steps), 0, 0, NULL, NULL, 0 },
     { "steps", steps_read, AT(steps), 0, 0, NULL, NULL, 0 },
     { "preset", steps_read, AT(steps), 0, 0, NULL, NULL, 0 },
-    MORE("close", close_read, 0, 0, 0),
+    CHOICE("close", close, probe_close_words),
+    CHOICE("proxy_protocol", proxy_protocol, probe_proxy_words),
     MORE("method", text_read, PROBE_METHOD, 0, 0),
     MORE("path", text_read, PROBE_PATH, 0, 0),
     MORE("host", text_read, PROBE_HOST, 0, 0),

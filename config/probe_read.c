@@ -64,6 +64,10 @@ const char *const probe_text_keys[PROBE_TEXTS] = {
 const char *const probe_list_keys[PROBE_LISTS] = { [PROBE_HEADERS] = "headers",
                                                    [PROBE_COMMAND] = "command" };
 
+/* Mirrors the types of probes/dns_question.c. */
+static const char *const dns_types[] = { "A",  "AAAA", "CNAME", "MX",  "NS",
+                                         "PTR", "SOA",  "SRV",   "TXT", NULL };
+
 /* Keys that only some kinds have. */
 static const struct {
     const char *key;
@@ -186,6 +190,18 @@ more_duration_read(struct reader *reader, const struct key *key,
 
     if (more != NULL)
         key_read_duration(reader, key, setting, (char *)more + key->key_count);
+}
+
+/* key->words: one of these. */
+static void
+word_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+          void *into)
+{
+    unsigned none = UINT32_MAX, which = none;
+
+    key_read_choice(reader, key, setting, &which);
+    if (which != none)
+        set_text(reader, into, key->key_count, key->words[which]);
 }
 
 static void
@@ -459,7 +475,7 @@ const struct key probe_keys[] = {
     MORE("command", list_read, PROBE_COMMAND, 0, 0),
     MORE("user", text_read, PROBE_USER, 0, 0),
     MORE("cpu_time", more_duration_read, OF_MORE(cpu_ms), 0, HOUR),
-    MORE("type", text_read, PROBE_TYPE, 0, 0),
+    { "type", word_read, 0, 0, 0, dns_types, NULL, PROBE_TYPE },
     MORE("ttl", more_duration_read, OF_MORE(ttl_ms), 10, DAY),
 };
 const uint32_t probe_key_count = ARRAY_SIZE(probe_keys);
@@ -656,6 +672,24 @@ check_window(struct reader *reader, const struct place *place, struct app_probe 
              "more results must pass than the window has; make it at most `window`");
 }
 
+/* As DNS is asked for it: labels of 1 to 63 bytes, 253 in all; a dot at the end is fine. */
+static bool
+is_dns_name(const char *name)
+{
+    size_t all = strlen(name), label;
+
+    if (strcmp(name, ".") == 0)
+        return true;
+    if (all > 254 || (all == 254 && name[253] != '.'))
+        return false;
+    for (; *name != '\0'; name += label + (name[label] == '.')) {
+        label = strcspn(name, ".");
+        if (label == 0 || label > 63)
+            return false;
+    }
+    return true;
+}
+
 static void
 check_needs(struct reader *reader, const struct place *place, const struct app_probe *probe)
 {
@@ -669,6 +703,9 @@ check_needs(struct reader *reader, const struct place *place, const struct app_p
         tell(reader, place, "kind", "needs a program to run: command = ( \"/usr/bin/check\", ... )");
     if (flag == DNS && app_probe_text(probe, PROBE_HOST) == NULL)
         tell(reader, place, "kind", "\"dns\" needs a name to ask for: host = \"www.example\"");
+    else if (flag == DNS && !is_dns_name(app_probe_text(probe, PROBE_HOST)))
+        tell(reader, place, "host", "is no name that DNS can be asked for; a label has 1 to 63 "
+                                    "characters, a name 253");
 }
 
 static void

@@ -246,6 +246,11 @@ durations_and_numbers_that_cannot_be(void **state)
         { APP("probe = { preset = \"redis\"; send = \"x\"; };"),
           "x.conf:1: a: probe.send: there is more than one way here to say what is sent and "
           "expected; use send and expect, or steps, or preset" },
+        { APP("probe = { kind = \"dns\"; host = \"a..b\"; type = \"HINFO\"; };"),
+          "x.conf:1: a: probe.type: \"HINFO\" is not known; allowed is \"A\", \"AAAA\", \"CNAME\", "
+          "\"MX\", \"NS\", \"PTR\", \"SOA\", \"SRV\", \"TXT\"\n"
+          "x.conf:1: a: probe.host: is no name that DNS can be asked for; a label has 1 to 63 "
+          "characters, a name 253" },
         { APP("probe = { close = \"rts\"; proxy_protocol = true; };"),
           "x.conf:1: a: probe.close: \"rts\" is not known; allowed is \"fin\", \"rst\", "
           "\"banner\"; did you mean \"rst\"?\n"

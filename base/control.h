@@ -9,7 +9,7 @@
  *
  *   supervisor -> both     SETTINGS [text]   STOP   PING
  *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw, traffic ro]
- *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD
+ *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD   TARGET_REPORT
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
  *                          APP_DRAIN   APP_RETIRE   APP_FOLLOW
@@ -41,7 +41,7 @@
 
 enum {
     CONTROL_MAGIC = 0x66707832,     /* "fpx2" */
-    CONTROL_PROTOCOL = 3,           /* changes with the layout or meaning of any message */
+    CONTROL_PROTOCOL = 4,           /* changes with the layout or meaning of any message */
     CONTROL_FDS_MAX = 250,
     CONTROL_FD = 3,                 /* where a child finds its connection at start */
     CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
@@ -73,6 +73,7 @@ enum control_type {
     CONTROL_REPORT_SOCKETS,
     CONTROL_REPORT_END,
     CONTROL_APP_FOLLOW,
+    CONTROL_TARGET_REPORT,
     CONTROL_TYPES
 };
 
@@ -141,6 +142,15 @@ struct control_health {
     uint32_t panic;             /* nothing is eligible and every endpoint is offered */
 };
 
+/* TARGET_REPORT: what a target says of itself (kind = "push"). */
+struct control_target_report {
+    char app[APP_NAME_BYTES];
+    char target[TARGET_NAME_BYTES];     /* as configured, or the address of an endpoint */
+    uint32_t failed;
+    uint32_t degraded;
+    char detail[DETAIL_BYTES];
+};
+
 struct control_stop {
     uint32_t deadline_ms;       /* drain at most this long; 0: end at once */
 };
@@ -153,6 +163,7 @@ struct control_message {
         struct control_app app;
         struct control_sockets sockets;
         struct control_health health;
+        struct control_target_report report;
         struct control_stop stop;
         struct record record;
     } body;

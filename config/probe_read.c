@@ -80,6 +80,7 @@ static const struct {
     { "ca", CERTIFIED },        { "verify", CERTIFIED },  { "certificate_warn", CERTIFIED },
     { "service", GRPC },        { "tls", GRPC },          { "command", PROGRAM },
     { "user", PROGRAM },        { "cpu_time", PROGRAM },  { "type", DNS },
+    { "port", ~(unsigned)PUSH }, { "address", ~(unsigned)PUSH },
     { "ttl", PUSH },            { "proxy_protocol", TALKS },
 };
 
@@ -628,6 +629,10 @@ drop_foreign(struct app_probe *probe)
 
     if (!(flag & TALKS))
         steps_fini(&probe->steps);
+    if (flag == PUSH) {
+        probe->port = 0;
+        probe->address = (struct address){ 0 };
+    }
     if (more == NULL)
         return;
     for (int i = 0; i < PROBE_TEXTS; i++) {

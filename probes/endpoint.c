@@ -210,6 +210,25 @@ endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms)
     enter(endpoint);
 }
 
+void
+endpoint_reported(struct endpoint *endpoint, uint64_t now_ms)
+{
+    uint64_t next_ms = endpoint->hurried_ms + HURRY_INTERVAL_MS;
+
+    if (endpoint->probe.ops != &probe_push || endpoint->probe.running ||
+        endpoint->ticket.destination != NULL)
+        return;
+    if (endpoint->hurried_ms != 0 && now_ms < next_ms) {
+        if (endpoint->due_ms > next_ms)
+            arm(endpoint, (uint32_t)(next_ms - now_ms));
+        return;
+    }
+    endpoint->hurried_ms = now_ms;
+    endpoint->due_ms = now_ms;
+    event_del(&endpoint->timer);
+    enter(endpoint);
+}
+
 /* ---- beginning and end ---- */
 
 /* IPv4 before IPv6, then by the bytes of the address. */

@@ -105,6 +105,6 @@ const struct probe_ops *probe_find(const char *name);
 /* The table, ended by NULL. */
 extern const struct probe_ops *const probe_kinds[];
 
-extern const struct probe_ops probe_tcp, probe_exchange, probe_dns;
+extern const struct probe_ops probe_tcp, probe_exchange, probe_dns, probe_push;
 
 #endif

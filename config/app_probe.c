@@ -37,6 +37,15 @@ app_probe_make_more(struct app_probe *probe)
     return probe->more;
 }
 
+struct address
+app_probe_where(const struct app_probe *probe, const struct address *address)
+{
+    struct address where = probe->address.family != 0 ? probe->address : *address;
+
+    where.port = probe->port != 0 ? (uint16_t)probe->port : address->port;
+    return where;
+}
+
 const char *
 app_probe_title(const struct app_probe *probe)
 {

@@ -280,22 +280,12 @@ resume_probing(struct endpoint *endpoint)
         schedule_resume_ms(endpoint->due_ms, longest_ms, clock_monotonic_ms(), random));
 }
 
-/* Another port or address may tell more of a target than the one that clients use. */
-static struct address
-where_to_probe(const struct app_probe *probe, const struct address *address)
-{
-    struct address where = probe->address.family != 0 ? probe->address : *address;
-
-    where.port = probe->port != 0 ? (uint16_t)probe->port : address->port;
-    return where;
-}
-
 struct endpoint *
 endpoint_create(struct target *target, const struct address *address)
 {
     struct prober_app *app = target->app;
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
-    const struct address probed_address = where_to_probe(&app->config.probe, address);
+    const struct address probed_address = app_probe_where(&app->config.probe, address);
     bool probed = app->ops != NULL && address->family != 0;
     bool goes_on;
 

@@ -8,5 +8,6 @@
 
 cli_command_fn inspect_command;
 cli_command_fn inspect_completion_command;
+cli_command_fn run_command;
 
 #endif

@@ -10,6 +10,7 @@
 static const struct cli_command commands[] = {
     { "inspect", "[APP [TARGET]]", "Show which targets are available, and why",
       inspect_command },
+    { "run", "APP [TARGET]", "Run the configured probes now, step by step", run_command },
     { "completion", "SHELL", "Print the completion script of bash, zsh or fish",
       inspect_completion_command },
 };

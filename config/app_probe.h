@@ -116,8 +116,8 @@ const char *app_probe_text(const struct app_probe *probe, enum app_probe_text wh
 /* For readers: `more` of its own to write to. NULL without memory. */
 struct app_probe_more *app_probe_make_more(struct app_probe *probe);
 
-/* What is probed of an endpoint at `address`: another port or address may tell more of it than the one
- * that clients use. */
+/* What is probed of an endpoint at `address`: another port or address may tell more of it than the
+ * one that clients use. */
 struct address app_probe_where(const struct app_probe *probe, const struct address *address);
 
 /* Of the probe, what its rows in the database are called: its name, else its kind. */

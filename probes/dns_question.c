@@ -25,8 +25,9 @@ static const struct {
     { "MX", 15 },  { "TXT", 16 }, { "AAAA", 28 },         { "SRV", 33 },
 };
 
-static const char *const rcodes[] = { "NOERROR", "FORMERR",  "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-                                      "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE" };
+static const char *const rcodes[] = { "NOERROR", "FORMERR",  "SERVFAIL", "NXDOMAIN",
+                                      "NOTIMP",  "REFUSED",  "YXDOMAIN", "YXRRSET",
+                                      "NXRRSET", "NOTAUTH",  "NOTZONE" };
 
 /* In lower case, as on the wire without pointers. */
 struct name {

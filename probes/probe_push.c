@@ -1,5 +1,5 @@
 /*
- * The kind "push": the target reports itself (push_reports.h), and a run looks at what it last said.
+ * The kind "push": the target reports itself (push_reports.h); a run looks at what it last said.
  *
  * Who has not said anything yet has a `ttl` to do so, from when the app was loaded: a prober that
  * was replaced knows no reports, and nobody is down for that. Until then nothing is known, which

@@ -2,7 +2,7 @@
  * The kinds "tcp" and "exchange": the target accepts a connection, and says what it should where
  * something is said (dialog.h). It ends as `close` says:
  *
- *   fin      the polite end, unless much is left unread: a reset would fill the logs of many servers
+ *   fin      the polite end, unless much is left unread: a reset would fill many servers' logs
  *   rst      a reset. Where nothing is said at all, before the target's program can learn of the
  *            connection: the kernel keeps back the last packet of the handshake, and the reset
  *            comes in its place

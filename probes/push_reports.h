@@ -2,8 +2,8 @@
  * push_reports - what targets last said of themselves, for the kind "push".
  *
  * One table for the whole prober, by app and by the name that the report came with: a target as it
- * is configured, or the address of one of its endpoints. At most PUSH_REPORTS_MAX; then the one that
- * is longest ago is forgotten. The loop's thread only. Times are CLOCK_MONOTONIC.
+ * is configured, or the address of one of its endpoints. At most PUSH_REPORTS_MAX; then the one
+ * that is longest ago is forgotten. The loop's thread only. Times are CLOCK_MONOTONIC.
  */
 #ifndef FPROXY_PROBES_PUSH_REPORTS_H
 #define FPROXY_PROBES_PUSH_REPORTS_H

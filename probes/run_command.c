@@ -50,7 +50,8 @@ take_address(struct arguments *arguments, const char *text, struct argp_state *s
 
     if (address_split(text, host, &port, &why) < 0 ||
         address_parse_ip(host, port, &arguments->address) < 0)
-        argp_error(state, "`%s' is no address; write IP:PORT, such as 10.0.0.7:80 or [::1]:80", text);
+        argp_error(state, "`%s' is no address; write IP:PORT, such as 10.0.0.7:80 or [::1]:80",
+                   text);
 }
 
 static error_t
@@ -90,7 +91,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option options[] = {
     { "json", 'j', NULL, 0, "Print JSON", 0 },
-    { "config", 'c', "PATH", 0, "Configuration: a directory or a file; nothing else is looked at", 0 },
+    { "config", 'c', "PATH", 0, "Configuration: a directory or a file; nothing else counts", 0 },
     { "timeout", KEY_TIMEOUT, "DURATION", 0, "Of each probe, instead of the configured one", 0 },
     { "address", KEY_ADDRESS, "IP:PORT", 0, "Probe this instead of the target's addresses", 0 },
     { "state-dir", KEY_STATE_DIR, "DIR", 0, "Where fproxy.db lies", 0 },
@@ -247,7 +248,8 @@ resolve(const struct app_target *target, struct address *addresses, uint32_t *co
     error = getaddrinfo(host, NULL, &hints, &found);
     if (error != 0)
         return error;
-    for (const struct addrinfo *at = found; at != NULL && *count < ADDRESSES_MAX; at = at->ai_next) {
+    for (const struct addrinfo *at = found; at != NULL && *count < ADDRESSES_MAX;
+         at = at->ai_next) {
         if (address_from_sockaddr(at->ai_addr, &addresses[*count]) < 0)
             continue;
         addresses[*count].port = target->port;
@@ -344,8 +346,8 @@ run_all(const char *command, const struct arguments *arguments, struct run *run)
     for (uint32_t i = 0; i < run->app->target_count; i++)
         meant += run_target(run, &run->app->targets[i], arguments);
     if (meant == 0) {
-        fprintf(stderr, "%s: %s has no target `%s'; `fproxy-probe inspect %s' lists them\n", command,
-                run->app->name, arguments->target != NULL ? arguments->target : "", run->app->name);
+        fprintf(stderr, "%s: %s has no target `%s'; `fproxy-probe inspect %s' lists them\n",
+                command, run->app->name, arguments->target != NULL ? arguments->target : "", run->app->name);
         return CLI_USAGE;
     }
     if (arguments->json)
@@ -365,8 +367,8 @@ run_app(const char *command, const struct arguments *arguments, struct app_confi
 
     set_timeout(app, arguments->timeout_ms);
     if (!anything_to_run(app)) {
-        fprintf(stderr, "%s: %s has no probe that can be run: its targets report themselves, or are "
-                "judged by traffic\n", command, app->name);
+        fprintf(stderr, "%s: %s has no probe that can be run: its targets report themselves, or "
+                "are judged by traffic\n", command, app->name);
         return CLI_USAGE;
     }
     run.base = event_base_new();

@@ -81,8 +81,8 @@ read_text(sqlite3 *database, void *context)
 {
     struct wanted *wanted = context;
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(database, "SELECT config FROM last_good_config WHERE app = ?1", -1,
-                                  &statement, NULL);
+    int code = sqlite3_prepare_v2(database, "SELECT config FROM last_good_config WHERE app = ?1",
+                                  -1, &statement, NULL);
 
     if (code == SQLITE_OK)
         code = sqlite3_bind_text(statement, 1, wanted->name, -1, SQLITE_STATIC);
@@ -162,6 +162,6 @@ run_config_tell_rights(const struct run_places *places)
         return;
     fprintf(stderr, "%s: this runs as %s, fproxy as %s: what depends on rights may end otherwise; "
             "run it as %s to see the same\n", places->command,
-            user_name(geteuid(), mine, sizeof mine), user_name(stat_of.st_uid, theirs, sizeof theirs),
-            theirs);
+            user_name(geteuid(), mine, sizeof mine),
+            user_name(stat_of.st_uid, theirs, sizeof theirs), theirs);
 }

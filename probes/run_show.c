@@ -61,8 +61,8 @@ run_show_step(struct run_show *show, const char *what, const void *bytes, size_t
         show_bytes(bytes, length, text);
     if (show->json)
         json_array_append_new(show->steps,
-                              json_pack("{s:f, s:s, s:s, s:I}", "at_ms", at_ms, "what", what, "text",
-                                        text, "bytes", (json_int_t)length));
+                              json_pack("{s:f, s:s, s:s, s:I}", "at_ms", at_ms, "what", what,
+                                        "text", text, "bytes", (json_int_t)length));
     else if (bytes != NULL)
         printf("  %8.1f ms  %s \"%s\" (%zu byte%s)\n", at_ms, what, text, length,
                length == 1 ? "" : "s");

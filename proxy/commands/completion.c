@@ -114,8 +114,9 @@ static const char fish_script[] =
     "complete -c fproxy -s V -l version -d 'Version'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from check plan reload rollback status' "
     "-l json -d 'Print JSON'\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from status rollback report' -f -a '(" APP_NAMES
-    ")'\n"
+    "function __fproxy_apps\n    " APP_NAMES "\nend\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from status rollback report' -f "
+    "-a '(__fproxy_apps)'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from report' -l fail -d 'It does not work'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from report' -l degraded "
     "-d 'Others are to be preferred'\n"

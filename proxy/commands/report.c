@@ -40,7 +40,7 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (arguments->target == NULL)
-            argp_error(state, "which APP, and which TARGET of it? `fproxy-probe inspect' lists them");
+            argp_error(state, "which APP, and which TARGET? `fproxy-probe inspect' lists them");
         return 0;
     default:
         return command_place_option(key, arg, state, arguments->options);
@@ -115,7 +115,8 @@ report(const struct asked *asked, const struct arguments *arguments)
         fprintf(stderr, "%s: the detail is no UTF-8, or there is no memory\n", asked->command);
         goto out;
     }
-    rc = http_post_unix(asked->socket_path, path, json, ASK_TIMEOUT_MS, &http_status, &body, &bytes);
+    rc = http_post_unix(asked->socket_path, path, json, ASK_TIMEOUT_MS, &http_status, &body,
+                        &bytes);
     if (rc < 0)
         ask_tell(asked, rc);
     else

@@ -174,7 +174,8 @@ admin_report(struct supervisor *supervisor, struct evhttp_request *request, cons
     else if (wrong != NULL)
         refuse(request, BAD_REQUEST, "Bad Request", wrong);
     else if (prober_link_report(supervisor, &report) < 0)
-        refuse(request, UNAVAILABLE, "Service Unavailable", "no prober is there; say it again soon");
+        refuse(request, UNAVAILABLE, "Service Unavailable",
+               "no prober is there; say it again soon");
     else
         evhttp_send_reply(request, NO_CONTENT, "No Content", NULL);
     return true;

@@ -347,7 +347,8 @@ run_all(const char *command, const struct arguments *arguments, struct run *run)
         meant += run_target(run, &run->app->targets[i], arguments);
     if (meant == 0) {
         fprintf(stderr, "%s: %s has no target `%s'; `fproxy-probe inspect %s' lists them\n",
-                command, run->app->name, arguments->target != NULL ? arguments->target : "", run->app->name);
+                command, run->app->name, arguments->target != NULL ? arguments->target : "",
+                run->app->name);
         return CLI_USAGE;
     }
     if (arguments->json)

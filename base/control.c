@@ -55,6 +55,8 @@ control_bytes(uint32_t type)
         return BYTES_WITH(health);
     case CONTROL_RECORD:
         return BYTES_WITH(record);
+    case CONTROL_TARGET_REPORT:
+        return BYTES_WITH(report);
     default:
         return 0;
     }
@@ -69,6 +71,9 @@ texts_end(const struct control_message *message)
         return ENDS(message->body.hello.version) && ENDS(message->body.hello.name);
     if (message->type == CONTROL_APP_HEALTH)
         return ENDS(message->body.health.app);
+    if (message->type == CONTROL_TARGET_REPORT)
+        return ENDS(message->body.report.app) && ENDS(message->body.report.target) &&
+               ENDS(message->body.report.detail);
     if (message->type == CONTROL_RECORD)
         return record_check(&message->body.record) == 0;
     if (bytes == BYTES_WITH(sockets))

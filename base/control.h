@@ -9,7 +9,7 @@
  *
  *   supervisor -> both     SETTINGS [text]   STOP   PING
  *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw, traffic ro]
- *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD
+ *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD   TARGET_REPORT
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
  *                          APP_DRAIN   APP_RETIRE   APP_FOLLOW
@@ -74,6 +74,7 @@ enum control_type {
     CONTROL_REPORT_END,
     CONTROL_APP_FOLLOW,
     CONTROL_APP_UNRESPONSIVE,
+    CONTROL_TARGET_REPORT,
     CONTROL_TYPES
 };
 
@@ -144,6 +145,15 @@ struct control_health {
     uint32_t panic;             /* nothing is eligible and every endpoint is offered */
 };
 
+/* TARGET_REPORT: what a target says of itself (kind = "push"). */
+struct control_target_report {
+    char app[APP_NAME_BYTES];
+    char target[TARGET_NAME_BYTES];     /* as configured, or the address of an endpoint */
+    uint32_t failed;
+    uint32_t degraded;
+    char detail[DETAIL_BYTES];
+};
+
 struct control_stop {
     uint32_t deadline_ms;       /* drain at most this long; 0: end at once */
 };
@@ -156,6 +166,7 @@ struct control_message {
         struct control_app app;
         struct control_sockets sockets;
         struct control_health health;
+        struct control_target_report report;
         struct control_stop stop;
         struct record record;
     } body;

@@ -288,21 +288,30 @@ receive_answer(int fd, struct received *received, struct http_answer *answer,
     }
 }
 
-/* What changes something has a body, if only an empty one (RFC 9110, 8.6). */
-static int
-exchange(int fd, const char *method, const char *request_path, uint64_t deadline_ms,
-         struct received *received, struct http_answer *answer)
+/* What changes something has a body, if only an empty one (RFC 9110, 8.6). `json` may be NULL. */
+static char *
+make_request(const char *method, const char *request_path, const char *json)
 {
-    bool is_get = strcmp(method, "GET") == 0;
     char *request = NULL;
-    int bytes = asprintf(&request, "%s %s HTTP/1.0\r\nHost: localhost\r\n%s\r\n", method,
-                         request_path, is_get ? "" : "Content-Length: 0\r\n");
-    int rc;
+    int bytes;
 
-    if (bytes < 0)
-        return -ENOMEM;
-    rc = send_request(fd, request, (size_t)bytes, deadline_ms);
-    free(request);
+    if (strcmp(method, "GET") == 0)
+        bytes = asprintf(&request, "%s %s HTTP/1.0\r\nHost: localhost\r\n\r\n", method,
+                         request_path);
+    else
+        bytes = asprintf(&request, "%s %s HTTP/1.0\r\nHost: localhost\r\n%sContent-Length: %zu\r\n"
+                         "\r\n%s", method, request_path,
+                         json == NULL ? "" : "Content-Type: application/json\r\n",
+                         json == NULL ? 0 : strlen(json), json == NULL ? "" : json);
+    return bytes < 0 ? NULL : request;
+}
+
+static int
+exchange(int fd, const char *request, uint64_t deadline_ms, struct received *received,
+         struct http_answer *answer)
+{
+    int rc = send_request(fd, request, strlen(request), deadline_ms);
+
     return rc < 0 ? rc : receive_answer(fd, received, answer, deadline_ms);
 }
 
@@ -316,9 +325,9 @@ fits_request_line(const char *path)
     return path[0] == '/';
 }
 
-int
-http_request_unix(const char *socket_path, const char *method, const char *request_path,
-                  int timeout_ms, int *status, char **body, size_t *bytes)
+static int
+ask(const char *socket_path, const char *request, int timeout_ms, int *status, char **body,
+    size_t *bytes)
 {
     uint64_t deadline_ms = clock_monotonic_ms() + (uint64_t)MAX(timeout_ms, 1);
     struct received received = { 0 };
@@ -326,12 +335,10 @@ http_request_unix(const char *socket_path, const char *method, const char *reque
     int fd;
     int rc;
 
-    if (!fits_request_line(request_path))
-        return -EINVAL;
     fd = connect_to(socket_path, MAX(timeout_ms, 1));
     if (fd < 0)
         return fd;
-    rc = exchange(fd, method, request_path, deadline_ms, &received, &answer);
+    rc = exchange(fd, request, deadline_ms, &received, &answer);
     close(fd);
     if (rc < 0) {
         free(received.data);
@@ -343,6 +350,35 @@ http_request_unix(const char *socket_path, const char *method, const char *reque
     *body = received.data;
     *bytes = answer.body_bytes;
     return 0;
+}
+
+static int
+ask_with(const char *socket_path, const char *method, const char *request_path, const char *json,
+         int timeout_ms, int *status, char **body, size_t *bytes)
+{
+    char *request;
+    int rc;
+
+    if (!fits_request_line(request_path))
+        return -EINVAL;
+    request = make_request(method, request_path, json);
+    rc = request == NULL ? -ENOMEM : ask(socket_path, request, timeout_ms, status, body, bytes);
+    free(request);
+    return rc;
+}
+
+int
+http_request_unix(const char *socket_path, const char *method, const char *request_path,
+                  int timeout_ms, int *status, char **body, size_t *bytes)
+{
+    return ask_with(socket_path, method, request_path, NULL, timeout_ms, status, body, bytes);
+}
+
+int
+http_post_unix(const char *socket_path, const char *request_path, const char *json,
+               int timeout_ms, int *status, char **body, size_t *bytes)
+{
+    return ask_with(socket_path, "POST", request_path, json, timeout_ms, status, body, bytes);
 }
 
 int

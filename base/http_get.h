@@ -1,7 +1,7 @@
 /*
  * http_get - the operator's commands ask the supervisor over its admin socket.
  *
- * A blocking HTTP/1.0 request without a body on a unix socket, bounded in time and size. For
+ * A blocking HTTP/1.0 request on a unix socket, bounded in time and size. For
  * commands, never for a daemon's loop.
  */
 #ifndef FPROXY_BASE_HTTP_GET_H
@@ -20,6 +20,10 @@ enum { HTTP_BODY_MAX_BYTES = 16 << 20, HTTP_HEAD_MAX_BYTES = 16 << 10 };
  * line cannot hold). */
 int http_request_unix(const char *socket_path, const char *method, const char *request_path,
                       int timeout_ms, int *status, char **body, size_t *bytes);
+
+/* The same as POST with `json` as the body. */
+int http_post_unix(const char *socket_path, const char *request_path, const char *json,
+                   int timeout_ms, int *status, char **body, size_t *bytes);
 
 int http_get_unix(const char *socket_path, const char *request_path, int timeout_ms,
                   int *status, char **body, size_t *bytes);

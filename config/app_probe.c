@@ -37,6 +37,15 @@ app_probe_make_more(struct app_probe *probe)
     return probe->more;
 }
 
+struct address
+app_probe_where(const struct app_probe *probe, const struct address *address)
+{
+    struct address where = probe->address.family != 0 ? probe->address : *address;
+
+    where.port = probe->port != 0 ? (uint16_t)probe->port : address->port;
+    return where;
+}
+
 const char *
 app_probe_title(const struct app_probe *probe)
 {
@@ -161,7 +170,8 @@ more_equal(const struct app_probe_more *a, const struct app_probe_more *b)
         if (!list_equal(&a->lists[i], &b->lists[i]))
             return false;
     }
-    return a->close == b->close && a->verify == b->verify && a->tls == b->tls &&
+    return a->close == b->close && a->proxy_protocol == b->proxy_protocol &&
+           a->verify == b->verify && a->tls == b->tls &&
            a->certificate_warn_ms == b->certificate_warn_ms && a->ttl_ms == b->ttl_ms &&
            a->cpu_ms == b->cpu_ms;
 }
@@ -214,6 +224,8 @@ print_more(struct print *print, int indent, const struct app_probe_more *more)
     }
     if (more->close != usual->close)
         print_text(print, indent, "close", probe_close_words[more->close]);
+    if (more->proxy_protocol != usual->proxy_protocol)
+        print_text(print, indent, "proxy_protocol", probe_proxy_words[more->proxy_protocol]);
     print_flag(print, indent, "verify", more->verify, usual->verify);
     print_flag(print, indent, "tls", more->tls, usual->tls);
     if (more->certificate_warn_ms != usual->certificate_warn_ms)

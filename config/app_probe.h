@@ -33,6 +33,9 @@ enum app_probe_role {
 
 enum app_probe_close { PROBE_CLOSE_FIN, PROBE_CLOSE_RST, PROBE_CLOSE_BANNER };
 
+/* The header of the PROXY protocol that a probe sends first. */
+enum app_probe_proxy { PROBE_PROXY_OFF, PROBE_PROXY_V1, PROBE_PROXY_V2 };
+
 /* Texts that only some kinds have. */
 enum app_probe_text {
     PROBE_METHOD,                   /* http, https: "GET" when not given */
@@ -64,6 +67,7 @@ struct app_probe_more {
     char *texts[PROBE_TEXTS];       /* owned; NULL: not given */
     struct app_list lists[PROBE_LISTS];
     uint32_t close;                 /* enum app_probe_close; tcp, exchange */
+    uint32_t proxy_protocol;        /* enum app_probe_proxy; tcp, exchange */
     uint32_t verify;                /* https, tls, grpc: 1: the certificate is checked */
     uint32_t tls;                   /* grpc: 1: over TLS */
     uint32_t certificate_warn_ms;   /* https, tls, grpc: expiry nearer than this is a warning */
@@ -111,6 +115,10 @@ const char *app_probe_text(const struct app_probe *probe, enum app_probe_text wh
 
 /* For readers: `more` of its own to write to. NULL without memory. */
 struct app_probe_more *app_probe_make_more(struct app_probe *probe);
+
+/* What is probed of an endpoint at `address`: another port or address may tell more of it than the
+ * one that clients use. */
+struct address app_probe_where(const struct app_probe *probe, const struct address *address);
 
 /* Of the probe, what its rows in the database are called: its name, else its kind. */
 const char *app_probe_title(const struct app_probe *probe);

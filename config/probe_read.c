@@ -51,6 +51,10 @@ const char *const probe_close_words[] = { [PROBE_CLOSE_FIN] = "fin",
                                           [PROBE_CLOSE_RST] = "rst",
                                           [PROBE_CLOSE_BANNER] = "banner",
                                           NULL };
+const char *const probe_proxy_words[] = { [PROBE_PROXY_OFF] = "off",
+                                          [PROBE_PROXY_V1] = "v1",
+                                          [PROBE_PROXY_V2] = "v2",
+                                          NULL };
 const char *const probe_text_keys[PROBE_TEXTS] = {
     [PROBE_METHOD] = "method", [PROBE_PATH] = "path",       [PROBE_HOST] = "host",
     [PROBE_STATUS] = "status", [PROBE_BODY] = "body",       [PROBE_SNI] = "sni",
@@ -59,6 +63,10 @@ const char *const probe_text_keys[PROBE_TEXTS] = {
 };
 const char *const probe_list_keys[PROBE_LISTS] = { [PROBE_HEADERS] = "headers",
                                                    [PROBE_COMMAND] = "command" };
+
+/* Mirrors the types of probes/dns_question.c. */
+static const char *const dns_types[] = { "A",  "AAAA", "CNAME", "MX",  "NS",
+                                         "PTR", "SOA",  "SRV",   "TXT", NULL };
 
 /* Keys that only some kinds have. */
 static const struct {
@@ -72,7 +80,8 @@ static const struct {
     { "ca", CERTIFIED },        { "verify", CERTIFIED },  { "certificate_warn", CERTIFIED },
     { "service", GRPC },        { "tls", GRPC },          { "command", PROGRAM },
     { "user", PROGRAM },        { "cpu_time", PROGRAM },  { "type", DNS },
-    { "ttl", PUSH },
+    { "port", ~(unsigned)PUSH }, { "address", ~(unsigned)PUSH },
+    { "ttl", PUSH },            { "proxy_protocol", TALKS },
 };
 
 static unsigned
@@ -184,6 +193,18 @@ more_duration_read(struct reader *reader, const struct key *key,
         key_read_duration(reader, key, setting, (char *)more + key->key_count);
 }
 
+/* key->words: one of these. */
+static void
+word_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+          void *into)
+{
+    unsigned none = UINT32_MAX, which = none;
+
+    key_read_choice(reader, key, setting, &which);
+    if (which != none)
+        set_text(reader, into, key->key_count, key->words[which]);
+}
+
 static void
 flag_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
           void *into)
@@ -200,15 +221,15 @@ flag_read(struct reader *reader, const struct key *key, const struct config_sett
         *(uint32_t *)((char *)more + key->key_count) = setting->value.ival != 0;
 }
 
+/* key->words: one of these. */
 static void
-close_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
-           void *into)
+choice_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
+            void *into)
 {
-    const struct key choice = { .name = key->name, .words = probe_close_words };
     struct app_probe_more *more = more_of(reader, into);
 
     if (more != NULL)
-        key_read_choice(reader, &choice, setting, &more->close);
+        key_read_choice(reader, key, setting, (char *)more + key->key_count);
 }
 
 /* An address is looked up all the time where it is a name; that is what targets are for. */
@@ -401,6 +422,8 @@ list_read(struct reader *reader, const struct key *key, const struct config_sett
 /* ---- the table ---- */
 
 #define OF_MORE(member) offsetof(struct app_probe_more, member)
+#define CHOICE(key, member, words)                                                             \
+    { key, choice_read, 0, 0, 0, words, NULL, OF_MORE(member) }
 
 static void
 name_read(struct reader *reader, const struct key *key, const struct config_setting_t *setting,
@@ -436,7 +459,8 @@ const struct key probe_keys[] = {
     { "expect", steps_read, AT(steps), 0, 0, NULL, NULL, 0 },
     { "steps", steps_read, AT(steps), 0, 0, NULL, NULL, 0 },
     { "preset", steps_read, AT(steps), 0, 0, NULL, NULL, 0 },
-    MORE("close", close_read, 0, 0, 0),
+    CHOICE("close", close, probe_close_words),
+    CHOICE("proxy_protocol", proxy_protocol, probe_proxy_words),
     MORE("method", text_read, PROBE_METHOD, 0, 0),
     MORE("path", text_read, PROBE_PATH, 0, 0),
     MORE("host", text_read, PROBE_HOST, 0, 0),
@@ -452,7 +476,7 @@ const struct key probe_keys[] = {
     MORE("command", list_read, PROBE_COMMAND, 0, 0),
     MORE("user", text_read, PROBE_USER, 0, 0),
     MORE("cpu_time", more_duration_read, OF_MORE(cpu_ms), 0, HOUR),
-    MORE("type", text_read, PROBE_TYPE, 0, 0),
+    { "type", word_read, 0, 0, 0, dns_types, NULL, PROBE_TYPE },
     MORE("ttl", more_duration_read, OF_MORE(ttl_ms), 10, DAY),
 };
 const uint32_t probe_key_count = ARRAY_SIZE(probe_keys);
@@ -605,6 +629,10 @@ drop_foreign(struct app_probe *probe)
 
     if (!(flag & TALKS))
         steps_fini(&probe->steps);
+    if (flag == PUSH) {
+        probe->port = 0;
+        probe->address = (struct address){ 0 };
+    }
     if (more == NULL)
         return;
     for (int i = 0; i < PROBE_TEXTS; i++) {
@@ -659,6 +687,24 @@ says_something(const struct app_probe *probe)
            app_probe_more(probe)->close == PROBE_CLOSE_BANNER;
 }
 
+/* As DNS is asked for it: labels of 1 to 63 bytes, 253 in all; a dot at the end is fine. */
+static bool
+is_dns_name(const char *name)
+{
+    size_t all = strlen(name), label;
+
+    if (strcmp(name, ".") == 0)
+        return true;
+    if (all > 254 || (all == 254 && name[253] != '.'))
+        return false;
+    for (; *name != '\0'; name += label + (name[label] == '.')) {
+        label = strcspn(name, ".");
+        if (label == 0 || label > 63)
+            return false;
+    }
+    return true;
+}
+
 static void
 check_needs(struct reader *reader, const struct place *place, const struct app_probe *probe)
 {
@@ -676,6 +722,9 @@ check_needs(struct reader *reader, const struct place *place, const struct app_p
              "becomes of the connection; give it send and expect, or the kind http");
     if (flag == DNS && app_probe_text(probe, PROBE_HOST) == NULL)
         tell(reader, place, "kind", "\"dns\" needs a name to ask for: host = \"www.example\"");
+    else if (flag == DNS && !is_dns_name(app_probe_text(probe, PROBE_HOST)))
+        tell(reader, place, "host", "is no name that DNS can be asked for; a label has 1 to 63 "
+                                    "characters, a name 253");
 }
 
 static void

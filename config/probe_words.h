@@ -6,8 +6,8 @@
 
 #include "config/app_probe.h"
 
-/* Each ended by NULL; by enum app_probe_role and app_probe_close. */
-extern const char *const probe_role_words[], *const probe_close_words[];
+/* Each ended by NULL; by enum app_probe_role, app_probe_close, app_probe_proxy. */
+extern const char *const probe_role_words[], *const probe_close_words[], *const probe_proxy_words[];
 
 /* The keys, by enum app_probe_text and app_probe_list. */
 extern const char *const probe_text_keys[PROBE_TEXTS], *const probe_list_keys[PROBE_LISTS];

@@ -31,7 +31,7 @@ check_tells_of_traffic(const struct check *check)
 {
     const struct app_probe *config = check->of->config;
 
-    return (check->of->ops->flags & PROBE_CONNECTS) && config->port == 0 &&
+    return (check->of->ops->flags & PROBE_AS_CLIENTS) && config->port == 0 &&
            config->address.family == 0;
 }
 
@@ -219,21 +219,11 @@ check_hurry(struct check *check, uint64_t now_ms)
 
 /* ---- beginning and end ---- */
 
-/* Another port or address may tell more of a target than the one that clients use. */
-static struct address
-where_to_probe(const struct app_probe *probe, const struct address *address)
-{
-    struct address where = probe->address.family != 0 ? probe->address : *address;
-
-    where.port = probe->port != 0 ? (uint16_t)probe->port : address->port;
-    return where;
-}
-
 void
 check_init(struct check *check, struct prober *prober, const struct app_check *of,
            const struct address *where, const char *app, const char *target)
 {
-    const struct address address = where_to_probe(of->config, where);
+    const struct address address = app_probe_where(of->config, where);
     uint64_t digest = of->digest;
 
     check->prober = prober;

@@ -301,6 +301,29 @@ endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms)
     }
 }
 
+static void
+reported(struct endpoint *endpoint, struct check *check, uint64_t now_ms)
+{
+    uint64_t next_ms = endpoint->hurried_ms + HURRY_INTERVAL_MS;
+
+    if (check->of->ops != &probe_push || check->probe.running || check->held)
+        return;
+    if (endpoint->hurried_ms != 0 && now_ms < next_ms) {
+        if (check->due_ms > next_ms)
+            check_arm(check, (uint32_t)(next_ms - now_ms));
+        return;
+    }
+    endpoint->hurried_ms = now_ms;
+    check_hurry(check, now_ms);
+}
+
+void
+endpoint_reported(struct endpoint *endpoint, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        reported(endpoint, &endpoint->checks[i], now_ms);
+}
+
 /* ---- beginning and end ---- */
 
 /* IPv4 before IPv6, then by the bytes of the address. */

@@ -48,4 +48,8 @@ void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
  * such was less than 250 ms ago, or its state says already that it may be dead. */
 void endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms);
 
+/* It was told something by the target itself: a probe that looks at reports does so now, or within
+ * 250 ms when it just has. */
+void endpoint_reported(struct endpoint *endpoint, uint64_t now_ms);
+
 #endif

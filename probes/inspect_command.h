@@ -10,5 +10,6 @@ cli_command_fn inspect_command;
 cli_command_fn inspect_completion_command;
 cli_command_fn history_command;
 cli_command_fn replay_command;
+cli_command_fn run_command;
 
 #endif

@@ -9,7 +9,13 @@
 
 #include "base/clock.h"
 
-const struct probe_ops *const probe_kinds[] = { &probe_tcp, &probe_exchange, NULL };
+const struct probe_ops *const probe_kinds[] = {
+    &probe_tcp,
+    &probe_exchange,
+    &probe_dns,
+    &probe_push,
+    NULL,
+};
 
 const struct probe_ops *
 probe_find(const char *name)

@@ -45,6 +45,7 @@ enum probe_flag {
     PROBE_CONNECTS = 1,         /* it asks the address: equal ones of several apps are run once, and
                                  * only so many at once */
     PROBE_NAMES = 2,            /* what it says depends on the name of its target */
+    PROBE_AS_CLIENTS = 4,       /* it connects as clients do: what it meets they would */
 };
 
 struct probe_ops {
@@ -112,6 +113,6 @@ const struct probe_ops *probe_find(const char *name);
 /* The table, ended by NULL. */
 extern const struct probe_ops *const probe_kinds[];
 
-extern const struct probe_ops probe_tcp, probe_exchange;
+extern const struct probe_ops probe_tcp, probe_exchange, probe_dns, probe_push;
 
 #endif

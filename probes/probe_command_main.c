@@ -10,6 +10,7 @@
 static const struct cli_command commands[] = {
     { "inspect", "[APP [TARGET]]", "Show which targets are available, and why",
       inspect_command },
+    { "run", "APP [TARGET]", "Run the configured probes now, step by step", run_command },
     { "history", "[APP [TARGET]]", "Show what changed, and how long probes took",
       history_command },
     { "replay", "APP [TARGET]", "Try other thresholds on the recorded results",

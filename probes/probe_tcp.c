@@ -1,14 +1,23 @@
 /*
  * The kinds "tcp" and "exchange": the target accepts a connection, and says what it should where
- * something is said (dialog.h). Closed with FIN, the polite end, unless much is left unread: a
- * reset would fill the logs of many servers.
+ * something is said (dialog.h). It ends as `close` says:
  *
- *   connect() -> connected() -> [ talk() until it waits -> on_ready() ] -> probe_done()
+ *   fin      the polite end, unless much is left unread: a reset would fill many servers' logs
+ *   rst      a reset. Where nothing is said at all, before the target's program can learn of the
+ *            connection: the kernel keeps back the last packet of the handshake, and the reset
+ *            comes in its place
+ *   banner   FIN, but only when the target has said something: for those that greet, and log who
+ *            leaves before that
+ *
+ *   connect() -> connected() -> [ talk(), await_banner() until they wait -> on_ready() ] ->
+ *   probe_done()
  */
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,17 +27,21 @@
 #include "config/app_probe.h"
 #include "probes/dialog.h"
 #include "probes/probe.h"
+#include "probes/proxy_header.h"
 
 enum {
     LACKS_BYTES = 128,          /* a detail has room for it, and for how it ended */
     LEAVE_BYTES = 4096,
     LEAVE_READS = 4,
+    BANNER_BYTES = 512,
 };
 
 struct tcp_state {
     struct event event;
     int fd;
     int error;              /* of connect() itself; 0: it goes on */
+    bool resets;            /* it is closed with a reset */
+    bool heard;             /* the target has said something */
     uint64_t connected_us;  /* CLOCK_MONOTONIC, if it was at once; else 0 */
     struct dialog_run run;  /* zero until it is connected */
 };
@@ -36,6 +49,10 @@ struct tcp_state {
 static void
 tcp_close(struct tcp_state *tcp)
 {
+    const struct linger at_once = { .l_onoff = 1 };
+
+    if (tcp->resets)
+        setsockopt(tcp->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     event_del(&tcp->event);     /* before the descriptor's number can be another's */
     close(tcp->fd);
     tcp->fd = -1;
@@ -143,10 +160,16 @@ static void
 end_well(struct probe *probe)
 {
     uint64_t took_us = clock_monotonic_us() - probe->started_us;
+    const struct tcp_state *tcp = probe->state;
+    bool heard = tcp->heard;
 
-    leave(probe->state);
+    if ((heard || tcp->run.dialog != NULL) && !tcp->resets)
+        leave(tcp);
     tcp_close(probe->state);
-    probe_done(probe, REASON_OK, "answered in %.1f ms", (double)took_us / 1000.0);
+    if (heard)
+        probe_done(probe, REASON_OK, "answered in %.1f ms", (double)took_us / 1000.0);
+    else
+        probe_done(probe, REASON_OK, "connected in %.1f ms", probe->connect_us / 1000.0);
 }
 
 /* Both: false, and errno tells why, when it has to wait or failed; the end is an answer. */
@@ -177,21 +200,32 @@ hear(const struct probe *probe, bool *ended)
     if (heard > 0) {
         probe_tell(probe, "heard", to, (size_t)heard);
         dialog_heard(&tcp->run, (size_t)heard);
+        tcp->heard = true;
     }
     return heard >= 0;
+}
+
+/* DONE also where there is nothing to say. */
+static enum dialog_want
+wants(const struct tcp_state *tcp)
+{
+    return tcp->run.dialog == NULL ? DIALOG_DONE : dialog_want(&tcp->run);
 }
 
 static void
 end_late(struct probe *probe)
 {
     const struct tcp_state *tcp = probe->state;
-    bool sending = dialog_want(&tcp->run) == DIALOG_SEND;
+    enum dialog_want want = wants(tcp);
     char how[64];
 
     snprintf(how, sizeof how, "after %g s", probe->config->timeout_ms / 1000.0);
-    if (sending) {
+    if (want == DIALOG_SEND) {
         tcp_close(probe->state);
         probe_done(probe, REASON_SEND_FAILED, "%s it still takes nothing", how);
+    } else if (want == DIALOG_DONE) {
+        tcp_close(probe->state);
+        probe_done(probe, REASON_READ_TIMEOUT, "%s it has not greeted", how);
     } else {
         end_dialog(probe, unless_heard(probe, REASON_READ_TIMEOUT), how);
     }
@@ -219,6 +253,42 @@ wait_for(struct probe *probe, short what)
         end_by_error(probe, ENOMEM, what == EV_WRITE);
 }
 
+/* All is said that was to be; some say more, unasked. */
+static void
+await_banner(struct probe *probe)
+{
+    struct tcp_state *tcp = probe->state;
+    char bytes[BANNER_BYTES];
+    ssize_t heard;
+
+    do
+        heard = recv(tcp->fd, bytes, sizeof bytes, 0);
+    while (heard < 0 && errno == EINTR);
+    if (heard > 0) {
+        probe_tell(probe, "heard", bytes, (size_t)heard);
+        tcp->heard = true;
+        end_well(probe);
+    } else if (heard == 0) {
+        tcp_close(tcp);
+        probe_done(probe, REASON_UNEXPECTED_EOF, "it has closed and did not greet");
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        wait_for(probe, EV_READ);
+    } else {
+        end_by_error(probe, errno, false);
+    }
+}
+
+static void
+finish(struct probe *probe)
+{
+    const struct tcp_state *tcp = probe->state;
+
+    if (app_probe_more(probe->config)->close == PROBE_CLOSE_BANNER && !tcp->heard)
+        await_banner(probe);
+    else
+        end_well(probe);
+}
+
 /* Goes on until it has to wait or is over. What is held is bounded, and so are the steps, so
  * that no target keeps the loop here. */
 static void
@@ -228,10 +298,10 @@ talk(struct probe *probe)
     bool sending, ended = false;
 
     for (;;) {
-        enum dialog_want want = dialog_want(&tcp->run);
+        enum dialog_want want = wants(tcp);
 
         if (want == DIALOG_DONE) {
-            end_well(probe);
+            finish(probe);
             return;
         }
         if (want == DIALOG_MISMATCH) {
@@ -264,16 +334,33 @@ on_ready(evutil_socket_t fd, short what, void *context)
 
 /* ---- the connection ---- */
 
+/* False, and it is over, when it could not. A new connection takes so few bytes at once. */
+static bool
+say_who(struct probe *probe)
+{
+    const struct tcp_state *tcp = probe->state;
+    size_t bytes;
+    const char *header = proxy_header(probe->config, &bytes);
+    ssize_t sent = header == NULL ? 0 : send(tcp->fd, header, bytes, MSG_NOSIGNAL);
+
+    if (sent == (ssize_t)bytes) {
+        if (header != NULL)
+            probe_tell(probe, "sent", header, bytes);
+        return true;
+    }
+    end_by_error(probe, sent < 0 ? errno : EAGAIN, true);
+    return false;
+}
+
 static void
 connected(struct probe *probe)
 {
     struct tcp_state *tcp = probe->state;
 
     probe_tell(probe, "connected", NULL, 0);
-    if (probe->shared == NULL) {
-        tcp_close(tcp);
-        probe_done(probe, REASON_OK, "connected in %.1f ms", probe->connect_us / 1000.0);
-    } else if (dialog_begin(&tcp->run, probe->shared) < 0) {
+    if (!say_who(probe))
+        return;
+    if (probe->shared != NULL && dialog_begin(&tcp->run, probe->shared) < 0) {
         tcp_close(tcp);
         probe_done(probe, REASON_CONNECT_LOCAL, "no memory");
     } else {
@@ -307,6 +394,19 @@ on_event(evutil_socket_t fd, short what, void *context)
                    probe->config->timeout_ms / 1000.0);
 }
 
+/* How it is to end has to be known before it begins: see above. */
+static void
+set_close(const struct probe *probe)
+{
+    const struct app_probe_more *more = app_probe_more(probe->config);
+    struct tcp_state *tcp = probe->state;
+    const int off = 0;
+
+    tcp->resets = more->close == PROBE_CLOSE_RST;
+    if (tcp->resets && probe->shared == NULL && more->proxy_protocol == PROBE_PROXY_OFF)
+        setsockopt(tcp->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+}
+
 /* On the loopback the handshake is over when connect() returns, although that says EINPROGRESS:
  * then the loop has nothing to wait for, which saves a third of what a probe costs us. */
 static bool
@@ -332,6 +432,7 @@ tcp_start(struct probe *probe)
     tcp->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (tcp->fd < 0)
         return -errno;
+    set_close(probe);
     if (connect(tcp->fd, (struct sockaddr *)&storage, bytes) < 0 && errno != EINPROGRESS)
         tcp->error = errno;
     at_once = tcp->error == 0 && is_connected(tcp->fd);
@@ -378,7 +479,7 @@ tcp_release(void *shared)
 
 const struct probe_ops probe_tcp = {
     .name = "tcp",
-    .flags = PROBE_CONNECTS,
+    .flags = PROBE_CONNECTS | PROBE_AS_CLIENTS,
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,
@@ -388,7 +489,7 @@ const struct probe_ops probe_tcp = {
 
 const struct probe_ops probe_exchange = {
     .name = "exchange",
-    .flags = PROBE_CONNECTS,
+    .flags = PROBE_CONNECTS | PROBE_AS_CLIENTS,
     .state_bytes = sizeof(struct tcp_state),
     .start = tcp_start,
     .cancel = tcp_cancel,

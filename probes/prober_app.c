@@ -22,6 +22,7 @@
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
+#include "probes/push_reports.h"
 #include "probes/recall.h"
 
 static struct prober_family *
@@ -79,6 +80,7 @@ leave(struct prober_app *app)
     if (!TAILQ_EMPTY(&family->generations))
         return;
     HASH_DEL(app->prober->families, family);
+    push_reports_forget(family->name);
     free(family);
 }
 
@@ -371,6 +373,23 @@ unshadow(struct prober_app *app)
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link)
             endpoint_record(endpoint);
+    }
+}
+
+void
+prober_app_reported(struct prober_app *app, const char *target)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    char address[ADDRESS_TEXT_BYTES];
+    struct endpoint *endpoint;
+
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        bool named = strcmp(app->config.targets[i].name, target) == 0;
+
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            if (named || strcmp(address_format(&endpoint->address, address), target) == 0)
+                endpoint_reported(endpoint, now_ms);
+        }
     }
 }
 

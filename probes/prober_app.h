@@ -30,4 +30,8 @@ const struct endpoint *prober_app_twin(const struct prober_app *app,
                                        const struct target *target,
                                        const struct address *address);
 
+/* `target`, as configured or an endpoint's address, has reported itself: who looks at that does
+ * so now. */
+void prober_app_reported(struct prober_app *app, const char *target);
+
 #endif

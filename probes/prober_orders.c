@@ -18,6 +18,7 @@
 #include "probes/prober_app.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
+#include "probes/push_reports.h"
 
 enum {
     DESCRIPTORS_RESERVED = 64,          /* not for probes */
@@ -254,6 +255,24 @@ on_app_unload(struct prober *prober, const struct control_message *message, cons
     prober_app_unload(prober, message->body.app.app, message->body.app.generation);
 }
 
+/* Kept under the name that it came with; all endpoints it speaks for look at it now. */
+static void
+on_target_report(struct prober *prober, const struct control_message *message, const int *fds,
+                 size_t fd_count)
+{
+    const struct control_target_report *report = &message->body.report;
+    struct prober_app *app;
+
+    if (push_reports_put(report, clock_monotonic_ms()) < 0) {
+        log_error(report->app, "%s: no memory for what it reported", report->target);
+        return;
+    }
+    TAILQ_FOREACH (app, &prober->apps, link) {
+        if (strcmp(app->config.name, report->app) == 0)
+            prober_app_reported(app, report->target);
+    }
+}
+
 static void
 on_stop(struct prober *prober, const struct control_message *message, const int *fds,
         size_t fd_count)
@@ -276,6 +295,7 @@ static message_fn *const handlers[CONTROL_TYPES] = {
     [CONTROL_APP_LOAD] = on_app_load,
     [CONTROL_APP_BOARD] = on_app_board,
     [CONTROL_APP_UNLOAD] = on_app_unload,
+    [CONTROL_TARGET_REPORT] = on_target_report,
     [CONTROL_STOP] = on_stop,
     [CONTROL_PING] = on_ping,
 };

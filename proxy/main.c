@@ -57,6 +57,7 @@ static const struct cli_command commands[] = {
     { "check", "[PATH]", "Tell every error of the configuration", run_check },
     { "plan", "[PATH]", "Tell what a changed configuration would do", command_plan },
     { "reload", NULL, "Read the files now, wait until they apply", command_reload },
+    { "report", "APP TARGET", "Tell how a target is, where kind = \"push\"", command_report },
     { "rollback", "APP", "Take an app back to the generation before", command_rollback },
     { "status", "[APP]", "Show the apps of the running supervisor", command_status },
     { "stop", NULL, "Stop the supervisor, wait for its end", command_stop },

@@ -30,6 +30,7 @@ error_t command_place_option(int key, char *arg, struct argp_state *state,
 int command_check(int argc, char **argv);
 cli_command_fn command_plan;
 cli_command_fn command_reload;
+cli_command_fn command_report;
 cli_command_fn command_rollback;
 cli_command_fn command_status;
 cli_command_fn command_stop;

@@ -11,14 +11,14 @@
 #define APP_NAMES                                                                              \
     "fproxy status --json 2>/dev/null | sed -n 's/^      \"name\": \"\\([^\"]*\\)\".*/\\1/p'"
 
-#define COMMANDS "check plan reload rollback status stop upgrade completion"
+#define COMMANDS "check plan reload report rollback status stop upgrade completion"
 
 static const char bash_script[] =
     "# bash completion of fproxy: source <(fproxy completion bash)\n"
     "_fproxy() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
     "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-    "        case $word in check|plan|reload|rollback|status|stop|upgrade|completion|help) "
+    "        case $word in check|plan|reload|report|rollback|status|stop|upgrade|completion|help) "
     "command=$word; break;; esac\n"
     "    done\n"
     "    case $prev in\n"
@@ -33,6 +33,8 @@ static const char bash_script[] =
     "    plan) COMPREPLY=($(compgen -f -W '--json --config --state-dir --runtime-dir --help "
     "--version' -- \"$cur\"));;\n"
     "    status|rollback) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --json --config "
+    "--runtime-dir --help --version\" -- \"$cur\"));;\n"
+    "    report) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --fail --degraded --detail --config "
     "--runtime-dir --help --version\" -- \"$cur\"));;\n"
     "    reload) COMPREPLY=($(compgen -W '--json --config --runtime-dir --help --version' -- "
     "\"$cur\"));;\n"
@@ -63,6 +65,7 @@ static const char zsh_script[] =
     "        '1:command:((check\\:\"tell every error of the configuration\" "
     "plan\\:\"tell what a changed configuration would do\" "
     "reload\\:\"read the files now and wait\" "
+    "report\\:\"tell how a target is\" "
     "rollback\\:\"take an app back to the generation before\" "
     "status\\:\"show the apps\" stop\\:\"stop the supervisor\" "
     "upgrade\\:\"let the installed binary take over\" "
@@ -76,6 +79,9 @@ static const char zsh_script[] =
     "'--runtime-dir[where it runs]:directory:_files -/' '1:path:_files' ;;\n"
     "    status|rollback) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
     "'--runtime-dir[where it runs]:directory:_files -/' '1:app:_fproxy_apps' ;;\n"
+    "    report) _arguments '--fail[it does not work]' '--degraded[others are to be preferred]' "
+    "'--detail[a few words]:text:' "
+    "'--runtime-dir[where it runs]:directory:_files -/' '1:app:_fproxy_apps' '2:target: ' ;;\n"
     "    reload) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
     "'--runtime-dir[where it runs]:directory:_files -/' ;;\n"
     "    stop|upgrade) _arguments '--runtime-dir[where it runs]:directory:_files -/' ;;\n"
@@ -93,6 +99,7 @@ static const char fish_script[] =
     FISH_COMMAND("check", "Tell every error of the configuration")
     FISH_COMMAND("plan", "Tell what a changed configuration would do")
     FISH_COMMAND("reload", "Read the files now and wait")
+    FISH_COMMAND("report", "Tell how a target is")
     FISH_COMMAND("rollback", "Take an app back to the generation before")
     FISH_COMMAND("status", "Show the apps")
     FISH_COMMAND("stop", "Stop the supervisor")
@@ -107,8 +114,13 @@ static const char fish_script[] =
     "complete -c fproxy -s V -l version -d 'Version'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from check plan reload rollback status' "
     "-l json -d 'Print JSON'\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from status rollback' -f -a '(" APP_NAMES
-    ")'\n"
+    "function __fproxy_apps\n    " APP_NAMES "\nend\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from status rollback report' -f "
+    "-a '(__fproxy_apps)'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from report' -l fail -d 'It does not work'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from report' -l degraded "
+    "-d 'Others are to be preferred'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from report' -x -l detail -d 'A few words'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from help' -f -a '" COMMANDS "'\n";
 

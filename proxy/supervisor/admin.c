@@ -174,7 +174,8 @@ on_get(struct supervisor *supervisor, struct evhttp_request *request, const char
     else
         admin_reply_text(request, HTTP_NOTFOUND, "Not Found",
                          "there is GET /livez, /readyz, /readyz/APP, /v1/status, /v1/running; "
-                         "POST /v1/reload, /v1/upgrade, /v1/apps/APP/rollback\n");
+                         "POST /v1/reload, /v1/upgrade, /v1/apps/APP/rollback, "
+                         "/v1/apps/APP/targets/TARGET/report\n");
 }
 
 static void

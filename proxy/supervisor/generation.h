@@ -35,6 +35,7 @@ struct app_generation {
     uint32_t number;
     struct app_config config;       /* owned; without its targets: of them only the count is kept */
     uint32_t slots;                 /* of its first board */
+    bool takes_reports;             /* one of its probes is of the kind push */
     char *text;                     /* owned: the canonical text */
     char hash[65];
     char *source;                   /* owned: the file */

@@ -458,6 +458,18 @@ prober_link_adopt(struct supervisor *supervisor, struct child *prober)
     prober->context = supervisor;
 }
 
+int
+prober_link_report(struct supervisor *supervisor, const struct control_target_report *report)
+{
+    const struct control_message message = { .magic = CONTROL_MAGIC,
+                                             .type = CONTROL_TARGET_REPORT,
+                                             .body.report = *report };
+
+    if (supervisor->prober == NULL || !supervisor->prober_there)
+        return -EAGAIN;
+    return child_send(supervisor->prober, &message, NULL, 0);
+}
+
 void
 prober_link_stop(struct supervisor *supervisor)
 {

@@ -11,6 +11,7 @@
 #ifndef FPROXY_SUPERVISOR_PROBER_LINK_H
 #define FPROXY_SUPERVISOR_PROBER_LINK_H
 
+#include "base/control.h"
 #include "proxy/supervisor/apps.h"
 
 struct child;
@@ -39,6 +40,9 @@ void prober_link_traffic(struct app_generation *generation);
 
 /* Makes larger pages, if the prober asked for them and none are on their way. */
 void prober_link_grow(struct app *app);
+
+/* What a target says of itself. 0; -EAGAIN: no prober is there to hear it. */
+int prober_link_report(struct supervisor *supervisor, const struct control_target_report *report);
 
 void prober_link_stop(struct supervisor *supervisor);
 

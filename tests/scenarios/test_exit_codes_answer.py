@@ -19,9 +19,9 @@ def test_help_and_version(daemon, program, option):
 
 
 @pytest.mark.parametrize("command", [
-    ("fproxy", "check"), ("fproxy", "plan"), ("fproxy", "reload"), ("fproxy", "rollback"),
+    ("fproxy", "check"), ("fproxy", "plan"), ("fproxy", "reload"), ("fproxy", "rollback"), ("fproxy", "report"),
     ("fproxy", "status"), ("fproxy", "stop"), ("fproxy", "upgrade"), ("fproxy", "completion"),
-    ("fproxy-probe", "inspect"), ("ftest", "ping"), ("ftest", "balancer"),
+    ("fproxy-probe", "inspect"), ("fproxy-probe", "run"), ("ftest", "ping"), ("ftest", "balancer"),
     ("ftest", "simulate"), ("ftest", "echo"), ("ftest", "completion")])
 def test_every_command_has_help(daemon, command):
     answer = daemon.run(*command, "--help")
@@ -34,9 +34,9 @@ def test_every_command_has_help(daemon, command):
     ("fproxy", "status", "--what"), ("fproxy", "completion"), ("fproxy", "completion", "tcsh"),
     ("fproxy", "completion", "bash", "zsh"), ("fproxy", "check", ""),
     ("fproxy", "plan", ""), ("fproxy", "plan", "a", "b"), ("fproxy", "reload", "web"),
-    ("fproxy", "rollback"), ("fproxy", "rollback", "a", "b"), ("fproxy", "upgrade", "now"),
+    ("fproxy", "rollback"), ("fproxy", "rollback", "a", "b"), ("fproxy", "report", "a"), ("fproxy", "upgrade", "now"),
     ("fproxy", "--log-level", "loud"), ("fproxy-probe",), ("fproxy-probe", "no-such-command"),
-    ("fproxy-probe", "inspect", "--what"), ("ftest",), ("ftest", "no-such-command"),
+    ("fproxy-probe", "inspect", "--what"), ("fproxy-probe", "run"), ("ftest",), ("ftest", "no-such-command"),
     ("ftest", "ping")])
 def test_wrong_usage_is_2_and_says_so(daemon, arguments):
     answer = daemon.run(*arguments)
@@ -53,7 +53,7 @@ def test_completion(daemon, program, shell):
 
 
 @pytest.mark.parametrize("command", [
-    ("status",), ("stop",), ("reload",), ("rollback", "web"), ("upgrade",)])
+    ("status",), ("stop",), ("reload",), ("rollback", "web"), ("report", "web", "a:1"), ("upgrade",)])
 def test_without_a_daemon_it_is_2(daemon, command):
     answer = daemon.run("fproxy", *command)
     assert answer.returncode == 2

@@ -26,7 +26,7 @@
     "\"push\", \"traffic\", \"none\""
 #define PROBE_KEYS                                                                             \
     "kind, name, role, interval, timeout, rise, fall, window, threshold, jitter, port, "       \
-    "address, send, expect, steps, preset, close, method, path, host, status, body, headers, " \
+    "address, send, expect, steps, preset, close, proxy_protocol, method, path, host, status, body, headers, " \
     "sni, ca, verify, certificate_warn, service, tls, command, user, cpu_time, type, ttl"
 #define APP_KEYS                                                                               \
     "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, connect, idle_timeout, "    \
@@ -258,6 +258,16 @@ durations_and_numbers_that_cannot_be(void **state)
         { APP("probe = { preset = \"redis\"; send = \"x\"; };"),
           "x.conf:1: a: probe.send: there is more than one way here to say what is sent and "
           "expected; use send and expect, or steps, or preset" },
+        { APP("probe = { kind = \"dns\"; host = \"a..b\"; type = \"HINFO\"; };"),
+          "x.conf:1: a: probe.type: \"HINFO\" is not known; allowed is \"A\", \"AAAA\", \"CNAME\", "
+          "\"MX\", \"NS\", \"PTR\", \"SOA\", \"SRV\", \"TXT\"\n"
+          "x.conf:1: a: probe.host: is no name that DNS can be asked for; a label has 1 to 63 "
+          "characters, a name 253" },
+        { APP("probe = { close = \"rts\"; proxy_protocol = true; };"),
+          "x.conf:1: a: probe.close: \"rts\" is not known; allowed is \"fin\", \"rst\", "
+          "\"banner\"; did you mean \"rst\"?\n"
+          "x.conf:1: a: probe.proxy_protocol: is true or false; it must be a string in double "
+          "quotes" },
         { APP("connect = { retries = \"3\"; };"),
           "x.conf:1: a: connect.retries: is a string; it must be a whole number, 0 to 15, "
           "without quotes" },

@@ -333,6 +333,28 @@ values_follow_those_they_depend_on(void **state)
 }
 
 static void
+how_a_probe_begins_and_ends_is_kept(void **state)
+{
+    struct app_config app, again;
+    char why[DETAIL_BYTES], *text;
+
+    assert_int_equal(app_config_parse("name = \"a\"; ports = 80; targets = \"t:1\";"
+                                      "probe = { close = \"banner\"; proxy_protocol = \"v2\"; };",
+                                      &app, why),
+                     0);
+    assert_int_equal(app_probe_more(&app.probe)->close, PROBE_CLOSE_BANNER);
+    assert_int_equal(app_probe_more(&app.probe)->proxy_protocol, PROBE_PROXY_V2);
+    text = app_config_print(&app);
+    assert_int_equal(app_config_parse(text, &again, why), 0);
+    assert_true(app_probe_same_check(&app.probe, &again.probe));
+    app_probe_make_more(&again.probe)->proxy_protocol = PROBE_PROXY_V1;
+    assert_false(app_probe_same_check(&app.probe, &again.probe));
+    free(text);
+    app_config_fini(&again);
+    app_config_fini(&app);
+}
+
+static void
 what_is_no_canonical_text_says_why_and_leaves_nothing(void **state)
 {
     static const struct {
@@ -442,6 +464,7 @@ main(void)
         cmocka_unit_test(a_text_of_an_older_version_reads_with_the_defaults_of_newer_keys),
         cmocka_unit_test(a_worker_is_named_as_an_app_is),
         cmocka_unit_test(values_follow_those_they_depend_on),
+        cmocka_unit_test(how_a_probe_begins_and_ends_is_kept),
         cmocka_unit_test(what_is_no_canonical_text_says_why_and_leaves_nothing),
         cmocka_unit_test(settings_read_back_as_they_were_printed),
         cmocka_unit_test(defaults_read_back_as_they_were_printed),

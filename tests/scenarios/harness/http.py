@@ -21,11 +21,11 @@ class _Unix(http.client.HTTPConnection):
             os.close(directory)
 
 
-def request(daemon, method, path, timeout=60):
+def request(daemon, method, path, timeout=60, body=None):
     """(status, text) of the answer; an OSError when nobody answers."""
     connection = _Unix(daemon.runtime, "admin.sock", timeout)
     try:
-        connection.request(method, path)
+        connection.request(method, path, body)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:

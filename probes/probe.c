@@ -9,7 +9,8 @@
 
 #include "base/clock.h"
 
-const struct probe_ops *const probe_kinds[] = { &probe_tcp, &probe_exchange, NULL };
+const struct probe_ops *const probe_kinds[] = { &probe_tcp,  &probe_exchange, &probe_exec,
+                                                &probe_helper, NULL };
 
 const struct probe_ops *
 probe_find(const char *name)

@@ -134,13 +134,16 @@ down(struct helper *helper, enum reason reason, const char *why)
     uint64_t now_ms = clock_monotonic_ms();
     uint32_t wait_ms = restart_delay(&helper->restart, helper->started_ms, now_ms);
     const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+    char when[32] = "at once";
 
+    if (wait_ms > 0)
+        snprintf(when, sizeof when, "in %u s", wait_ms / 1000);
     close_ends(helper);
     helper->down_reason = reason;
     snprintf(helper->down_why, sizeof helper->down_why, "%s", why);
     if (may_tell(helper, &helper->told))
-        log_warn(helper->app, "its probe's helper %s: %s; it is started again in %u s",
-                 program(helper), why, wait_ms / 1000);
+        log_warn(helper->app, "its probe's helper %s: %s; it is started again %s", program(helper),
+                 why, when);
     event_add(&helper->again, &wait);
     fail_checks(helper, reason, why);
 }

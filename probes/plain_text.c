@@ -43,7 +43,7 @@ plain_text(char *to, size_t to_bytes, const char *from, size_t from_bytes)
     for (size_t at = 0; at < from_bytes;) {
         const unsigned char *byte = (const unsigned char *)from + at;
         size_t bytes = character(byte, from_bytes - at);
-        bool blank = *byte == '\t' || *byte == '\r' || *byte == ' ';
+        bool blank = *byte == ' ' || (*byte >= '\t' && *byte <= '\r');
 
         if (blank && used == 0) {
             at++;

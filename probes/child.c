@@ -389,7 +389,7 @@ child_start(struct event_base *base, const struct child_order *order, struct chi
     }
     free(made);
     if (rc == -EAGAIN && stuck_count >= CHILD_STUCK_MAX)
-        snprintf(why, DETAIL_BYTES, "%u commands before it cannot be ended: they hang in the kernel",
+        snprintf(why, DETAIL_BYTES, "%u commands before it were killed and hang in the kernel",
                  stuck_count);
     else if (rc == -ENOENT || rc == -EACCES)
         snprintf(why, DETAIL_BYTES, "%.100s: %s; install fproxy anew", find_launcher(),

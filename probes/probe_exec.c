@@ -116,7 +116,7 @@ end_by_status(struct probe *probe, int status, const char *line)
     static const char *const names[] = { [2] = " (critical)", [3] = " (unknown)",
                                          [126] = " (not executable)",
                                          [127] = " (no such command)" };
-    const char *name = status < (int)ARRAY_SIZE(names) && names[status] != NULL ? names[status] : "";
+    const char *name = status < (int)ARRAY_SIZE(names) ? names[status] : NULL;
     double took_ms = (double)(clock_monotonic_us() - probe->started_us) / 1000;
 
     probe->degraded = status == 1;
@@ -125,7 +125,7 @@ end_by_status(struct probe *probe, int status, const char *line)
     else if (status == 1)
         probe_done(probe, REASON_OK, "passed with a warning in %.1f ms%s", took_ms, line);
     else
-        probe_done(probe, REASON_EXEC_EXIT, "exit %d%s%s", status, name, line);
+        probe_done(probe, REASON_EXEC_EXIT, "exit %d%s%s", status, name != NULL ? name : "", line);
 }
 
 static void
@@ -134,7 +134,7 @@ end_by_signal(struct probe *probe, int number, const char *line)
     const char *name = sigabbrev_np(number);
 
     if (number == SIGXCPU)
-        probe_done(probe, REASON_EXEC_EXIT, "it used more CPU time than it may (SIGXCPU; cpu_time)%s",
+        probe_done(probe, REASON_EXEC_EXIT, "SIGXCPU: it used more CPU time than it may (cpu_time)%s",
                    line);
     else if (name != NULL)
         probe_done(probe, REASON_EXEC_EXIT, "killed by SIG%s%s", name, line);

@@ -34,7 +34,7 @@ static const char actor[] =
     "    elif act == 'long': say('x' * 5000)\n"
     "    elif act == 'exit': sys.exit(3)\n"
     "    elif act == 'crash': os.kill(os.getpid(), signal.SIGSEGV)\n"
-    "    elif act == 'close': os.close(1); time.sleep(600)\n"
+    "    elif act == 'close': os.close(1); sys.stdin.buffer.read()\n"
     "    elif act == 'silent': pass\n"
     "    elif act == 'burn':\n"
     "        while True: pass\n"

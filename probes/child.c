@@ -23,7 +23,7 @@
 #include "base/util.h"
 #include "probes/launch.h"
 
-enum { FD_MIN = 10, LAST_GRACE_MS = 1000, STUCK_S = 2 };
+enum { FD_MIN = 10, LAST_GRACE_MS = 1000, KILL_MS = 5000, STUCK_S = 2 };
 
 struct child {
     LIST_ENTRY(child) link;
@@ -239,7 +239,7 @@ child_end_all(void)
     while ((child = LIST_FIRST(&children)) != NULL) {
         if (!wait_for(child, until_ms)) {
             kill_group(child, SIGKILL);
-            wait_for(child, clock_monotonic_ms() + LAST_GRACE_MS);
+            wait_for(child, clock_monotonic_ms() + KILL_MS);
         }
         reap(child, &end);
         free_child(child);

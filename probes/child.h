@@ -60,7 +60,8 @@ void child_leave(struct child *child, uint32_t grace_ms);
 uint64_t child_cpu_ms(const struct child *child);
 
 /* Before the base is freed: waits until all have ended, those that were left with grace for what
- * remains of it, 1 s at most, and frees them. Callbacks are not called. */
+ * remains of it, 1 s at most (5 s more for what hangs in the kernel), and frees them. Callbacks are
+ * not called. */
 void child_end_all(void);
 
 /* For tests: where fproxy-launch is; else beside the running program. */

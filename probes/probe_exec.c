@@ -134,7 +134,7 @@ end_by_signal(struct probe *probe, int number, const char *line)
     const char *name = sigabbrev_np(number);
 
     if (number == SIGXCPU)
-        probe_done(probe, REASON_EXEC_EXIT, "SIGXCPU: it used more CPU time than it may (cpu_time)%s",
+        probe_done(probe, REASON_EXEC_EXIT, "SIGXCPU: more CPU time than it may use (cpu_time)%s",
                    line);
     else if (name != NULL)
         probe_done(probe, REASON_EXEC_EXIT, "killed by SIG%s%s", name, line);

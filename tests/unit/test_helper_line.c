@@ -62,8 +62,10 @@ static void
 what_is_no_json_is_refused(void **state)
 {
     static const char *const lines[] = {
-        "ready", "{\"id\":1,\"ok\":true", "{\"id\":1,\"ok\":true} x", "{\"id\":1,\"id\":1,\"ok\":true}",
-        "{\"id\":1,\"ok\":true,\"detail\":\"\xff\"}", "{\"id\":1,\"ok\":true,\"detail\":\"\\u0000\"}",
+        "ready", "{\"id\":1,\"ok\":true", "{\"id\":1,\"ok\":true} x",
+        "{\"id\":1,\"id\":1,\"ok\":true}",
+        "{\"id\":1,\"ok\":true,\"detail\":\"\xff\"}",
+        "{\"id\":1,\"ok\":true,\"detail\":\"\\u0000\"}",
         "{\"id\":99999999999999999999,\"ok\":true}", " ",
     };
     struct helper_answer answer;

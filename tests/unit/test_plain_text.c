@@ -31,7 +31,8 @@ plain_text_stays(void **state)
 {
     assert_plain("", "");
     assert_plain("DISK OK - 3 GB", "DISK OK - 3 GB");
-    assert_plain("\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80");
+    assert_plain("\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80",
+                 "\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80");
 }
 
 static void

@@ -27,7 +27,8 @@ static const char actor[] =
     "    act = ask['target']\n"
     "    if act == 'keep': kept.append(ask)\n"
     "    elif act == 'bad': answer(ask, False, detail='no replica')\n"
-    "    elif act == 'slow': answer(ask, degraded=True, warning=True, detail='lag', duration_ms=7)\n"
+    "    elif act == 'slow':\n"
+    "        answer(ask, degraded=True, warning=True, detail='lag', duration_ms=7)\n"
     "    elif act == 'pid': answer(ask, detail=str(os.getpid()))\n"
     "    elif act == 'address': answer(ask, detail=ask['app'] + ask['address'])\n"
     "    elif act == 'nonsense': say('ready')\n"
@@ -38,7 +39,8 @@ static const char actor[] =
     "    elif act == 'silent': pass\n"
     "    elif act == 'burn':\n"
     "        while True: pass\n"
-    "    elif act == 'stray': say('{\"id\": 9999, \"ok\": true}'); say('[]'); answer(ask); answer(ask)\n"
+    "    elif act == 'stray':\n"
+    "        say('{\"id\": 9999, \"ok\": true}'); say('[]'); answer(ask); answer(ask)\n"
     "    elif act == 'flood':\n"
     "        while True: say('{\"id\": 9999, \"ok\": true}')\n"
     "    elif act == 'errors':\n"
@@ -178,7 +180,7 @@ one_that_dies_is_started_again_later_each_time(void **state)
     assert_check(&rig, "crash", REASON_EXEC_EXIT, "killed by SIGSEGV");
     rig_probe(&rig, &run, "fine");                  /* while it waits for a second */
     assert_ended(&run, REASON_EXEC_EXIT, "killed by SIGSEGV");
-    assert_true(run.result.duration_us < 500000);
+    assert_true(run.result.duration_us < 5000000);
     assert_comes_back(&rig);
     rig_fini(&rig);
 }
@@ -224,11 +226,12 @@ its_cpu_time_is_counted(void **state)
     int pid;
 
     rig_python(&rig, &probe_helper, LONG_MS, actor);
-    rig.config.more->cpu_ms = 200;
+    rig.config.more->cpu_ms = 100;
     pid = pid_of(&rig);
     rig_start(&rig, &other, "keep");
-    rig.config.timeout_ms = 3000;
-    assert_check(&rig, "burn", REASON_EXEC_TIMEOUT, "no answer");
+    rig.config.timeout_ms = 2500;
+    for (int i = 0; i < 2 && !other.done; i++)      /* once, where it gets much of the CPU */
+        assert_check(&rig, "burn", REASON_EXEC_TIMEOUT, "no answer");
     rig_wait(&other);
     assert_ended(&other, REASON_EXEC_EXIT, "more CPU time than it may");
     rig.config.timeout_ms = LONG_MS;

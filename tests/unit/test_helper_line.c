@@ -49,7 +49,8 @@ an_answer_is_taken(void **state)
     assert_string_equal(answer.detail, "");
     assert_true(answer.duration_ms < 0);
     assert_int_equal(take(" {\"ok\":false, \"id\":4, \"degraded\":true, \"warning\":true, "
-                          "\"detail\":\"bad \\u0007\\nmore\", \"duration_ms\":1.5, \"later\":[1]}\r",
+                          "\"detail\":\"bad \\u0007\\nmore\", \"duration_ms\":1.5, "
+                          "\"later\":[1]}\r",
                           &answer), 0);
     assert_int_equal(answer.id, 4);
     assert_false(answer.ok);

@@ -185,7 +185,8 @@ one_that_says_too_much_is_heard_in_part(void **state)
     assert_ended(shell(LONG_MS, "echo much; head -c 1000000 /dev/zero; echo >&2; exit 2"),
                  REASON_EXEC_EXIT, "exit 2 (critical): much");
     assert_ended(shell(1000, "yes"), REASON_EXEC_TIMEOUT, "killed: y");
-    assert_ended(shell(LONG_MS, "printf 'a\\001\\377b\\302\\240\\tc\\033[1m'"), REASON_OK, ": a??b");
+    assert_ended(shell(LONG_MS, "printf 'a\\001\\377b\\302\\240\\tc\\033[1m'"), REASON_OK,
+                 ": a??b");
 }
 
 static void

@@ -165,25 +165,29 @@ def test_a_helper_is_asked(daemon, started, tmp_path):
 
 
 def test_a_helper_that_misbehaves(daemon, started, tmp_path):
-    """It does not hear SIGTERM, tells its troubles and speaks nonsense now and then; the daemon ends
-    all the same, with it."""
+    """It does not hear SIGTERM, tells its troubles and speaks nonsense once; the next one answers, and
+    the daemon ends all the same, with it."""
     target = started(EchoProcess())
-    helper = script(tmp_path / "helper.py", """#!/usr/bin/python3
+    helper = script(tmp_path / "helper.py", f"""#!/usr/bin/python3
 import json, os, signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.write(2, b"\\x1b[1mtrouble\\n" * 1000)
 for count, line in enumerate(sys.stdin):
-    if count == 3:
+    if count == 3 and not os.path.exists("{tmp_path}/said"):
+        open("{tmp_path}/said", "w").close()
         print("ready?", flush=True)
-    print(json.dumps({"id": json.loads(line)["id"], "ok": True, "detail": f"{count}"}), flush=True)
+    answer = dict(id=json.loads(line)["id"], ok=True, detail=f"I am {{os.getpid()}}")
+    print(json.dumps(answer), flush=True)
 """)
     daemon.write_apps(app("web", free_port(), [target],
-                          probe=f'kind = "helper"; {command(helper)} interval = "250ms"; '
-                                'timeout = "250ms"; rise = 1; fall = 1;'))
+                          probe=f'kind = "helper"; {command(helper)} {FAST}'))
     daemon.start()
-    until(lambda: said(daemon, target, ": 2"), what="it answers")
+    until(lambda: said(daemon, target, ": I am "), what="it answers")
+    first, = processes(str(helper))
     until(lambda: "said what is no JSON" in daemon.log(), what="it speaks nonsense")
-    until(lambda: said(daemon, target, ": 1"), what="the next one answers")
+    until(lambda: not is_alive(first), what="it is gone")
+    until(lambda: said(daemon, target, ": I am ") and not said(daemon, target, f"I am {first}"),
+          what="the next one answers")
     assert re.search(r"web: its probe's helper \S+: \?\[1mtrouble", daemon.log())
     assert daemon.log().count("[1mtrouble") <= 40           # 20 a minute
     assert processes(str(helper))

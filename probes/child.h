@@ -3,8 +3,8 @@
  *
  * It has a session and process group of its own, no descriptor but the three that it is given, a
  * clean environment, and limits (launch.h). It ends when its process has ended; what is left of its
- * group then is killed. Starting takes about 0.2 ms and waits for nothing but fproxy-launch, which
- * lies beside the prober.
+ * group then is killed. Starting waits for nothing but fproxy-launch, which lies beside the
+ * prober.
  *
  *   child_start() -> 0 ... ended() once, and it is gone
  *                      ... child_leave(): never ended(); it is ended and goes by itself

@@ -174,7 +174,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.write(2, b"\\x1b[1mtrouble\\n" * 1000)
 for count, line in enumerate(sys.stdin):
     if count == 3 and not os.path.exists("{tmp_path}/said"):
-        open("{tmp_path}/said", "w").close()
+        print(os.getpid(), file=open("{tmp_path}/said", "w"), flush=True)
         print("ready?", flush=True)
     answer = dict(id=json.loads(line)["id"], ok=True, detail=f"I am {{os.getpid()}}")
     print(json.dumps(answer), flush=True)
@@ -182,9 +182,8 @@ for count, line in enumerate(sys.stdin):
     daemon.write_apps(app("web", free_port(), [target],
                           probe=f'kind = "helper"; {command(helper)} {FAST}'))
     daemon.start()
-    until(lambda: said(daemon, target, ": I am "), what="it answers")
-    first, = processes(str(helper))
     until(lambda: "said what is no JSON" in daemon.log(), what="it speaks nonsense")
+    first = int((tmp_path / "said").read_text())
     until(lambda: not is_alive(first), what="it is gone")
     until(lambda: said(daemon, target, ": I am ") and not said(daemon, target, f"I am {first}"),
           what="the next one answers")

@@ -4,7 +4,7 @@
  * A command of a probe is started in two steps: the prober starts fproxy-launch, which sets limits
  * and rights for itself and becomes the command. So the prober waits for neither the file of the
  * command (which may lie on a server that hangs) nor for names of users, shares its memory with
- * nothing of another user, and copies none of it: fork() of 30 MB costs 24 ms of CPU, this 0.2 to 0.7.
+ * nothing of another user, and copies none of it: fork() of 30 MB costs 24 ms of CPU, this 0.7.
  *
  *   fproxy-launch PARENT_PID CPU_SECONDS USER PROGRAM ARGUMENT...
  *

@@ -12,6 +12,8 @@
 const struct probe_ops *const probe_kinds[] = {
     &probe_tcp,
     &probe_exchange,
+    &probe_exec,
+    &probe_helper,
     &probe_dns,
     &probe_push,
     NULL,

@@ -114,5 +114,6 @@ const struct probe_ops *probe_find(const char *name);
 extern const struct probe_ops *const probe_kinds[];
 
 extern const struct probe_ops probe_tcp, probe_exchange, probe_dns, probe_push;
+extern const struct probe_ops probe_exec, probe_helper;
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/child.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
@@ -176,6 +177,7 @@ prober_fini(struct prober *prober)
     event_del(&prober->minute);
     event_del(&prober->look);
     event_del(&prober->terminate);
+    child_end_all();
     event_base_free(prober->base);
 }
 

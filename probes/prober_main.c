@@ -36,6 +36,7 @@ main(int argc, char **argv)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);       /* else commands of probes could not be waited for */
     memory_settle();
     log_init("prober");
     crash_handler_install("prober");

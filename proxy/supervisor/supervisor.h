@@ -17,12 +17,12 @@
 #include <sys/queue.h>
 
 #include "base/names.h"
+#include "base/restart.h"
 #include "config/settings.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/listeners.h"
 #include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/port_owner.h"
-#include "proxy/supervisor/restart.h"
 #include "proxy/supervisor/rollout.h"
 
 struct admin;

@@ -21,7 +21,7 @@
 #include <uthash.h>
 
 #include "base/names.h"
-#include "proxy/supervisor/restart.h"
+#include "base/restart.h"
 
 struct app;
 struct app_config;

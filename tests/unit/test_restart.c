@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "proxy/supervisor/restart.h"
+#include "base/restart.h"
 
 static void
 the_first_restart_is_at_once_and_then_waits_double(void **state)

@@ -3,7 +3,7 @@ import os
 
 from .machine import BIN
 
-PROGRAMS = ("fproxy", "fproxy-worker", "fproxy-prober", "fproxy-probe", "ftest")
+PROGRAMS = ("fproxy", "fproxy-worker", "fproxy-prober", "fproxy-launch", "fproxy-probe", "ftest")
 
 
 class Installation:

@@ -1,4 +1,4 @@
-#include "proxy/supervisor/restart.h"
+#include "base/restart.h"
 
 #include "base/util.h"
 

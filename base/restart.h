@@ -4,8 +4,8 @@
  * The first time at once, then 1 s, doubling to 30 s; a child that was up for a minute
  * starts from the beginning. It never gives up.
  */
-#ifndef FPROXY_SUPERVISOR_RESTART_H
-#define FPROXY_SUPERVISOR_RESTART_H
+#ifndef FPROXY_BASE_RESTART_H
+#define FPROXY_BASE_RESTART_H
 
 #include <stdbool.h>
 #include <stdint.h>

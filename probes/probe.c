@@ -9,7 +9,10 @@
 
 #include "base/clock.h"
 
-const struct probe_ops *const probe_kinds[] = { &probe_tcp, &probe_exchange, NULL };
+const struct probe_ops *const probe_kinds[] = {
+    &probe_tcp,  &probe_exchange, &probe_http, &probe_https, &probe_grpc, &probe_tls,
+    NULL,
+};
 
 const struct probe_ops *
 probe_find(const char *name)

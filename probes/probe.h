@@ -106,5 +106,6 @@ const struct probe_ops *probe_find(const char *name);
 extern const struct probe_ops *const probe_kinds[];
 
 extern const struct probe_ops probe_tcp, probe_exchange;
+extern const struct probe_ops probe_http, probe_https, probe_grpc, probe_tls;
 
 #endif

@@ -10,5 +10,6 @@ from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_por
                       hang, is_alive, pss_bytes, until)
 from .network import own_network
 from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet
+from .web import Authority, GrpcHealth, Nginx
 
 __all__ = [name for name in dir() if not name.startswith("_")]

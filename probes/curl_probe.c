@@ -96,6 +96,7 @@ run_fini(struct curl_run *run)
 {
     curl_easy_cleanup(run->transfer.easy);
     curl_slist_free_all(run->headers);
+    tls_trust_put(run->check.trust);
 }
 
 void
@@ -308,13 +309,14 @@ set_bounds(struct curl_run *run)
 static bool
 set_tls(struct curl_run *run)
 {
-    const struct curl_shared *shared = run->probe->shared;
+    struct curl_shared *shared = run->probe->shared;
 
     if (!run->kind->tls)
         return true;
+    shared->trust = tls_trust_renew(shared->trust);
     run->check = (struct tls_check){
         .probe = run->probe,
-        .trust = shared->trust,
+        .trust = tls_trust_ref(shared->trust),
         .name = run->name,
         .warn_ms = app_probe_more(run->probe->config)->certificate_warn_ms,
     };

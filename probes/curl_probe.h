@@ -50,7 +50,7 @@ struct curl_run {
     struct probe *probe;
     const struct curl_kind *kind;
     struct curl_slist *headers;         /* owned */
-    struct tls_check check;
+    struct tls_check check;             /* with a reference to its trust */
     char name[HOST_NAME_BYTES];         /* of the target in TLS: a host name or an IP address */
     bool enough;                        /* the kind has heard what it wanted */
     int socket_error;                   /* errno of socket() */

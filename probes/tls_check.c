@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/address.h"
@@ -22,12 +23,36 @@ struct tls_trust {
     LIST_ENTRY(tls_trust) link;
     X509_STORE *store;          /* owned */
     unsigned users;
+    struct timespec changed_at; /* of the file, to see whether it is another one by now */
+    ino_t inode;
+    off_t bytes;
     char path[];                /* "": the system's */
 };
 
 static LIST_HEAD(, tls_trust) trusts = LIST_HEAD_INITIALIZER(trusts);
 
 /* ---- whom we trust ---- */
+
+/* All zero for what is no file, as that of the system is none. */
+static void
+look_at(const char *path, struct tls_trust *trust)
+{
+    struct stat file = { 0 };
+
+    if (path[0] != '\0' && stat(path, &file) < 0)
+        memset(&file, 0, sizeof file);
+    trust->changed_at = file.st_mtim;
+    trust->inode = file.st_ino;
+    trust->bytes = file.st_size;
+}
+
+static bool
+is_same_file(const struct tls_trust *a, const struct tls_trust *b)
+{
+    return a->inode == b->inode && a->bytes == b->bytes &&
+           a->changed_at.tv_sec == b->changed_at.tv_sec &&
+           a->changed_at.tv_nsec == b->changed_at.tv_nsec;
+}
 
 static int
 fill(X509_STORE *store, const char *path, char *why)
@@ -63,6 +88,7 @@ make(const char *path, struct tls_trust **made, char *why)
         return rc;
     trust->users = 0;
     strcpy(trust->path, path);
+    look_at(path, trust);       /* first: what changes meanwhile is another one */
     trust->store = X509_STORE_new();
     if (trust->store != NULL)
         rc = fill(trust->store, path, why);
@@ -79,12 +105,13 @@ make(const char *path, struct tls_trust **made, char *why)
 int
 tls_trust_get(const char *path, struct tls_trust **found, char *why)
 {
-    struct tls_trust *trust;
+    struct tls_trust *trust, now;
     int rc = 0;
 
     path = path == NULL ? "" : path;
+    look_at(path, &now);
     LIST_FOREACH (trust, &trusts, link) {
-        if (strcmp(trust->path, path) == 0)
+        if (strcmp(trust->path, path) == 0 && is_same_file(trust, &now))
             break;
     }
     if (trust == NULL)
@@ -94,6 +121,29 @@ tls_trust_get(const char *path, struct tls_trust **found, char *why)
     trust->users++;
     *found = trust;
     return 0;
+}
+
+struct tls_trust *
+tls_trust_ref(struct tls_trust *trust)
+{
+    if (trust != NULL)
+        trust->users++;
+    return trust;
+}
+
+struct tls_trust *
+tls_trust_renew(struct tls_trust *trust)
+{
+    struct tls_trust *newer, now;
+    char why[DETAIL_BYTES];
+
+    if (trust == NULL)
+        return NULL;
+    look_at(trust->path, &now);
+    if (is_same_file(trust, &now) || tls_trust_get(trust->path, &newer, why) < 0)
+        return trust;
+    tls_trust_put(trust);
+    return newer;
 }
 
 void

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "probe_rig.h"
+#include "probes/tls_check.h"
 
 enum { DAY = 24 * 3600 };
 
@@ -347,6 +348,42 @@ a_file_of_ca_must_be_one(void **state)
 }
 
 static void
+write_ca(const struct certificate *certificate)
+{
+    FILE *file = fopen(ca_path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(PEM_write_X509(file, certificate->x509), 1);
+    fputs(certificate == &authority ? "" : "# another one\n", file);   /* also its size */
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+a_file_of_ca_may_change(void **state)
+{
+    struct rig_probe probe = make_probe("tls");
+    struct tls_trust *first, *same, *other;
+    char why[DETAIL_BYTES];
+
+    assert_int_equal(tls_trust_get(ca_path, &first, why), 0);
+    same = tls_trust_renew(tls_trust_ref(first));
+    assert_ptr_equal(same, first);
+    write_ca(&other_authority);
+    other = tls_trust_renew(tls_trust_ref(first));
+    assert_ptr_not_equal(other, first);
+    assert_int_equal(run_with(&probe, "web.example:443", good(), serves_https).outcome,
+                     REASON_TLS_HANDSHAKE);
+    assert_int_equal(unlink(ca_path), 0);
+    assert_ptr_equal(tls_trust_renew(other), other);
+    write_ca(&authority);
+    assert_int_equal(run_with(&probe, "web.example:443", good(), serves_https).outcome,
+                     REASON_OK);
+    tls_trust_put(first);
+    tls_trust_put(same);
+    tls_trust_put(other);
+}
+
+static void
 ends(const char *kind, rig_serve_fn *serve, enum reason outcome, const char *detail)
 {
     struct rig_probe probe = make_probe(kind);
@@ -421,6 +458,7 @@ main(void)
         cmocka_unit_test(who_does_not_want_it_verified_gets_that),
         cmocka_unit_test(one_that_expires_soon_is_a_warning),
         cmocka_unit_test(a_file_of_ca_must_be_one),
+        cmocka_unit_test(a_file_of_ca_may_change),
         cmocka_unit_test(bad_targets_end_in_time),
         cmocka_unit_test(one_that_wants_our_certificate_is_told),
     };

@@ -39,14 +39,21 @@ server {{
   server_name app.example;
   location = /health {{ {answer} }}
 }}
-server {{ listen 127.0.0.1:{health} default_server; return 421; }}
+server {{
+  listen 127.0.0.1:{health} default_server;
+  listen [::1]:{health};
+  return 421;
+}}
 """
     nginx = started(Nginx(tmp_path, servers('return 200 "all is well\\n";')))
     target = started(EchoProcess())
     daemon.write_apps(app("web", port, [target], probe=f"""
         kind = "http"; port = {health}; path = "/health"; host = "app.example"; body = "well";
-        status = "200,204"; headers = ( "X-Asked-By: fproxy" ); {FAST}"""))
+        status = "200,204"; headers = ( "X-Asked-By: fproxy" ); {FAST}"""),
+                      app("six", free_port(), [f"[::1]:{health}"],
+                          probe=f'kind = "http"; status = 421; {FAST}'))
     daemon.start()
+    ends(daemon, "six", "available", "ok", "HTTP 421 in ")
     probe = ends(daemon, "web", "available", "ok", "HTTP 200 in ")
     assert probe["kind"] == "http"
     assert ask(port) == "hello"

@@ -1,6 +1,6 @@
 /*
  *   libcurl --on_socket: watch this--> struct event --> on_ready() --+
- *      ^    --on_timer: wake me------> loop->timer ---> on_time() ---+--> curl_multi_socket_action()
+ *      ^    --on_timer: wake me----> loop->timer ---> on_time() -----+-> curl_multi_socket_action()
  *      |                                                             |
  *      +-- add, remove <-- on_end of what is over <-- deliver() <----+
  */

@@ -28,7 +28,7 @@ struct curl_transfer {
 struct curl_loop *curl_loop_get(struct event_base *base);
 void curl_loop_put(struct curl_loop *loop);
 
-/* Begins it on the next turn of the loop: on_end follows once unless it is removed. 0 or -ENOMEM. */
+/* Begins it on the next turn of the loop: on_end follows once unless it is removed. 0, -ENOMEM. */
 int curl_loop_add(struct curl_loop *loop, struct curl_transfer *transfer);
 /* Closes its connection. */
 void curl_loop_remove(struct curl_loop *loop, struct curl_transfer *transfer);

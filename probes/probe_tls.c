@@ -1,6 +1,6 @@
 /*
- * The kind "tls": a handshake, and a certificate to be trusted. Nothing is said over it; it ends with
- * close_notify.
+ * The kind "tls": a handshake, and a certificate to be trusted. Nothing is said over it; it ends
+ * with close_notify.
  */
 #include "probes/curl_probe.h"
 #include "probes/probe.h"

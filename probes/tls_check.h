@@ -30,7 +30,7 @@ struct tls_trust *tls_trust_renew(struct tls_trust *trust);
 struct tls_check {
     const struct probe *probe;      /* that tells who watches; borrowed */
     struct tls_trust *trust;        /* borrowed; NULL: any certificate is good, and not looked at */
-    const char *name;               /* what it must be for: a host name or an IP address; borrowed */
+    const char *name;               /* what it must be for, a host or an IP address; borrowed */
     uint32_t warn_ms;               /* expiry nearer than this is a warning; 0: none */
     bool failed;                    /* then `detail` says why */
     bool warning;                   /* it passed; `detail` says when it expires */

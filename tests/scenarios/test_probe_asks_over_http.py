@@ -1,5 +1,5 @@
-"""Probes over HTTP, TLS and gRPC, of real servers: nginx, and a gRPC server with the standard health
-service. A target that answers clients and says that it is sick gets none; a certificate that is no
+"""Probes over HTTP, TLS and gRPC, of real servers: nginx, and a gRPC server with the standard
+health service. A target that answers clients and says that it is sick gets none; a certificate that is no
 good, or soon will be, is told for what it is."""
 import datetime
 
@@ -29,7 +29,7 @@ def stamp(days):
 
 
 def test_http_of_nginx(daemon, started, tmp_path):
-    """Clients are served at one port, health is told at another: by status, then by what it says."""
+    """Clients are served at one port, health is told at another: by status, and by the body."""
     port, health = free_port(), free_port()
 
     def servers(answer):
@@ -102,8 +102,8 @@ server {{
         for kind in ("https", "tls"):
             apps.append(app(f"{name}-{kind}", free_port(), [f"127.0.0.1:{port}"],
                             'ready = { timeout = "1s"; };',
-                            f'kind = "{kind}"; sni = "app.example"; ca = "{authority.certificate}"; '
-                            f'certificate_warn = "336h"; {SLOWER}'))
+                            f'kind = "{kind}"; sni = "app.example"; certificate_warn = "336h"; '
+                            f'ca = "{authority.certificate}"; {SLOWER}'))
     apps.append(app("unchecked", free_port(), [f"127.0.0.1:{port}"],
                     probe=f'kind = "https"; verify = false; {SLOWER}'))
     nginx = started(Nginx(tmp_path, servers))

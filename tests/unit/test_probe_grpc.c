@@ -78,7 +78,8 @@ what_is_none_is_told(void **state)
 #define STATUS(code) "\0\x0b" "grpc-status\x01" code
 
 static void
-send_frame(int client, uint8_t type, uint8_t flags, uint32_t stream, const void *bytes, size_t count)
+send_frame(int client, uint8_t type, uint8_t flags, uint32_t stream, const void *bytes,
+           size_t count)
 {
     const uint8_t head[9] = { 0, (uint8_t)(count >> 8), (uint8_t)count, type, flags, 0, 0, 0,
                               (uint8_t)stream };

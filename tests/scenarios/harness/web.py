@@ -64,7 +64,7 @@ commonName = supplied
 
 
 class Nginx:
-    """With these server blocks; `conf` may be changed by configure()."""
+    """With these server blocks, which configure() replaces."""
 
     def __init__(self, directory, servers):
         self.directory = Path(directory) / "nginx"
@@ -76,7 +76,8 @@ class Nginx:
         until(lambda: (self.directory / "pid").exists(), what="nginx is there")
 
     def _command(self, *more):
-        return ["nginx", "-p", str(self.directory), "-c", str(self._conf), "-e", str(self.log), *more]
+        return ["nginx", "-p", str(self.directory), "-c", str(self._conf), "-e", str(self.log),
+                *more]
 
     def _write(self, servers):
         self._conf.write_text(f"""

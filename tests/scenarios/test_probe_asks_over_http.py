@@ -1,6 +1,6 @@
 """Probes over HTTP, TLS and gRPC, of real servers: nginx, and a gRPC server with the standard
-health service. A target that answers clients and says that it is sick gets none; a certificate that is no
-good, or soon will be, is told for what it is."""
+health service. A target that answers clients and says that it is sick gets none; a certificate that
+is no good, or soon will be, is told for what it is."""
 import datetime
 
 from harness import Authority, EchoProcess, GrpcHealth, Nginx, app, ask, free_port, until

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
-
-enum { SHOWN_BYTES = 40, SHOWN_CHARACTERS = 44 };   /* of bytes in a message */
+#include "probes/shown.h"
 
 struct dialog {
     const struct app_steps *steps;  /* borrowed */
@@ -169,41 +168,14 @@ dialog_heard(struct dialog_run *run, size_t bytes)
 
 /* ---- messages ---- */
 
-/* As in C, but octal: tables (libsmartcols) escape \\xNN once more. A backslash stays one, for a
- * regular expression is shown too. */
-static size_t
-show_byte(char *text, size_t text_bytes, unsigned char byte)
-{
-    static const char named[] = "\r\n\t\"", names[] = "rnt\"";
-    const char *found = byte == '\0' ? NULL : strchr(named, byte);
-
-    if (found != NULL)
-        return (size_t)snprintf(text, text_bytes, "\\%c", names[found - named]);
-    return (size_t)snprintf(text, text_bytes, byte >= ' ' && byte < 0x7f ? "%c" : "\\%03o",
-                            byte);
-}
-
-static void
-show(char *text, size_t text_bytes, const char *bytes, size_t count)
-{
-    size_t at = 0;
-
-    size_t i;
-
-    for (i = 0; i < MIN(count, (size_t)SHOWN_BYTES) && at + 8 < text_bytes; i++)
-        at += show_byte(text + at, text_bytes - at, (unsigned char)bytes[i]);
-    if (i < count)
-        snprintf(text + at, text_bytes - at, "...");
-}
-
 const char *
 dialog_lacks(const struct dialog_run *run, char *text, size_t text_bytes)
 {
-    char wanted[SHOWN_CHARACTERS] = "", heard[SHOWN_CHARACTERS] = "";
+    char wanted[SHOWN_CHARACTERS], heard[SHOWN_CHARACTERS];
     const struct app_step *step = step_of(run);
 
-    show(wanted, sizeof wanted, step->bytes, step->length);
-    show(heard, sizeof heard, run->bytes, run->held);
+    shown(wanted, step->bytes, step->length);
+    shown(heard, run->bytes, run->held);
     if (run->held == 0)
         snprintf(text, text_bytes, "expected \"%s\", heard nothing", wanted);
     else

@@ -12,6 +12,10 @@
 const struct probe_ops *const probe_kinds[] = {
     &probe_tcp,
     &probe_exchange,
+    &probe_http,
+    &probe_https,
+    &probe_tls,
+    &probe_grpc,
     &probe_exec,
     &probe_helper,
     &probe_dns,

@@ -115,5 +115,6 @@ extern const struct probe_ops *const probe_kinds[];
 
 extern const struct probe_ops probe_tcp, probe_exchange, probe_dns, probe_push;
 extern const struct probe_ops probe_exec, probe_helper;
+extern const struct probe_ops probe_http, probe_https, probe_grpc, probe_tls;
 
 #endif

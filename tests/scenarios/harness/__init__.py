@@ -11,5 +11,6 @@ from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_por
 from .network import own_network
 from .servers import MariaDb, Memcached, Postgres, RealServer, Redis, find_program
 from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet
+from .web import Authority, GrpcHealth, Nginx
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -88,13 +88,25 @@ print_ports(struct print *print, const struct app_config *app)
     fputs(");\n", print->stream);
 }
 
+/* The plain form as long as it tells everything. */
+static void
+print_target(struct print *print, const struct app_target *target)
+{
+    bool plain = target->weight == 1 && target->tier == 0;
+
+    fputs(plain ? "" : "{ address = ", print->stream);
+    print_quoted(print, target->name);
+    if (!plain)
+        fprintf(print->stream, "; weight = %u; tier = %u; }", target->weight, target->tier);
+}
+
 static void
 print_targets(struct print *print, const struct app_config *app)
 {
     fputs("targets = (", print->stream);
     for (uint32_t i = 0; i < app->target_count; i++) {
         fputs(i > 0 ? ",\n  " : "\n  ", print->stream);
-        print_quoted(print, app->targets[i].name);
+        print_target(print, &app->targets[i]);
     }
     fputs("\n);\n", print->stream);
 }

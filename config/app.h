@@ -22,6 +22,8 @@ enum {
     APP_ENDPOINTS_MAX = 4096,       /* default of `endpoints_max` */
     APP_THREADS_MAX = 64,
     APP_RETRIES_MAX = 15,
+    APP_WEIGHT_MAX = 256,           /* of a target */
+    APP_TIER_MAX = 255,
     APP_TEXT_BYTES_MAX = 1 << 21,   /* of a canonical text */
 };
 
@@ -37,6 +39,8 @@ struct app_target {
     char *name;                     /* owned; as configured: "host:port" */
     struct address address;         /* when the host is an IP literal; else family 0 */
     uint16_t port;
+    uint16_t weight;                /* its share beside the others of its tier; 1: the default */
+    uint16_t tier;                  /* the smallest that has an eligible endpoint gets all */
 };
 
 struct app_config {

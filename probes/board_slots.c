@@ -71,7 +71,7 @@ board_writer_show(const struct endpoint *endpoint)
         .reason = (uint8_t)endpoint->health.reason,
         .probe_outcome = (uint8_t)endpoint->last.outcome,
         .first_done = endpoint->first_done,
-        .weight = 1,
+        .weight = endpoint->target->config->weight,
         .probe_duration_us = endpoint->last.duration_us,
         .successes = endpoint->health.successes,
         .failures = endpoint->health.failures,

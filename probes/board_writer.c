@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/choose.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
@@ -148,19 +149,51 @@ take_tally(struct prober_app *app)
     return tally;
 }
 
-/* What is offered now, in the order of the configuration, into `list`; returns how many. */
+static struct candidate
+candidate_of(const struct endpoint *endpoint)
+{
+    return (struct candidate){
+        .state = endpoint->health.state,
+        .weight = endpoint->target->config->weight,
+        .tier = endpoint->target->config->tier,
+        .percent = CHOOSE_PERCENT_FULL,
+        .has_address = endpoint->address.family != 0 && endpoint->slot != SLOT_NONE,
+    };
+}
+
+/* Those that have no slot yet are not there. */
+static struct choice
+choose_for(const struct prober_app *app)
+{
+    struct choice choice = CHOICE_NONE;
+    const struct endpoint *endpoint;
+
+    for (uint32_t i = 0; i < app->config.target_count; i++) {
+        TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
+            struct candidate candidate = candidate_of(endpoint);
+
+            choose_add(&choice, &candidate);
+        }
+    }
+    choose_end(&choice, app->config.panic == APP_PANIC_ALL);
+    return choice;
+}
+
+/* What is offered now, into `list`: heavy before light, else in the order of the configuration;
+ * returns how many. */
 static uint32_t
-collect(const struct prober_app *app, bool everything, struct available_endpoint *list)
+collect(const struct prober_app *app, const struct choice *choice,
+        struct available_endpoint *list)
 {
     const struct endpoint *endpoint;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            bool offered = everything ? endpoint->address.family != 0
-                                      : endpoint_state_eligible(endpoint->health.state);
+            struct candidate candidate = candidate_of(endpoint);
+            uint16_t weight = choose_weight(choice, &candidate);
 
-            if (!offered || endpoint->slot == SLOT_NONE)
+            if (weight == 0)
                 continue;
             assert(endpoint->address.family != 0);
             assert(count < app->writer.slot_count);
@@ -168,12 +201,24 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
                 .address = endpoint->address,
                 .id = endpoint->id,
                 .slot = (uint16_t)endpoint->slot,
-                .weight = 1,
+                .weight = weight,
+                .tier = candidate.tier,
                 .target = i,
             };
         }
     }
+    choose_sort(list, count);
     return count;
+}
+
+static void
+tell_tier_lines(struct prober_app *app, int64_t wall_ms)
+{
+    uint32_t untold = probe_lines_untold(&app->writer.tier_lines, wall_ms);
+
+    if (untold > 0)
+        log_warn(app->config.name, "another tier got the connections %" PRIu32 " times more "
+                                   "within that minute", untold);
 }
 
 void
@@ -184,6 +229,7 @@ board_writer_minute(struct prober_app *app, int64_t wall_ms)
     if (untold > 0)
         log_warn(app->config.name, "panic began or ended %" PRIu32 " times more within that "
                                    "minute", untold);
+    tell_tier_lines(app, wall_ms);
 }
 
 static void
@@ -200,6 +246,25 @@ tell_panic(struct prober_app *app, bool begins, uint32_t count)
         log_warn(app->config.name, "a target is available again: panic is over");
     else
         log_warn(app->config.name, "no target has an address any more: none is tried");
+}
+
+/* Clients go elsewhere because a whole tier fails: that is worth a line, as panic is. */
+static void
+tell_tier(struct prober_app *app, const struct choice *choice)
+{
+    struct board_writer *writer = &app->writer;
+    bool moved = writer->tier_known && choice->tier != writer->tier;
+    int64_t wall_ms = clock_wall_ms();
+
+    if (choice->tier == CHOOSE_TIER_NONE)
+        return;
+    if (moved)
+        tell_tier_lines(app, wall_ms);
+    if (moved && probe_lines_allow(&writer->tier_lines, wall_ms))
+        log_warn(app->config.name, "tier %u gets the connections now, tier %u no more",
+                 choice->tier, writer->tier);
+    writer->tier = choice->tier;
+    writer->tier_known = true;
 }
 
 static void
@@ -230,10 +295,11 @@ static void
 publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
-    bool everything = tally->eligible == 0 && app->config.panic == APP_PANIC_ALL;
-    uint32_t count = collect(app, everything, app->prober->scratch);
+    struct choice choice = choose_for(app);
+    uint32_t count = collect(app, &choice, app->prober->scratch);
 
-    publish_list(app, count, everything && count > 0 ? AVAILABLE_PANIC : 0);
+    tell_tier(app, &choice);
+    publish_list(app, count, choice.panic && count > 0 ? AVAILABLE_PANIC : 0);
     app->first_round_done = app->first_round_done || tally->settled;
     writer->summary = (struct board_summary){
         .total = tally->total,

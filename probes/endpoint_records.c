@@ -39,7 +39,7 @@ endpoint_record(struct endpoint *endpoint)
     snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->health.state));
     snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->health.reason));
     row->since_ms = endpoint->since_ms;
-    row->weight = 1;
+    row->weight = endpoint->target->config->weight;
     endpoint->recorded_ms = record.at_ms;
     send_record(endpoint, &record);
 }

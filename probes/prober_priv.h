@@ -87,7 +87,9 @@ struct board_writer {
     struct available_endpoint *published;   /* behind the slots; as the two below */
     uint32_t published_count, published_flags;
     bool published_any;                     /* these are what the board has */
-    struct probe_lines panic_lines;
+    bool tier_known;
+    uint16_t tier;                          /* that gets the connections; choose.h */
+    struct probe_lines panic_lines, tier_lines;
     uint32_t grow_asked;
     struct board_summary summary;
     struct board_summary reported;

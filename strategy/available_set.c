@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "strategy/atomic_words.h"
+#include "strategy/weights.h"
 
 enum {
     ENDPOINT_WORDS = sizeof(struct available_endpoint) / WORD_BYTES,
@@ -56,7 +57,7 @@ size_t
 available_snapshot_bytes(uint32_t endpoints_max)
 {
     return sizeof(struct available_snapshot) +
-           (size_t)endpoints_max * sizeof(struct available_endpoint);
+           (size_t)endpoints_max * (sizeof(struct available_endpoint) + sizeof(uint32_t));
 }
 
 void
@@ -145,4 +146,5 @@ available_set_copy(const struct available_set *set, struct available_snapshot *s
 
     snapshot->generation = generation;
     drop_stray_slots(snapshot, set->endpoints_max);
+    weights_prepare(snapshot);
 }

@@ -32,7 +32,7 @@ struct available_endpoint {
     uint32_t id;                /* never used again for another endpoint of this app's board */
     uint16_t slot;              /* its place in the board's and traffic page's tables;
                                  * below the set's endpoints_max */
-    uint16_t weight;
+    uint16_t weight;            /* its share beside the others */
     uint32_t tier;              /* smallest first */
     uint32_t target;            /* whose address it is: index in the app's targets */
 };
@@ -50,7 +50,9 @@ struct available_snapshot {
     uint64_t published_at_ms;
     uint32_t count;
     uint32_t flags;             /* enum available_flag */
-    struct available_endpoint endpoints[];
+    uint32_t run_count;         /* of neighbours with one weight; see weights.h. 0, 1: all equal */
+    uint32_t weight_total;
+    struct available_endpoint endpoints[];      /* behind them, where the runs end */
 };
 
 /* Bytes of memory for a set of at most `endpoints_max`. */

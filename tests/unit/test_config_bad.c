@@ -159,8 +159,15 @@ targets_that_cannot_be(void **state)
         { TARGETS("( { weight = 2; } )"),
           "x.conf:1: a: targets: a target without an address; write \"host:port\", "
           "\"10.0.0.7:5001\", \"[::1]:5001\" or { address = \"host:port\"; }" },
-        { TARGETS("(\n{ address = \"t:1\"; weight = 2; } )"),
-          "x.conf:2: a: targets.weight: unknown key; known here: address" },
+        { TARGETS("(\n{ address = \"t:1\"; wheight = 2; } )"),
+          "x.conf:2: a: targets.wheight: unknown key; did you mean weight?" },
+        { TARGETS("(\n{ address = \"t:1\"; weight = 0; } )"),
+          "x.conf:2: a: targets.weight: 0 is out of range; allowed is 1 to 256" },
+        { TARGETS("(\n{ tier = 256; address = \"t:1\"; } )"),
+          "x.conf:2: a: targets.tier: 256 is out of range; allowed is 0 to 255" },
+        { TARGETS("(\n{ address = \"t:1\"; weight = \"2\"; } )"),
+          "x.conf:2: a: targets.weight: is a string; it must be a whole number, 1 to 256, without "
+          "quotes" },
         { TARGETS("( { address = 5; } )"),
           "x.conf:1: a: targets.address: is a whole number; write address = \"host:port\"" },
     };

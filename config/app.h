@@ -61,6 +61,9 @@ struct app_config {
     uint32_t drain_timeout_ms;      /* of what was removed */
     uint32_t handover_timeout_ms;   /* of an old process's connections; 0: no limit */
     uint32_t user_timeout_ms;       /* TCP_USER_TIMEOUT; 0: off */
+    uint32_t slow_start_ms;         /* until a new or returned endpoint has its share; 0: at once */
+    uint32_t flap_half_life_ms;     /* of the penalty for changes; 0: nothing is held back */
+    uint32_t flap_suppress, flap_reuse;
     uint32_t threads;               /* 0: as daemon.threads */
     uint32_t endpoints_max;
     char worker[APP_NAME_BYTES];    /* apps that name the same share a process; "": none */

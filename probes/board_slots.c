@@ -3,8 +3,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/endpoint_policy.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 
@@ -60,6 +62,26 @@ board_writer_free_slot(struct endpoint *endpoint)
     endpoint->slot = SLOT_NONE;
 }
 
+static uint8_t
+flags_of(const struct endpoint *endpoint)
+{
+    bool released = endpoint->flap.held && endpoint->target->app->flapping_released;
+
+    return (uint8_t)((endpoint->flap.held ? BOARD_FLAPPING : 0) |
+                     (released ? BOARD_RELEASED : 0) |
+                     (endpoint->health.degraded ? BOARD_DEGRADED : 0));
+}
+
+static void
+show_detail(const struct endpoint *endpoint, struct board_detail *detail)
+{
+    const char *last = endpoint->last.detail != NULL ? endpoint->last.detail : "";
+    char text[DETAIL_BYTES];
+
+    snprintf(detail->probe_detail, sizeof detail->probe_detail, "%s",
+             endpoint_policy_detail(endpoint, last, clock_wall_ms(), text));
+}
+
 void
 board_writer_show(const struct endpoint *endpoint)
 {
@@ -67,11 +89,13 @@ board_writer_show(const struct endpoint *endpoint)
     struct board *board = app->writer.board;
     struct board_detail detail = {
         .id = endpoint->id,
-        .state = (uint8_t)endpoint->health.state,
+        .state = (uint8_t)endpoint->state,
+        .by_probe = (uint8_t)endpoint->health.state,
         .reason = (uint8_t)endpoint->health.reason,
         .probe_outcome = (uint8_t)endpoint->last.outcome,
         .first_done = endpoint->first_done,
         .weight = endpoint->target->config->weight,
+        .tier = endpoint->target->config->tier,
         .probe_duration_us = endpoint->last.duration_us,
         .successes = endpoint->health.successes,
         .failures = endpoint->health.failures,
@@ -82,6 +106,14 @@ board_writer_show(const struct endpoint *endpoint)
         .due_ms = endpoint->due_ms,
         .down_since_ms = endpoint->health.down_since_ms,
         .down_interval_ms = endpoint->health.down_interval_ms,
+        .results = endpoint->health.results,
+        .result_count = endpoint->health.result_count,
+        .percent = endpoint->percent,
+        .flags = flags_of(endpoint),
+        .warm_since_ms = endpoint->warm_since_ms,
+        .penalty = endpoint->flap.penalty,
+        .penalty_at_ms = endpoint->flap.at_ms,
+        .flap_changes = endpoint->flap.changes,
     };
     struct board_pulse *pulse;
 
@@ -90,8 +122,7 @@ board_writer_show(const struct endpoint *endpoint)
     snprintf(detail.target, sizeof detail.target, "%s", endpoint->target->config->name);
     snprintf(detail.probe_kind, sizeof detail.probe_kind, "%s",
              endpoint->address.family == 0 ? "dns" : app->config.probe.kind);
-    if (endpoint->last.detail != NULL)
-        snprintf(detail.probe_detail, sizeof detail.probe_detail, "%s", endpoint->last.detail);
+    show_detail(endpoint, &detail);
     board_set_detail(board, endpoint->slot, &detail);
     pulse = board_pulse_writable(board, endpoint->slot);
     atomic_store_explicit(&pulse->passed_start_ms, endpoint->passed_start_ms,

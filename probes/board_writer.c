@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/choose.h"
+#include "probes/endpoint_policy.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
@@ -140,8 +141,8 @@ take_tally(struct prober_app *app)
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
             tally.total++;
-            tally.available += endpoint_state_works(endpoint->health.state);
-            tally.eligible += endpoint_state_eligible(endpoint->health.state);
+            tally.available += endpoint_state_works(endpoint->state);
+            tally.eligible += endpoint_state_eligible(endpoint->state);
             tally.homeless += endpoint->slot == SLOT_NONE;
         }
         tally.settled = tally.settled && target_settled(&app->targets[i]);
@@ -153,10 +154,10 @@ static struct candidate
 candidate_of(const struct endpoint *endpoint)
 {
     return (struct candidate){
-        .state = endpoint->health.state,
+        .state = endpoint->state,
         .weight = endpoint->target->config->weight,
         .tier = endpoint->target->config->tier,
-        .percent = CHOOSE_PERCENT_FULL,
+        .percent = endpoint->percent,
         .has_address = endpoint->address.family != 0 && endpoint->slot != SLOT_NONE,
     };
 }
@@ -426,10 +427,21 @@ board_writer_tell_again(struct prober_app *app)
         ask_to_grow(app);
 }
 
+/* When a share grows or a penalty has faded; earlier when there is a report to make before. */
+static void
+review_later(struct prober_app *app, uint32_t wait_ms)
+{
+    struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+    if (wait_ms > 0 && !event_pending(&app->writer.flush, EV_TIMEOUT, NULL))
+        event_add(&app->writer.flush, &wait);
+}
+
 static void
 on_flush(evutil_socket_t fd, short what, void *context)
 {
     struct prober_app *app = context;
+    uint32_t wait_ms = endpoint_policy_review(app, clock_wall_ms());
     struct tally tally = take_tally(app);
 
     if (tally.homeless > 0) {
@@ -440,6 +452,7 @@ on_flush(evutil_socket_t fd, short what, void *context)
     report(app);
     if (tally.homeless > 0)
         ask_to_grow(app);
+    review_later(app, wait_ms);
 }
 
 void

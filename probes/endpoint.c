@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint_origin.h"
+#include "probes/endpoint_policy.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
@@ -88,11 +89,12 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
 {
     struct prober_app *app = endpoint->target->app;
     struct health *health = &endpoint->health;
-    enum endpoint_state from = health->state;
+    enum endpoint_state from = endpoint->state, by_probe = health->state;
     enum reason reason_before = health->reason;
+    char text[DETAIL_BYTES];
     uint64_t now_ms = clock_monotonic_ms();
     bool first = !endpoint->first_done;
-    bool changed = health_apply(health, &app->policy, result->outcome, now_ms);
+    bool changed = health_apply(health, &app->policy, result->outcome, now_ms), moved;
 
     assert(endpoint->address.family != 0);
     assert(endpoint->ticket.destination == NULL);
@@ -105,17 +107,25 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
         note_passed(endpoint, result, started_ms);
     else if (result->outcome != REASON_CONNECT_LOCAL)
         endpoint->failed_start_ms = started_ms;
-    if (changed) {
+    if (result->outcome != REASON_CONNECT_LOCAL)
+        health->degraded = result->outcome == REASON_OK && result->degraded;
+    if (changed)
+        endpoint_policy_moved(endpoint, by_probe, endpoint->last.at_ms);
+    endpoint->state = endpoint_policy_state(endpoint, endpoint->last.at_ms);
+    endpoint->percent = endpoint_policy_percent(endpoint, endpoint->last.at_ms);
+    moved = endpoint->state != from;
+    if (moved) {
         endpoint->since_ms = endpoint->last.at_ms;
-        endpoint_record_transition(endpoint, from, health->state, result->outcome,
-                                   result->detail);
+        endpoint_record_transition(endpoint, from, endpoint->state, result->outcome,
+                                   endpoint_policy_detail(endpoint, result->detail,
+                                                          endpoint->last.at_ms, text));
     }
     endpoint_record_result(endpoint, result);
-    if (changed || health->reason != reason_before)
+    if (changed || moved || health->reason != reason_before)
         endpoint_record(endpoint);
     arm_next(endpoint, started_ms, now_ms);
     board_writer_show(endpoint);
-    if (changed || first)
+    if (changed || moved || first)
         board_writer_changed(app);
 }
 
@@ -299,6 +309,7 @@ endpoint_create(struct target *target, const struct address *address)
     app->prober->endpoint_count++;
     insert_sorted(endpoint);
     goes_on = endpoint_origin(endpoint);
+    app->goes_on = app->goes_on || goes_on;
     if (probed && goes_on)
         resume_probing(endpoint);
     else if (probed)
@@ -319,7 +330,7 @@ static void
 tell_end(struct endpoint *endpoint)
 {
     if (endpoint->address.family != 0)
-        endpoint_record_transition(endpoint, endpoint->health.state, ENDPOINT_UNRESOLVED,
+        endpoint_record_transition(endpoint, endpoint->state, ENDPOINT_UNRESOLVED,
                                    REASON_TTL_EXPIRED, "the name no longer has this address");
     endpoint_record_minute(endpoint, INT64_MAX);
     endpoint_record_gone(endpoint);

@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/endpoint_policy.h"
 #include "probes/prober_app.h"
 #include "probes/recall.h"
 
@@ -16,7 +17,8 @@ struct past {
     bool same_probe;                /* of the same kind as the app's is now */
     bool first_done;
     struct health health;
-    int64_t since_ms;
+    struct flap flap;
+    int64_t since_ms, warm_since_ms;
     struct last_probe last;         /* its detail is not our own */
     uint32_t connect_us;
     uint64_t passed_start_ms, failed_start_ms, due_ms;
@@ -69,6 +71,8 @@ take_over(struct endpoint *endpoint, const struct past *past)
     uint32_t interval_ms = endpoint->target->app->policy.interval_ms;
 
     endpoint->since_ms = past->since_ms;
+    endpoint->flap = past->flap;
+    endpoint->warm_since_ms = past->warm_since_ms;
     endpoint->connect_us = past->connect_us;
     endpoint->passed_start_ms = past->passed_start_ms;
     endpoint->failed_start_ms = past->failed_start_ms;
@@ -130,7 +134,9 @@ inherit(struct endpoint *endpoint)
         .same_probe = true,
         .first_done = twin->first_done,
         .health = twin->health,
+        .flap = twin->flap,
         .since_ms = twin->since_ms,
+        .warm_since_ms = twin->warm_since_ms,
         .last = twin->last,
         .connect_us = twin->connect_us,
         .passed_start_ms = twin->passed_start_ms,
@@ -149,19 +155,33 @@ no_later(uint64_t instant_ms, uint64_t now_ms)
     return instant_ms <= now_ms ? instant_ms : 0;
 }
 
+static struct flap
+recall_flap(const struct board_detail *detail)
+{
+    struct flap flap = flap_resume(detail->penalty, detail->penalty_at_ms,
+                                   detail->flags & BOARD_FLAPPING);
+
+    if (flap.changes > 0)
+        flap.changes = MAX(detail->flap_changes, 1);
+    return flap;
+}
+
 static struct health
 recall_health(const struct board_detail *detail, uint64_t now_ms)
 {
-    bool known = detail->state < ENDPOINT_STATES && detail->reason < REASONS;
+    bool known = detail->by_probe < ENDPOINT_STATES && detail->reason < REASONS;
 
     return (struct health){
-        .state = known ? (enum endpoint_state)detail->state : ENDPOINT_UNKNOWN,
+        .state = known ? (enum endpoint_state)detail->by_probe : ENDPOINT_UNKNOWN,
         .reason = known ? (enum reason)detail->reason : REASON_NONE,
         .successes = detail->successes,
         .failures = detail->failures,
         .probed = detail->successes > 0 || detail->failures > 0,
         .down_since_ms = no_later(detail->down_since_ms, now_ms),
         .down_interval_ms = detail->down_interval_ms,
+        .results = detail->results,
+        .result_count = MIN(detail->result_count, HEALTH_WINDOW_MAX),
+        .degraded = detail->flags & BOARD_DEGRADED,
     };
 }
 
@@ -195,7 +215,9 @@ go_on(struct endpoint *endpoint, const struct board_detail *detail)
         .same_probe = strcmp(detail->probe_kind, app->config.probe.kind) == 0,
         .first_done = detail->first_done,
         .health = recall_health(detail, now_ms),
+        .flap = recall_flap(detail),
         .since_ms = detail->since_ms,
+        .warm_since_ms = detail->warm_since_ms,
         .last = recall_last(detail),
         .connect_us = atomic_load_explicit(&pulse->connect_us, memory_order_relaxed),
         .passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms),
@@ -242,5 +264,7 @@ endpoint_origin(struct endpoint *endpoint)
     if (endpoint->id == 0)
         endpoint->id = app->family->next_id++;
     board_set_next_id(app->writer.board, app->family->next_id);
+    endpoint->state = endpoint_policy_state(endpoint, clock_wall_ms());
+    endpoint->percent = endpoint_policy_percent(endpoint, clock_wall_ms());
     return goes_on;
 }

@@ -36,7 +36,7 @@ endpoint_record(struct endpoint *endpoint)
     struct record_endpoint *row = &record.of.endpoint;
 
     fill_record(endpoint, RECORD_ENDPOINT, &record);
-    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->health.state));
+    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->state));
     snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->health.reason));
     row->since_ms = endpoint->since_ms;
     row->weight = endpoint->target->config->weight;

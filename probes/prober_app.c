@@ -189,6 +189,8 @@ configure(struct prober_app *app, const char *text, char *why)
     app->policy = (struct health_policy){
         .rise = MAX(probe->rise, 1),
         .fall = MAX(probe->fall, 1),
+        .window = MIN(probe->window, HEALTH_WINDOW_MAX),
+        .threshold = MIN(probe->threshold, probe->window),
         .interval_ms = MAX(probe->interval_ms, 1),
     };
     return 0;

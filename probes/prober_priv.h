@@ -26,6 +26,7 @@
 #include "base/control_peer.h"
 #include "config/app.h"
 #include "config/settings.h"
+#include "probes/flap.h"
 #include "probes/gate.h"
 #include "probes/health.h"
 #include "probes/history.h"
@@ -53,6 +54,10 @@ struct endpoint {
     uint32_t id;
     uint32_t slot;                  /* SLOT_NONE: the board is too small for it */
     struct health health;
+    enum endpoint_state state;      /* as it is used and shown; endpoint_policy.h */
+    struct flap flap;
+    int64_t warm_since_ms;          /* wall: its share grows since; 0: it does not */
+    uint8_t percent;                /* of its weight, as published */
     int64_t since_ms;               /* wall: in this state since */
     struct probe probe;             /* when the app has probes and this an address */
     struct event timer;             /* the next probe */
@@ -133,6 +138,8 @@ struct prober_app {
     uint32_t endpoint_count;        /* with those that stand for unresolved targets */
     uint32_t started;               /* endpoints whose first probe was scheduled */
     bool first_round_done;
+    bool goes_on;                   /* some of its endpoints were known to run before */
+    bool flapping_released;         /* too few others: even those that flap are used */
     bool overflow_told;
     struct board_writer writer;
     struct evidence evidence;

@@ -198,7 +198,7 @@ target_settled(const struct target *target)
     TAILQ_FOREACH (endpoint, &target->endpoints, link) {
         if (endpoint->address.family != 0 && !endpoint->first_done)
             return false;
-        works = works || endpoint_state_works(endpoint->health.state);
+        works = works || endpoint_state_works(endpoint->state);
     }
     /* While nothing of it works, the other family's answer is worth waiting for. */
     return works || target->watch == NULL || looked_up(target);

@@ -166,6 +166,12 @@ any_app(struct app_config *app)
     app->drain_timeout_ms = any(0, 3600000);
     app->handover_timeout_ms = any(0, DURATION_MS_MAX);
     app->user_timeout_ms = any(0, 86400000);
+    app->slow_start_ms = any(0, 3600000);
+    if (any(0, 1)) {
+        app->flap_half_life_ms = any(1000, 3600000);
+        app->flap_reuse = any(1, 99999);
+        app->flap_suppress = any(app->flap_reuse + 1, 100000);
+    }
     if (any(0, 1) == 0)
         any_name(app->worker, APP_NAME_BYTES - 1);
     app->threads = any(0, 64);

@@ -37,6 +37,8 @@ set_initial(struct endpoint *endpoint)
                             endpoint->target->config->name, &endpoint->address,
                             clock_wall_ms(), &seed);
 
+    if (known)
+        endpoint->flap = flap_resume(seed.penalty, seed.penalty_at_ms, false);
     if (endpoint->address.family == 0) {
         state = ENDPOINT_UNRESOLVED;
     } else if (app->ops == NULL) {

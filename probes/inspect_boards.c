@@ -40,6 +40,9 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     snprintf(endpoint->reason, sizeof endpoint->reason, "%s", reason_word(detail->reason));
     endpoint->since_ms = detail->since_ms;
     endpoint->weight = detail->weight;
+    endpoint->tier = detail->tier;
+    endpoint->percent = detail->percent;
+    endpoint->flapping = detail->flags & BOARD_FLAPPING;
     if (detail->probe_outcome == REASON_NONE || detail->probe_at_ms <= 0)
         return;
     probe->at_ms = detail->probe_at_ms;

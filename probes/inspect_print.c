@@ -82,12 +82,15 @@ probe_json(const struct inspect_probe *probe)
 static json_t *
 endpoint_json(const struct inspect_endpoint *endpoint)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o}",
                      "target", text_json(endpoint->target),
                      "address", text_json(endpoint->address),
                      "state", text_json(endpoint->state),
                      "since", time_json(endpoint->since_ms),
                      "weight", (json_int_t)endpoint->weight,
+                     "percent", (json_int_t)endpoint->percent,
+                     "tier", (json_int_t)endpoint->tier,
+                     "flapping", (int)endpoint->flapping,
                      "reason", text_json(endpoint->reason),
                      "last_probe", probe_json(&endpoint->probe));
 }
@@ -116,7 +119,7 @@ inspect_json(const struct inspect_view *view)
 
 /* ---- the table ---- */
 
-enum column { APP, TARGET, ADDRESS, STATE, SINCE, WEIGHT, REASON, LAST_PROBE, COLUMNS };
+enum column { APP, TARGET, ADDRESS, STATE, SINCE, WEIGHT, TIER, REASON, LAST_PROBE, COLUMNS };
 
 static const struct {
     const char *name;
@@ -128,6 +131,7 @@ static const struct {
     [STATE] = { "STATE", 0 },
     [SINCE] = { "SINCE", 0 },
     [WEIGHT] = { "WEIGHT", SCOLS_FL_RIGHT },
+    [TIER] = { "TIER", SCOLS_FL_RIGHT },
     [REASON] = { "REASON", 0 },
     [LAST_PROBE] = { "LAST PROBE", 0 },
 };
@@ -171,12 +175,18 @@ add_endpoint(struct libscols_table *table, const struct inspect_app *app,
     snprintf(cells[APP], CELL_BYTES, "%s", app->name);
     snprintf(cells[TARGET], CELL_BYTES, "%s", endpoint->target);
     snprintf(cells[ADDRESS], CELL_BYTES, "%s", endpoint->address[0] ? endpoint->address : "-");
-    snprintf(cells[STATE], CELL_BYTES, "%s", endpoint->state);
+    snprintf(cells[STATE], CELL_BYTES, "%s%s", endpoint->state,
+             endpoint->flapping ? ", flapping" : "");
     if (endpoint->since_ms > 0)
         inspect_age(now_wall_ms - endpoint->since_ms, cells[SINCE]);
     else
         snprintf(cells[SINCE], CELL_BYTES, "-");
-    snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
+    if (endpoint->percent < 100)
+        snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32 "%% of %" PRIu32, endpoint->percent,
+                 endpoint->weight);
+    else
+        snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
+    snprintf(cells[TIER], CELL_BYTES, "%" PRIu32, endpoint->tier);
     snprintf(cells[REASON], CELL_BYTES, "%s", endpoint->reason[0] ? endpoint->reason : "-");
     inspect_probe_text(&endpoint->probe, now_wall_ms, cells[LAST_PROBE], CELL_BYTES);
     return add_line(table, cells, colour_of(endpoint->state));

@@ -180,10 +180,26 @@ choose_for(const struct prober_app *app)
     return choice;
 }
 
-/* What is offered now, into `list`: heavy before light, else in the order of the configuration;
- * returns how many. */
+static void
+offer(const struct prober_app *app, const struct endpoint *endpoint, uint16_t weight,
+      struct available_endpoint *entry)
+{
+    const struct target *target = endpoint->target;
+
+    assert(endpoint->address.family != 0);
+    *entry = (struct available_endpoint){
+        .address = endpoint->address,
+        .id = endpoint->id,
+        .slot = (uint16_t)endpoint->slot,
+        .weight = weight,
+        .tier = target->config->tier,
+        .target = (uint32_t)(target - app->targets),
+    };
+}
+
+/* Into `list`: those that are chosen, or the reserve; returns how many. */
 static uint32_t
-collect(const struct prober_app *app, const struct choice *choice,
+collect(const struct prober_app *app, const struct choice *choice, bool reserve,
         struct available_endpoint *list)
 {
     const struct endpoint *endpoint;
@@ -194,21 +210,16 @@ collect(const struct prober_app *app, const struct choice *choice,
             struct candidate candidate = candidate_of(endpoint);
             uint16_t weight = choose_weight(choice, &candidate);
 
-            if (weight == 0)
-                continue;
-            assert(endpoint->address.family != 0);
-            assert(count < app->writer.slot_count);
-            list[count++] = (struct available_endpoint){
-                .address = endpoint->address,
-                .id = endpoint->id,
-                .slot = (uint16_t)endpoint->slot,
-                .weight = weight,
-                .tier = candidate.tier,
-                .target = i,
-            };
+            if (reserve && choose_reserve(choice, &candidate))
+                offer(app, endpoint, candidate.weight, &list[count++]);
+            else if (!reserve && weight > 0)
+                offer(app, endpoint, weight, &list[count++]);
         }
     }
-    choose_sort(list, count);
+    if (reserve)
+        choose_sort_reserve(list, count);
+    else
+        choose_sort(list, count);
     return count;
 }
 
@@ -284,7 +295,7 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
                                clock_monotonic_ms());
     assert(rc == 0);    /* no more endpoints than slots */
     (void)rc;
-    if (flags != writer->published_flags)
+    if ((flags ^ writer->published_flags) & AVAILABLE_PANIC)
         tell_panic(app, flags & AVAILABLE_PANIC, count);
     memcpy(writer->published, list, count * sizeof *list);
     writer->published_count = count;
@@ -297,10 +308,13 @@ publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
     struct choice choice = choose_for(app);
-    uint32_t count = collect(app, &choice, app->prober->scratch);
+    uint32_t count = collect(app, &choice, false, app->prober->scratch);
+    uint32_t reserve = collect(app, &choice, true, app->prober->scratch + count);
+    uint32_t flags = choice.panic && count > 0 ? AVAILABLE_PANIC : 0;
 
+    assert(count + reserve <= writer->slot_count);
     tell_tier(app, &choice);
-    publish_list(app, count, choice.panic && count > 0 ? AVAILABLE_PANIC : 0);
+    publish_list(app, count + reserve, flags | reserve << AVAILABLE_RESERVE_SHIFT);
     app->first_round_done = app->first_round_done || tally->settled;
     writer->summary = (struct board_summary){
         .total = tally->total,
@@ -328,10 +342,10 @@ board_writer_recall(struct prober_app *app)
     if (snapshot == NULL)
         return;
     available_set_copy(set, snapshot);
-    writer->published_count = snapshot->count;
-    writer->published_flags = snapshot->flags;
+    writer->published_count = snapshot->count + snapshot->reserve;
+    writer->published_flags = snapshot->flags | snapshot->reserve << AVAILABLE_RESERVE_SHIFT;
     memcpy(writer->published, snapshot->endpoints,
-           snapshot->count * sizeof *writer->published);
+           writer->published_count * sizeof *writer->published);
     writer->published_any = true;
     free(snapshot);
 }

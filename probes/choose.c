@@ -78,20 +78,42 @@ choose_weight(const struct choice *choice, const struct candidate *candidate)
     return (uint16_t)MAX(weight, 1);
 }
 
+bool
+choose_reserve(const struct choice *choice, const struct candidate *candidate)
+{
+    return !choice->panic && is_eligible(candidate) && !is_chosen(choice, candidate);
+}
+
 /* qsort() need not be stable, so the order of the configuration is told: by target, and within one
  * by address. */
 static int
-before(const void *left, const void *right)
+as_configured(const struct available_endpoint *a, const struct available_endpoint *b)
 {
-    const struct available_endpoint *a = left, *b = right;
-
-    if (a->weight != b->weight)
-        return a->weight > b->weight ? -1 : 1;
     if (a->target != b->target)
         return a->target < b->target ? -1 : 1;
     if (a->address.family != b->address.family)
         return a->address.family < b->address.family ? -1 : 1;
     return memcmp(&a->address, &b->address, sizeof a->address);
+}
+
+static int
+by_weight(const void *left, const void *right)
+{
+    const struct available_endpoint *a = left, *b = right;
+
+    if (a->weight != b->weight)
+        return a->weight > b->weight ? -1 : 1;
+    return as_configured(a, b);
+}
+
+static int
+by_tier(const void *left, const void *right)
+{
+    const struct available_endpoint *a = left, *b = right;
+
+    if (a->tier != b->tier)
+        return a->tier < b->tier ? -1 : 1;
+    return as_configured(a, b);
 }
 
 void
@@ -100,7 +122,14 @@ choose_sort(struct available_endpoint *list, uint32_t count)
     for (uint32_t i = 1; i < count; i++) {
         if (list[i - 1].weight == list[i].weight)
             continue;
-        qsort(list, count, sizeof *list, before);
+        qsort(list, count, sizeof *list, by_weight);
         return;
     }
+}
+
+void
+choose_sort_reserve(struct available_endpoint *list, uint32_t count)
+{
+    if (count > 1)
+        qsort(list, count, sizeof *list, by_tier);
 }

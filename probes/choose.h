@@ -8,7 +8,9 @@
  *   nothing in any tier                            panic: all, or none
  *
  * A tier that has one eligible endpoint gets everything: what lies behind it is there for the
- * time when the tier is gone, not for when it is weak. A pure function of states: it knows no
+ * time when the tier is gone, not for when it is weak. What is eligible and not chosen is the
+ * reserve: a client that tried all of the tier in vain, for the tier has just died, is served
+ * there, before any probe has noticed. A pure function of states: it knows no
  * endpoints, boards or clocks. The prober's thread only; nothing is allocated.
  */
 #ifndef FPROXY_PROBES_CHOOSE_H
@@ -54,6 +56,12 @@ void choose_end(struct choice *choice, bool panic_all);
  * of those chosen are warming, all weights are ten times as large, and theirs the tenths that
  * they have; when all are, nobody is there to spare them and they get their whole weight. */
 uint16_t choose_weight(const struct choice *choice, const struct candidate *candidate);
+
+/* Not chosen, but good enough for who has tried all that are. */
+bool choose_reserve(const struct choice *choice, const struct candidate *candidate);
+
+/* The reserve: by tier, else as in the configuration. */
+void choose_sort_reserve(struct available_endpoint *list, uint32_t count);
 
 /* What is published in the order that weights.h asks for: heavy before light, else as in the
  * configuration. */

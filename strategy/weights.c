@@ -3,11 +3,11 @@
 
 #include <assert.h>
 
-/* Behind the last endpoint: available_snapshot_bytes() has room for one number each. */
+/* Behind the last endpoint, the reserve's as well: available_snapshot_bytes() has room for one number each. */
 static uint32_t *
 ends_of(struct available_snapshot *snapshot)
 {
-    return (uint32_t *)&snapshot->endpoints[snapshot->count];
+    return (uint32_t *)&snapshot->endpoints[snapshot->count + snapshot->reserve];
 }
 
 void
@@ -37,7 +37,8 @@ turns_before(uint64_t number, uint64_t share, uint64_t total)
 uint32_t
 weights_index(const struct available_snapshot *snapshot, uint64_t number)
 {
-    const uint32_t *ends = (const uint32_t *)&snapshot->endpoints[snapshot->count];
+    const uint32_t *ends =
+        (const uint32_t *)&snapshot->endpoints[snapshot->count + snapshot->reserve];
     uint64_t left = snapshot->weight_total;
     uint32_t begin = 0, run = 0;
 

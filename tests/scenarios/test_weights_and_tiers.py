@@ -82,3 +82,25 @@ def test_when_no_tier_works_all_are_tried(daemon, started):
     until(lambda: daemon.inspect("web")["panic"], what="panic")
     started(EchoProcess("spare", port=spare.port))
     until(lambda: ask(port) == "spare", what="the spare one serves")
+
+
+def test_a_tier_that_dies_costs_no_client(daemon, started):
+    """It takes seconds until the probes have taken it down; whom it refuses is served by the next
+    tier meanwhile."""
+    port = free_port()
+    one, spare = echoes(started, "one", "spare")
+    daemon.write_apps(app("web", port, [one, with_keys(spare, tier=3)],
+                          probe='interval = "2s"; timeout = "1s"; rise = 2; fall = 3;'))
+    daemon.start()
+    daemon.until_available("web", 2)
+    load = started(Load(port, 200))
+    until(lambda: load.done() > 100, what="clients come")
+    assert load.failed("one") == []
+    one.kill()
+    daemon.until_state("web", one.address, "unavailable")
+    done = load.done()
+    until(lambda: load.done() > done + 50, what="clients come")
+    load.finish()
+    assert len(load.failed("one")) > 0          # they are the spare one's
+    # One that it was serving when it was killed is lost with it.
+    assert len(load.failed("one", "spare")) <= 1

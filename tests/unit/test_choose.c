@@ -152,8 +152,13 @@ every_combination_is_as_the_rules_say(void **state)
         for (int i = 0; i < MANY; i++)
             choose_add(&choice, &all[i]);
         choose_end(&choice, true);
-        for (int i = 0; i < MANY; i++, count++)
-            assert_int_equal(choose_weight(&choice, &all[i]) > 0, is_expected(all, &all[i]));
+        for (int i = 0; i < MANY; i++, count++) {
+            bool chosen = choose_weight(&choice, &all[i]) > 0;
+
+            assert_int_equal(chosen, is_expected(all, &all[i]));
+            assert_int_equal(choose_reserve(&choice, &all[i]),
+                             !chosen && endpoint_state_eligible(all[i].state));
+        }
     }
     assert_int_equal(count, 36 * 36 * 36 * MANY);
 }

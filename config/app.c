@@ -94,12 +94,13 @@ print_ports(struct print *print, const struct app_config *app)
 static void
 print_target(struct print *print, const struct app_target *target)
 {
-    bool plain = target->weight == 1 && target->tier == 0;
+    unsigned weight = target->weight == 0 ? 1 : target->weight;     /* made by hand */
+    bool plain = weight == 1 && target->tier == 0;
 
     fputs(plain ? "" : "{ address = ", print->stream);
     print_quoted(print, target->name);
     if (!plain)
-        fprintf(print->stream, "; weight = %u; tier = %u; }", target->weight, target->tier);
+        fprintf(print->stream, "; weight = %u; tier = %u; }", weight, target->tier);
 }
 
 static void

@@ -1,4 +1,4 @@
-/* Slow start, flap damping and `degraded` applied to endpoints; the rules are pure and elsewhere. */
+/* Slow start, flap damping and `degraded` applied to endpoints; the rules are elsewhere. */
 #include "probes/endpoint_policy.h"
 
 #include "base/log.h"

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* Behind the last endpoint, the reserve's as well: available_snapshot_bytes() has room for one number each. */
+/* Behind the last endpoint, the reserve's as well: available_snapshot_bytes() has room. */
 static uint32_t *
 ends_of(struct available_snapshot *snapshot)
 {

@@ -10,8 +10,8 @@
  *   turn    A A B A A C     within a run everyone in turn
  *
  * Of `weight_total` numbers in a row each endpoint gets exactly as many as its weight, and the
- * turns of the first run are never further apart than one more than its share asks for; those
- * of the next are as even among the numbers that are left, and so on. A pick takes two divisions
+ * turns of the first run are as even as whole numbers can be; those of the next are so among the
+ * numbers that are left, and so on. A pick takes two divisions
  * a run at most: there are as many runs as different weights.
  */
 #ifndef FPROXY_STRATEGY_WEIGHTS_H

@@ -29,7 +29,8 @@
     "address, send, expect, steps, preset, close, method, path, host, status, body, headers, " \
     "sni, ca, verify, certificate_warn, service, tls, command, user, cpu_time, type, ttl"
 #define APP_KEYS                                                                               \
-    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, connect, idle_timeout, "    \
+    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, "   \
+    "connect, idle_timeout, "                                                                  \
     "half_close_timeout, drain_timeout, handover_timeout, user_timeout, slow_start, "          \
     "flap_damping, worker, threads, endpoints_max"
 

@@ -97,7 +97,7 @@ a_round_has_exactly_as_many_turns_of_each_as_its_weight(void **state)
     }
 }
 
-/* Of any number of turns in a row, an endpoint of the first run gets its share, give or take one. */
+/* Of any number of turns in a row everyone gets its share, give or take less than two. */
 static void
 no_stretch_favours_anybody(void **state)
 {

@@ -126,6 +126,7 @@ inherit(struct endpoint *endpoint)
     if (twin == NULL)
         return false;
     endpoint->id = twin->id;
+    endpoint->flap = twin->flap;
     if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
         return false;
     if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {

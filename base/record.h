@@ -38,6 +38,8 @@ struct record_endpoint {
     char reason[32];
     int64_t since_ms;
     uint32_t weight;
+    uint32_t penalty;                   /* for changes of its state, as it was then; 0: none */
+    int64_t penalty_at_ms;
 };
 
 struct record_probe_result {

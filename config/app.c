@@ -33,6 +33,8 @@ app_config_defaults(struct app_config *app)
         .idle_timeout_ms = 3600000,
         .half_close_timeout_ms = 3600000,
         .drain_timeout_ms = 30000,
+        .flap_suppress = 3000,
+        .flap_reuse = 1500,
         .endpoints_max = APP_ENDPOINTS_MAX,
     };
 }
@@ -88,13 +90,26 @@ print_ports(struct print *print, const struct app_config *app)
     fputs(");\n", print->stream);
 }
 
+/* The plain form as long as it tells everything. */
+static void
+print_target(struct print *print, const struct app_target *target)
+{
+    unsigned weight = target->weight == 0 ? 1 : target->weight;     /* made by hand */
+    bool plain = weight == 1 && target->tier == 0;
+
+    fputs(plain ? "" : "{ address = ", print->stream);
+    print_quoted(print, target->name);
+    if (!plain)
+        fprintf(print->stream, "; weight = %u; tier = %u; }", weight, target->tier);
+}
+
 static void
 print_targets(struct print *print, const struct app_config *app)
 {
     fputs("targets = (", print->stream);
     for (uint32_t i = 0; i < app->target_count; i++) {
         fputs(i > 0 ? ",\n  " : "\n  ", print->stream);
-        print_quoted(print, app->targets[i].name);
+        print_target(print, &app->targets[i]);
     }
     fputs("\n);\n", print->stream);
 }
@@ -123,6 +138,20 @@ print_groups(struct print *print, const struct app_config *app)
     fputs("};\n", print->stream);
 }
 
+static void
+print_flap_damping(struct print *print, const struct app_config *app)
+{
+    if (app->flap_half_life_ms == 0) {
+        fputs("flap_damping = false;\n", print->stream);
+        return;
+    }
+    fputs("flap_damping = {\n", print->stream);
+    print_duration(print, 2, "half_life", app->flap_half_life_ms);
+    print_number(print, 2, "suppress", app->flap_suppress);
+    print_number(print, 2, "reuse", app->flap_reuse);
+    fputs("};\n", print->stream);
+}
+
 /* All keys that may have a default. */
 static void
 print_common(struct print *print, const struct app_config *app)
@@ -137,6 +166,8 @@ print_common(struct print *print, const struct app_config *app)
     print_duration(print, 0, "drain_timeout", app->drain_timeout_ms);
     print_duration(print, 0, "handover_timeout", app->handover_timeout_ms);
     print_duration(print, 0, "user_timeout", app->user_timeout_ms);
+    print_duration(print, 0, "slow_start", app->slow_start_ms);
+    print_flap_damping(print, app);
     print_text(print, 0, "worker", app->worker);
     print_number(print, 0, "threads", app->threads);
     print_number(print, 0, "endpoints_max", app->endpoints_max);

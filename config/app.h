@@ -22,6 +22,8 @@ enum {
     APP_ENDPOINTS_MAX = 4096,       /* default of `endpoints_max` */
     APP_THREADS_MAX = 64,
     APP_RETRIES_MAX = 15,
+    APP_WEIGHT_MAX = 256,           /* of a target */
+    APP_TIER_MAX = 255,
     APP_TEXT_BYTES_MAX = 1 << 21,   /* of a canonical text */
 };
 
@@ -37,6 +39,8 @@ struct app_target {
     char *name;                     /* owned; as configured: "host:port", "srv:_http._tcp.name" */
     struct address address;         /* when the host is an IP literal; else family 0 */
     uint16_t port;                  /* 0: of a service, as its SRV records say */
+    uint16_t weight;                /* its share beside the others of its tier; 1: the default */
+    uint16_t tier;                  /* the smallest that has an eligible endpoint gets all */
     bool service;
 };
 
@@ -58,6 +62,9 @@ struct app_config {
     uint32_t drain_timeout_ms;      /* of what was removed */
     uint32_t handover_timeout_ms;   /* of an old process's connections; 0: no limit */
     uint32_t user_timeout_ms;       /* TCP_USER_TIMEOUT; 0: off */
+    uint32_t slow_start_ms;         /* until a new or returned endpoint has its share; 0: at once */
+    uint32_t flap_half_life_ms;     /* of the penalty for changes; 0: nothing is held back */
+    uint32_t flap_suppress, flap_reuse;
     uint32_t threads;               /* 0: as daemon.threads */
     uint32_t endpoints_max;
     char worker[APP_NAME_BYTES];    /* apps that name the same share a process; "": none */

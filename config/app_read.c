@@ -23,6 +23,8 @@ static const char *const initial_words[] = {
 static const char *const panic_words[] = {
     [APP_PANIC_ALL] = "all", [APP_PANIC_FAIL] = "fail", NULL};
 
+enum { FLAP_HALF_LIFE_MS = 60000, FLAP_SUPPRESS = 3000, FLAP_REUSE = 1500 };
+
 #define MINUTE (60 * 1000)
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
@@ -50,7 +52,13 @@ static const struct key connect_keys[] = {
     DURATION("stagger", connect_stagger_ms, 1, HOUR),
 };
 
-static key_read_fn name_read, worker_read, probe_read;
+static const struct key flap_keys[] = {
+    DURATION("half_life", flap_half_life_ms, 1000, HOUR),
+    NUMBER("suppress", flap_suppress, 1, 100000),
+    NUMBER("reuse", flap_reuse, 1, 100000),
+};
+
+static key_read_fn name_read, worker_read, probe_read, flap_damping_read;
 
 enum { KEYS_OF_ONE_APP = 3 };   /* name, ports, targets: they have no default */
 
@@ -71,6 +79,8 @@ static const struct key app_keys[] = {
     DURATION("drain_timeout", drain_timeout_ms, 0, HOUR),
     DURATION("handover_timeout", handover_timeout_ms, 0, DURATION_MS_MAX),
     DURATION("user_timeout", user_timeout_ms, 0, DAY),
+    DURATION("slow_start", slow_start_ms, 0, HOUR),
+    WHOLE("flap_damping", flap_damping_read),
     {"worker", worker_read, AT(worker), 0, 0, NULL, NULL, 0},
     NUMBER("threads", threads, 0, APP_THREADS_MAX),
     NUMBER("endpoints_max", endpoints_max, 1, 65535),
@@ -151,6 +161,37 @@ probe_read(struct reader *reader, const struct key *key, const struct config_set
                                .key_count = probe_key_count };
 
     key_read_group(reader, &group, setting, into);
+}
+
+/* true, or a group: what it does not name has its default, or what `defaults` say. */
+static void
+flap_damping_read(struct reader *reader, const struct key *key,
+                  const struct config_setting_t *setting, void *into)
+{
+    const struct key group = { .name = key->name, .keys = flap_keys,
+                               .key_count = ARRAY_SIZE(flap_keys) };
+    struct app_config *app = &((struct app_draft *)into)->app;
+
+    if (setting->type == CONFIG_TYPE_BOOL && setting->value.ival == 0) {
+        app->flap_half_life_ms = 0;
+        app->flap_suppress = FLAP_SUPPRESS;
+        app->flap_reuse = FLAP_REUSE;
+        return;
+    }
+    if (setting->type != CONFIG_TYPE_BOOL && setting->type != CONFIG_TYPE_GROUP) {
+        key_problem(reader, setting, key->name,
+                    "is %s; write true, false or { half_life = \"60s\"; suppress = 3000; reuse = "
+                    "1500; }", key_type_name(setting));
+        return;
+    }
+    if (app->flap_half_life_ms == 0)
+        app->flap_half_life_ms = FLAP_HALF_LIFE_MS;
+    if (setting->type == CONFIG_TYPE_GROUP)
+        key_read_group(reader, &group, setting, into);
+    if (app->flap_reuse >= app->flap_suppress)
+        key_problem(reader, setting, key->name,
+                    "reuse, %u, is not below suppress, %u: what is held would never be free",
+                    app->flap_reuse, app->flap_suppress);
 }
 
 const char *

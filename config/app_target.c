@@ -66,7 +66,7 @@ app_target_init(struct app_target *target, const char *name, const char **why)
 {
     char host[HOST_NAME_BYTES];
 
-    memset(target, 0, sizeof *target);
+    *target = (struct app_target){ .weight = 1 };
     *why = "the host name is longer than 253 characters";
     if (strlen(name) >= TARGET_NAME_BYTES)
         return -EINVAL;

@@ -210,25 +210,53 @@ target_add(struct reader *reader, const struct key *key, const struct config_set
         key_problem(reader, setting, key->name, "%s: %s", problem_quote(text, quoted), why);
 }
 
+/* A target as a group: its keys come in any order. */
+struct target_group {
+    struct app_config *app;
+    uint32_t weight, tier;
+};
+
 static void
 target_address_read(struct reader *reader, const struct key *key,
                     const struct config_setting_t *setting, void *into)
 {
+    const struct target_group *group = into;
+
     if (setting->type == CONFIG_TYPE_STRING)
-        target_add(reader, key, setting, into);
+        target_add(reader, key, setting, group->app);
     else
         key_problem(reader, setting, key->name, "is %s; write address = \"host:port\"",
                     key_type_name(setting));
 }
 
-static const struct key target_keys[] = { { .name = "address", .read = target_address_read } };
+static const struct key target_keys[] = {
+    { .name = "address", .read = target_address_read },
+    { .name = "weight", .read = key_read_number, .min = 1, .max = APP_WEIGHT_MAX,
+      .offset = offsetof(struct target_group, weight) },
+    { .name = "tier", .read = key_read_number, .min = 0, .max = APP_TIER_MAX,
+      .offset = offsetof(struct target_group, tier) },
+};
+
+static void
+target_group_read(struct reader *reader, const struct key *key,
+                  const struct config_setting_t *setting, struct app_config *app)
+{
+    const struct key keys = { .name = key->name, .keys = target_keys,
+                              .key_count = ARRAY_SIZE(target_keys) };
+    struct target_group group = { .app = app, .weight = 1 };
+    uint32_t index = app->target_count;
+
+    key_read_group(reader, &keys, setting, &group);
+    if (app->target_count == index)
+        return;                 /* no good address: that was told */
+    app->targets[index].weight = (uint16_t)group.weight;
+    app->targets[index].tier = (uint16_t)group.tier;
+}
 
 static void
 target_element(struct reader *reader, const struct key *key,
                const struct config_setting_t *setting, struct app_config *app)
 {
-    const struct key group = { .name = key->name, .keys = target_keys, .key_count = 1 };
-
     if (setting->type == CONFIG_TYPE_STRING)
         target_add(reader, key, setting, app);
     else if (setting->type != CONFIG_TYPE_GROUP)
@@ -237,7 +265,7 @@ target_element(struct reader *reader, const struct key *key,
     else if (config_setting_get_member(setting, "address") == NULL)
         key_problem(reader, setting, key->name, "a target without an address; " TARGET_FORMS);
     else
-        key_read_group(reader, &group, setting, app);
+        target_group_read(reader, key, setting, app);
 }
 
 /* What two targets share when they are the same, whatever their text. */

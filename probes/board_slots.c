@@ -3,9 +3,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/endpoint_policy.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 
@@ -72,18 +74,36 @@ show_check(const struct check *check, struct board_detail *detail)
     detail->due_ms = check->due_ms;
     detail->down_since_ms = health->down_since_ms;
     detail->down_interval_ms = health->down_interval_ms;
+    detail->results = health->results;
+    detail->result_count = health->result_count;
+}
+
+static uint8_t
+flags_of(const struct endpoint *endpoint)
+{
+    const struct check *check = endpoint_because(endpoint);
+    bool released = endpoint->flap.held && endpoint->target->app->flapping_released;
+
+    return (uint8_t)((endpoint->flap.held ? BOARD_FLAPPING : 0) |
+                     (released ? BOARD_RELEASED : 0) |
+                     (endpoint->leaving ? BOARD_LEAVING : 0) |
+                     (check != NULL && check->health.degraded ? BOARD_DEGRADED : 0));
 }
 
 static void
-show_last(const struct last_probe *last, const char *title, struct board_detail *detail)
+show_last(const struct endpoint *endpoint, const struct last_probe *last, const char *title,
+          struct board_detail *detail)
 {
+    char text[DETAIL_BYTES];
+
     detail->probe_outcome = (uint8_t)last->outcome;
     detail->probe_duration_us = last->duration_us;
     detail->probe_at_ms = last->at_ms;
     detail->probe_next_ms = last->next_ms;
     snprintf(detail->probe_kind, sizeof detail->probe_kind, "%s", title);
-    if (last->detail != NULL)
-        snprintf(detail->probe_detail, sizeof detail->probe_detail, "%s", last->detail);
+    snprintf(detail->probe_detail, sizeof detail->probe_detail, "%s",
+             endpoint_policy_detail(endpoint, last->detail != NULL ? last->detail : "",
+                                    clock_wall_ms(), text));
 }
 
 static void
@@ -102,13 +122,20 @@ fill_detail(const struct endpoint *endpoint, struct board_detail *detail)
         .tier = endpoint->tier,
         .probed_state = (uint8_t)endpoint->probed,
         .probed_reason = (uint8_t)endpoint->probed_reason,
+        .percent = endpoint->percent,
+        .flags = flags_of(endpoint),
+        .warm_since_ms = endpoint->warm_since_ms,
+        .penalty = endpoint->flap.penalty,
+        .penalty_at_ms = endpoint->flap.at_ms,
+        .flap_changes = (uint16_t)MIN(endpoint->flap.changes, UINT16_MAX),
     };
     snprintf(detail->target, sizeof detail->target, "%s", endpoint->target->config->name);
     if (check != NULL) {
         show_check(check, detail);
-        show_last(&check->last, app_probe_title(check->of->config), detail);
+        show_last(endpoint, &check->last, app_probe_title(check->of->config), detail);
     } else {
-        show_last(&endpoint->lookup, endpoint->address.family == 0 ? "dns" : "none", detail);
+        show_last(endpoint, &endpoint->lookup,
+                  endpoint->address.family == 0 ? "dns" : "none", detail);
     }
 }
 

@@ -15,19 +15,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/choose.h"
 #include "probes/endpoint.h"
+#include "probes/endpoint_policy.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 
 enum { REPORT_INTERVAL_MS = 50 };
 
-/* Who gets clients: those that may, else those that are better than none, else everybody. */
-enum offer { OFFER_ELIGIBLE, OFFER_RESERVE, OFFER_ALL };
-
 struct tally {
     uint32_t total, available, eligible, reserve, reserve_available, homeless;
-    enum offer offer;
+    bool last_resort;               /* who leaves or is unproven is better than none */
     bool settled;
 };
 
@@ -159,79 +158,107 @@ take_tally(struct prober_app *app)
             count_endpoint(&tally, endpoint);
         tally.settled = tally.settled && target_settled(&app->targets[i]);
     }
-    tally.offer = OFFER_ELIGIBLE;
     if (tally.eligible == 0 && tally.reserve > 0) {
-        tally.offer = OFFER_RESERVE;
+        tally.last_resort = true;
         tally.eligible = tally.reserve;
         tally.available = tally.reserve_available;
-    } else if (tally.eligible == 0 && app->config.panic == APP_PANIC_ALL) {
-        tally.offer = OFFER_ALL;
     }
     return tally;
 }
 
-static bool
-is_offered(const struct endpoint *endpoint, enum offer offer)
+/* The state that counts: one that has yet to prove itself gets no clients, and one that leaves none
+ * either, unless there is nothing better. */
+static enum endpoint_state
+counted_state(const struct endpoint *endpoint, bool last_resort)
 {
-    if (endpoint->slot == SLOT_NONE)
-        return false;
-    switch (offer) {
-    case OFFER_ELIGIBLE:
-        return endpoint_eligible(endpoint);
-    case OFFER_RESERVE:
-        return endpoint_in_reserve(endpoint);
-    default:
-        return endpoint->address.family != 0;
-    }
+    if (last_resort && endpoint_in_reserve(endpoint))
+        return endpoint->probed;
+    if (endpoint_state_eligible(endpoint->state) && !endpoint_eligible(endpoint))
+        return ENDPOINT_STARTING;
+    return endpoint->state;
 }
 
-/* Those of a later tier get clients when nobody of an earlier one may. In panic all do. */
-static uint32_t
-endpoint_tier(const struct endpoint *endpoint, enum offer offer)
+static struct candidate
+candidate_of(const struct endpoint *endpoint, const struct tally *tally)
 {
-    return offer == OFFER_ALL ? 0 : endpoint->tier;
+    return (struct candidate){
+        .state = counted_state(endpoint, tally->last_resort),
+        .weight = endpoint->weight,
+        .tier = endpoint->tier,
+        .percent = endpoint->percent,
+        .has_address = endpoint->address.family != 0 && endpoint->slot != SLOT_NONE,
+    };
 }
 
-static uint32_t
-first_tier(const struct prober_app *app, enum offer offer)
+/* Those that have no slot yet are not there. */
+static struct choice
+choose_for(const struct prober_app *app, const struct tally *tally)
 {
+    struct choice choice = CHOICE_NONE;
     const struct endpoint *endpoint;
-    uint32_t tier = UINT32_MAX;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            if (is_offered(endpoint, offer))
-                tier = MIN(tier, endpoint_tier(endpoint, offer));
+            struct candidate candidate = candidate_of(endpoint, tally);
+
+            choose_add(&choice, &candidate);
         }
     }
-    return tier;
+    choose_end(&choice, app->config.panic == APP_PANIC_ALL);
+    return choice;
 }
 
-/* What is offered now, in the order of the configuration, into `list`; returns how many. */
-static uint32_t
-collect(const struct prober_app *app, enum offer offer, struct available_endpoint *list)
+static void
+offer(const struct prober_app *app, const struct endpoint *endpoint, uint16_t weight,
+      struct available_endpoint *entry)
 {
-    const uint32_t tier = first_tier(app, offer);
+    const struct target *target = endpoint->target;
+
+    assert(endpoint->address.family != 0);
+    *entry = (struct available_endpoint){
+        .address = endpoint->address,
+        .id = endpoint->id,
+        .slot = (uint16_t)endpoint->slot,
+        .weight = weight,
+        .tier = endpoint->tier,
+        .target = (uint32_t)(target - app->targets),
+    };
+}
+
+/* Into `list`: those that are chosen, or the reserve; returns how many. */
+static uint32_t
+collect(const struct prober_app *app, const struct tally *tally, const struct choice *choice,
+        bool reserve, struct available_endpoint *list)
+{
     const struct endpoint *endpoint;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            if (!is_offered(endpoint, offer) || endpoint_tier(endpoint, offer) != tier)
-                continue;
-            assert(endpoint->address.family != 0);
-            assert(count < app->writer.slot_count);
-            list[count++] = (struct available_endpoint){
-                .address = endpoint->address,
-                .id = endpoint->id,
-                .slot = (uint16_t)endpoint->slot,
-                .weight = endpoint->weight,
-                .tier = endpoint->tier,
-                .target = i,
-            };
+            struct candidate candidate = candidate_of(endpoint, tally);
+            uint16_t weight = choose_weight(choice, &candidate);
+
+            if (reserve && choose_reserve(choice, &candidate))
+                offer(app, endpoint, candidate.weight, &list[count++]);
+            else if (!reserve && weight > 0)
+                offer(app, endpoint, weight, &list[count++]);
         }
     }
+    if (reserve)
+        choose_sort_reserve(list, count);
+    else
+        choose_sort(list, count);
     return count;
+}
+
+static void
+tell_tier_lines(struct prober_app *app, int64_t wall_ms)
+{
+    uint32_t untold = probe_lines_untold(&app->writer.tier_lines, wall_ms);
+
+    if (untold > 0)
+        log_warn(app->config.name, "another tier got the connections %" PRIu32 " times more "
+                                   "within that minute", untold);
 }
 
 void
@@ -242,6 +269,7 @@ board_writer_minute(struct prober_app *app, int64_t wall_ms)
     if (untold > 0)
         log_warn(app->config.name, "panic began or ended %" PRIu32 " times more within that "
                                    "minute", untold);
+    tell_tier_lines(app, wall_ms);
 }
 
 static void
@@ -260,6 +288,25 @@ tell_panic(struct prober_app *app, bool begins, uint32_t count)
         log_warn(app->config.name, "no target has an address any more: none is tried");
 }
 
+/* Clients go elsewhere because a whole tier fails: that is worth a line, as panic is. */
+static void
+tell_tier(struct prober_app *app, const struct choice *choice)
+{
+    struct board_writer *writer = &app->writer;
+    bool moved = writer->tier_known && choice->tier != writer->tier;
+    int64_t wall_ms = clock_wall_ms();
+
+    if (choice->tier == CHOOSE_TIER_NONE)
+        return;
+    if (moved)
+        tell_tier_lines(app, wall_ms);
+    if (moved && probe_lines_allow(&writer->tier_lines, wall_ms))
+        log_warn(app->config.name, "tier %u gets the connections now, tier %u no more",
+                 choice->tier, writer->tier);
+    writer->tier = choice->tier;
+    writer->tier_known = true;
+}
+
 static void
 publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
 {
@@ -276,7 +323,7 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
                                clock_monotonic_ms());
     assert(rc == 0);    /* no more endpoints than slots */
     (void)rc;
-    if (flags != writer->published_flags)
+    if ((flags ^ writer->published_flags) & AVAILABLE_PANIC)
         tell_panic(app, flags & AVAILABLE_PANIC, count);
     memcpy(writer->published, list, count * sizeof *list);
     writer->published_count = count;
@@ -288,10 +335,14 @@ static void
 publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
-    uint32_t count = collect(app, tally->offer, app->prober->scratch);
-    bool panic = tally->offer == OFFER_ALL && count > 0;
+    struct choice choice = choose_for(app, tally);
+    uint32_t count = collect(app, tally, &choice, false, app->prober->scratch);
+    uint32_t reserve = collect(app, tally, &choice, true, app->prober->scratch + count);
+    uint32_t flags = choice.panic && count > 0 ? AVAILABLE_PANIC : 0;
 
-    publish_list(app, count, panic ? AVAILABLE_PANIC : 0);
+    assert(count + reserve <= writer->slot_count);
+    tell_tier(app, &choice);
+    publish_list(app, count + reserve, flags | reserve << AVAILABLE_RESERVE_SHIFT);
     app->first_round_done = app->first_round_done || tally->settled;
     writer->summary = (struct board_summary){
         .total = tally->total,
@@ -319,10 +370,10 @@ board_writer_recall(struct prober_app *app)
     if (snapshot == NULL)
         return;
     available_set_copy(set, snapshot);
-    writer->published_count = snapshot->count;
-    writer->published_flags = snapshot->flags;
+    writer->published_count = snapshot->count + snapshot->reserve;
+    writer->published_flags = snapshot->flags | snapshot->reserve << AVAILABLE_RESERVE_SHIFT;
     memcpy(writer->published, snapshot->endpoints,
-           snapshot->count * sizeof *writer->published);
+           writer->published_count * sizeof *writer->published);
     writer->published_any = true;
     free(snapshot);
 }
@@ -418,10 +469,21 @@ board_writer_tell_again(struct prober_app *app)
         ask_to_grow(app);
 }
 
+/* When a share grows or a penalty has faded; earlier when there is a report to make before. */
+static void
+review_later(struct prober_app *app, uint32_t wait_ms)
+{
+    struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+    if (wait_ms > 0 && !event_pending(&app->writer.flush, EV_TIMEOUT, NULL))
+        event_add(&app->writer.flush, &wait);
+}
+
 static void
 on_flush(evutil_socket_t fd, short what, void *context)
 {
     struct prober_app *app = context;
+    uint32_t wait_ms = endpoint_policy_review(app, clock_wall_ms());
     struct tally tally = take_tally(app);
 
     if (tally.homeless > 0) {
@@ -432,6 +494,7 @@ on_flush(evutil_socket_t fd, short what, void *context)
     report(app);
     if (tally.homeless > 0)
         ask_to_grow(app);
+    review_later(app, wait_ms);
 }
 
 void

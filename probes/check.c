@@ -102,6 +102,8 @@ finish(struct check *check, const struct probe_result *result, uint64_t started_
 
     assert(check->ticket.destination == NULL);
     health_apply(&check->health, &check->of->policy, result->outcome, now_ms);
+    if (result->outcome != REASON_CONNECT_LOCAL)
+        check->health.degraded = result->outcome == REASON_OK && result->degraded;
     check->first_done = true;
     check->last.outcome = result->outcome;
     check->last.duration_us = result->duration_us;
@@ -270,6 +272,8 @@ app_check_init(struct app_check *check, const struct app_probe *config, struct e
     check->policy = (struct health_policy){
         .rise = MAX(config->rise, 1),
         .fall = MAX(config->fall, 1),
+        .window = MIN(config->window, HEALTH_WINDOW_MAX),
+        .threshold = MIN(config->threshold, config->window),
         .interval_ms = MAX(config->interval_ms, 1),
     };
     if (check->ops->flags & PROBE_CONNECTS)

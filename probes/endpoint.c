@@ -11,8 +11,11 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/choose.h"
 #include "probes/combine.h"
 #include "probes/endpoint_origin.h"
+#include "probes/endpoint_policy.h"
+#include "probes/endpoint_policy.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
@@ -41,7 +44,8 @@ take_parts(const struct endpoint *endpoint, struct combine_part *parts)
         parts[i] = (struct combine_part){
             .startup = check->of->config->role == PROBE_STARTUP,
             .passed = check->health.successes > 0,
-            .state = check->health.state,
+            .state = check->health.degraded && check->health.state == ENDPOINT_AVAILABLE
+                         ? ENDPOINT_DEGRADED : check->health.state,
         };
     }
     return endpoint->check_count;
@@ -74,15 +78,16 @@ why_so(const struct endpoint *endpoint)
 static void
 work_out(struct endpoint *endpoint)
 {
-    const struct check *check;
+    const struct check *check = endpoint_because(endpoint);
 
-    endpoint->probed = weigh(endpoint);
+    endpoint->percent = endpoint_policy_percent(endpoint, clock_wall_ms());
     endpoint->state = verdict(&(struct verdict_parts){
         .resolved = endpoint->address.family != 0,
         .health = endpoint->probed,
         .leaving = endpoint->leaving,
+        .flapping = endpoint_policy_holds(endpoint),
+        .warming = endpoint->percent < CHOOSE_PERCENT_FULL,
     });
-    check = endpoint_because(endpoint);
     if (check != NULL && check->first_done)
         endpoint->probed_reason = check->health.reason;
     endpoint->reason = why_so(endpoint);
@@ -108,21 +113,28 @@ is_first_done(const struct endpoint *endpoint)
 void
 endpoint_judge(struct endpoint *endpoint, const char *detail)
 {
-    enum endpoint_state from = endpoint->state;
+    enum endpoint_state from = endpoint->state, probed_before = endpoint->probed;
     enum reason reason_before = endpoint->reason;
     bool first_before = endpoint->first_done, changed;
+    uint8_t percent_before = endpoint->percent;
+    int64_t wall_ms = clock_wall_ms();
+    char text[DETAIL_BYTES];
 
+    endpoint->probed = weigh(endpoint);
+    if (endpoint->probed != probed_before)
+        endpoint_policy_moved(endpoint, probed_before, wall_ms);
     work_out(endpoint);
     endpoint->first_done = endpoint->first_done || is_first_done(endpoint);
     changed = endpoint->state != from;
     if (changed) {
-        endpoint->since_ms = clock_wall_ms();
-        endpoint_record_transition(endpoint, from, endpoint->state, endpoint->reason, detail);
+        endpoint->since_ms = wall_ms;
+        endpoint_record_transition(endpoint, from, endpoint->state, endpoint->reason,
+                                   endpoint_policy_detail(endpoint, detail, wall_ms, text));
     }
     if (changed || endpoint->reason != reason_before)
         endpoint_record(endpoint);
     board_writer_show(endpoint);
-    if (changed || endpoint->first_done != first_before)
+    if (changed || endpoint->first_done != first_before || endpoint->percent != percent_before)
         board_writer_changed(endpoint->target->app);
 }
 
@@ -381,7 +393,7 @@ begin_probing(struct endpoint *endpoint)
 }
 
 static struct endpoint *
-make(struct target *target, const struct address *address, uint16_t weight, uint8_t tier)
+make(struct target *target, const struct address *address, uint16_t weight, uint16_t tier)
 {
     struct prober_app *app = target->app;
     uint32_t count = address->family != 0 ? app->check_count : 0;
@@ -410,9 +422,20 @@ make(struct target *target, const struct address *address, uint16_t weight, uint
     return endpoint;
 }
 
+/* Something was known of its probes. */
+static bool
+goes_on(const struct endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        if (endpoint->checks[i].first_done)
+            return true;
+    }
+    return false;
+}
+
 struct endpoint *
 endpoint_create(struct target *target, const struct address *address, uint16_t weight,
-                uint8_t tier)
+                uint16_t tier)
 {
     struct prober_app *app = target->app;
     struct endpoint *endpoint = make(target, address, weight, tier);
@@ -424,8 +447,10 @@ endpoint_create(struct target *target, const struct address *address, uint16_t w
     insert_sorted(endpoint);
     endpoint_origin(endpoint);
     begin_probing(endpoint);
+    app->goes_on = app->goes_on || goes_on(endpoint);
     if (endpoint->slot == SLOT_NONE)
         board_writer_take_slot(endpoint);
+    endpoint->probed = weigh(endpoint);
     work_out(endpoint);
     board_writer_show(endpoint);
     /* What its first probe finds is worth a row, not that there was none yet; should that take

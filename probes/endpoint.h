@@ -14,7 +14,7 @@
  * another prober or generation has told when (endpoint_origin.h). NULL without memory. An
  * address of family 0 stands for an unresolved target. */
 struct endpoint *endpoint_create(struct target *target, const struct address *address,
-                                 uint16_t weight, uint8_t tier);
+                                 uint16_t weight, uint16_t tier);
 
 /* `why` there is no such address any more: the database forgets it and its slot is freed. NULL:
  * the app is unloaded, its board stays as it is. */

@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/endpoint_policy.h"
 #include "probes/prober_app.h"
 #include "probes/recall.h"
 
@@ -41,6 +42,8 @@ set_initial(struct endpoint *endpoint)
                             endpoint->target->config->name, &endpoint->address,
                             clock_wall_ms(), &seed);
 
+    if (known)
+        endpoint->flap = flap_resume(seed.penalty, seed.penalty_at_ms, false);
     endpoint->first_done = endpoint->check_count == 0 && endpoint->address.family != 0;
     if (endpoint->check_count == 0) {
         endpoint->probed_reason = endpoint->address.family != 0 ? REASON_INITIAL : REASON_NONE;
@@ -129,6 +132,7 @@ inherit(struct endpoint *endpoint)
     if (twin == NULL)
         return;
     endpoint->id = twin->id;
+    endpoint->flap = twin->flap;
     if (endpoint->check_count == 0 || twin->check_count == 0)
         return;
     endpoint->must_prove = endpoint->must_prove || (twin->must_prove && !endpoint_proven(twin));
@@ -139,6 +143,7 @@ inherit(struct endpoint *endpoint)
         return;
     endpoint->first_done = twin->first_done;
     endpoint->since_ms = twin->since_ms;
+    endpoint->warm_since_ms = twin->warm_since_ms;
     endpoint->probed_reason = twin->probed_reason;
     endpoint->connect_us = twin->connect_us;
     endpoint->passed_start_ms = twin->passed_start_ms;
@@ -167,17 +172,33 @@ recall_reason(const struct board_detail *detail)
     return detail->probed_reason < REASONS ? (enum reason)detail->probed_reason : REASON_NONE;
 }
 
+static struct flap
+recall_flap(const struct board_detail *detail)
+{
+    struct flap flap = flap_resume(detail->penalty, detail->penalty_at_ms,
+                                   detail->flags & BOARD_FLAPPING);
+
+    if (flap.changes > 0)
+        flap.changes = MAX(detail->flap_changes, 1);
+    return flap;
+}
+
 static struct health
 recall_health(const struct board_detail *detail, uint64_t now_ms)
 {
+    enum endpoint_state state = recall_state(detail);
+
     return (struct health){
-        .state = recall_state(detail),
+        .state = state == ENDPOINT_DEGRADED ? ENDPOINT_AVAILABLE : state,
         .reason = recall_reason(detail),
         .successes = detail->successes,
         .failures = detail->failures,
         .probed = detail->successes > 0 || detail->failures > 0,
         .down_since_ms = no_later(detail->down_since_ms, now_ms),
         .down_interval_ms = detail->down_interval_ms,
+        .results = detail->results,
+        .result_count = MIN(detail->result_count, HEALTH_WINDOW_MAX),
+        .degraded = detail->flags & BOARD_DEGRADED,
     };
 }
 
@@ -239,6 +260,8 @@ recall_probed(struct endpoint *endpoint, const struct board_detail *detail)
     struct health health = recall_health(detail, now_ms);
 
     endpoint->since_ms = detail->since_ms;
+    endpoint->flap = recall_flap(detail);
+    endpoint->warm_since_ms = detail->warm_since_ms;
     endpoint->connect_us = atomic_load_explicit(&pulse->connect_us, memory_order_relaxed);
     endpoint->passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms);
     endpoint->failed_start_ms = pulse_ms(&pulse->failed_start_ms, now_ms);
@@ -266,7 +289,7 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
 
     endpoint->id = detail->id;
     board_writer_keep_slot(endpoint);
-    endpoint->leaving = detail->state == ENDPOINT_DRAINING;
+    endpoint->leaving = detail->flags & BOARD_LEAVING;
     endpoint->leave_ms = endpoint->leaving ? clock_monotonic_ms() : 0;
     if (endpoint->address.family == 0) {        /* the resolver tells the rest */
         endpoint->since_ms = detail->since_ms;

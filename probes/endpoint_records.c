@@ -41,6 +41,8 @@ endpoint_record(struct endpoint *endpoint)
     snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->reason));
     row->since_ms = endpoint->since_ms;
     row->weight = endpoint->weight;
+    row->penalty = endpoint->flap.penalty;
+    row->penalty_at_ms = endpoint->flap.at_ms;
     endpoint->recorded_ms = record.at_ms;
     send_record(endpoint, &record);
 }

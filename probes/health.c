@@ -30,15 +30,44 @@ health_seed_state(enum endpoint_state last)
     }
 }
 
+uint32_t
+health_passes(const struct health *health, uint32_t window)
+{
+    uint64_t mask = window >= HEALTH_WINDOW_MAX ? UINT64_MAX : (UINT64_C(1) << window) - 1;
+
+    return (uint32_t)__builtin_popcountll(health->results & mask);
+}
+
+/* Counted as well where rise and fall decide: an update may bring a window. Those that are missing
+ * are assumed when the first one is known. */
+static void
+remember(struct health *health, bool passed)
+{
+    bool well = passed || health_seed_state(health->state) == ENDPOINT_AVAILABLE;
+
+    if (health->result_count == 0)
+        health->results = well ? UINT64_MAX : 0;
+    health->results = health->results << 1 | passed;
+    health->result_count += health->result_count < HEALTH_WINDOW_MAX;
+}
+
 static bool
 up(enum endpoint_state state)
 {
     return state == ENDPOINT_AVAILABLE || state == ENDPOINT_FAILING;
 }
 
+static bool
+window_allows(const struct health *health, const struct health_policy *policy)
+{
+    return health_passes(health, policy->window) >= policy->threshold;
+}
+
 static enum endpoint_state
 after_success(const struct health *health, const struct health_policy *policy)
 {
+    if (policy->window > 0)
+        return window_allows(health, policy) ? ENDPOINT_AVAILABLE : ENDPOINT_RECOVERING;
     if (up(health->state) || health->state == ENDPOINT_UNKNOWN)
         return ENDPOINT_AVAILABLE;
     /* After a start we know little: the first probe of this process is believed. */
@@ -50,6 +79,8 @@ after_success(const struct health *health, const struct health_policy *policy)
 static enum endpoint_state
 after_failure(const struct health *health, const struct health_policy *policy)
 {
+    if (policy->window > 0)
+        return window_allows(health, policy) ? ENDPOINT_FAILING : ENDPOINT_UNAVAILABLE;
     if (!up(health->state) || health->failures >= policy->fall)
         return ENDPOINT_UNAVAILABLE;
     return ENDPOINT_FAILING;
@@ -84,8 +115,11 @@ health_apply(struct health *health, const struct health_policy *policy, enum rea
     assert(outcome != REASON_NONE);
     assert(policy->rise > 0);
     assert(policy->fall > 0);
+    assert(policy->window <= HEALTH_WINDOW_MAX);
+    assert(policy->threshold <= policy->window);
     if (outcome == REASON_CONNECT_LOCAL)
         return false;
+    remember(health, outcome == REASON_OK);
     if (outcome == REASON_OK) {
         health->failures = 0;
         health->successes++;

@@ -40,7 +40,9 @@ struct inspect_endpoint {
     char state[INSPECT_WORD_BYTES];
     char reason[INSPECT_WORD_BYTES];
     int64_t since_ms;
-    uint32_t weight;
+    uint32_t weight, tier;
+    uint32_t percent;                       /* of its weight that it has now */
+    bool flapping;
     struct inspect_probe probe;
     /* From a board only; zeroes else. */
     uint32_t successes, failures;           /* of probes, in a row */

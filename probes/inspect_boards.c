@@ -44,6 +44,9 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     endpoint->failures = detail->failures;
     endpoint->down_interval_ms = detail->down_interval_ms;
     endpoint->next_ms = detail->probe_next_ms;
+    endpoint->tier = detail->tier;
+    endpoint->percent = detail->percent;
+    endpoint->flapping = detail->flags & BOARD_FLAPPING;
     if (detail->probe_outcome == REASON_NONE || detail->probe_at_ms <= 0)
         return;
     probe->at_ms = detail->probe_at_ms;

@@ -39,6 +39,7 @@ read_endpoint(sqlite3_stmt *row, struct inspect_endpoint *endpoint)
     row_text(row, COLUMN_REASON, endpoint->reason, sizeof endpoint->reason);
     endpoint->since_ms = row_time(row, COLUMN_SINCE);
     endpoint->weight = (uint32_t)sqlite3_column_int64(row, COLUMN_WEIGHT);
+    endpoint->percent = 100;
     probe->at_ms = row_time(row, COLUMN_PROBE_AT);
     if (probe->at_ms == 0)
         return;

@@ -85,12 +85,15 @@ inspect_probe_json(const struct inspect_probe *probe)
 static json_t *
 endpoint_json(const struct inspect_endpoint *endpoint)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o}",
                      "target", inspect_text_json(endpoint->target),
                      "address", inspect_text_json(endpoint->address),
                      "state", inspect_text_json(endpoint->state),
                      "since", inspect_time_json(endpoint->since_ms),
                      "weight", (json_int_t)endpoint->weight,
+                     "percent", (json_int_t)endpoint->percent,
+                     "tier", (json_int_t)endpoint->tier,
+                     "flapping", (int)endpoint->flapping,
                      "reason", inspect_text_json(endpoint->reason),
                      "last_probe", inspect_probe_json(&endpoint->probe));
 }
@@ -119,7 +122,7 @@ inspect_json(const struct inspect_view *view)
 
 /* ---- the table ---- */
 
-enum column { APP, TARGET, ADDRESS, STATE, SINCE, WEIGHT, REASON, LAST_PROBE, COLUMNS };
+enum column { APP, TARGET, ADDRESS, STATE, SINCE, WEIGHT, TIER, REASON, LAST_PROBE, COLUMNS };
 
 static const struct table_column columns[] = {
     [APP] = { "APP", 0 },
@@ -128,6 +131,7 @@ static const struct table_column columns[] = {
     [STATE] = { "STATE", 0 },
     [SINCE] = { "SINCE", 0 },
     [WEIGHT] = { "WEIGHT", SCOLS_FL_RIGHT },
+    [TIER] = { "TIER", SCOLS_FL_RIGHT },
     [REASON] = { "REASON", 0 },
     [LAST_PROBE] = { "LAST PROBE", 0 },
 };
@@ -183,12 +187,18 @@ add_endpoint(struct libscols_table *table, const struct inspect_app *app,
     snprintf(cells[APP], CELL_BYTES, "%s", app->name);
     snprintf(cells[TARGET], CELL_BYTES, "%s", endpoint->target);
     snprintf(cells[ADDRESS], CELL_BYTES, "%s", endpoint->address[0] ? endpoint->address : "-");
-    snprintf(cells[STATE], CELL_BYTES, "%s%s", endpoint->state, starred ? " *" : "");
+    snprintf(cells[STATE], CELL_BYTES, "%s%s%s", endpoint->state,
+             endpoint->flapping ? ", flapping" : "", starred ? " *" : "");
     if (endpoint->since_ms > 0)
         inspect_age(now_wall_ms - endpoint->since_ms, cells[SINCE]);
     else
         snprintf(cells[SINCE], CELL_BYTES, "-");
-    snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
+    if (endpoint->percent < 100)
+        snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32 "%% of %" PRIu32, endpoint->percent,
+                 endpoint->weight);
+    else
+        snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
+    snprintf(cells[TIER], CELL_BYTES, "%" PRIu32, endpoint->tier);
     snprintf(cells[REASON], CELL_BYTES, "%s", endpoint->reason[0] ? endpoint->reason : "-");
     inspect_probe_text(&endpoint->probe, now_wall_ms, cells[LAST_PROBE], CELL_BYTES);
     return add_line(table, cells, colour_of(endpoint->state), changed);

@@ -29,6 +29,7 @@
 #include "config/app.h"
 #include "config/settings.h"
 #include "probes/check.h"
+#include "probes/flap.h"
 #include "probes/history.h"
 #include "probes/resolver.h"
 #include "probes/seeds.h"
@@ -48,6 +49,9 @@ struct endpoint {
     enum reason reason;             /* the outcome, or history, that led here */
     enum endpoint_state probed;     /* by its probes alone */
     enum reason probed_reason;
+    struct flap flap;
+    int64_t warm_since_ms;          /* wall: its share grows since; 0: it does not */
+    uint8_t percent;                /* of its weight, as published */
     int64_t since_ms;               /* wall: in this state since */
     bool first_done;                /* its first probes ended, or it needs none */
     bool was_down;                  /* when its startup probes began */
@@ -61,7 +65,7 @@ struct endpoint {
     uint64_t leave_ms;              /* leaving since */
     uint64_t missing_ms;            /* no answer names it since; 0: one does, or none says */
     uint16_t weight;                /* at least 1 */
-    uint8_t tier;                   /* the smallest first */
+    uint16_t tier;                  /* the smallest first */
     struct last_probe lookup;       /* the last lookup, while it has no address */
     struct probe_lines lines;       /* about its state */
     int64_t recorded_ms;            /* wall: when the database last got its row */
@@ -77,8 +81,7 @@ struct source {
     struct target *target;
     struct resolver_watch *watch;
     enum reason looked_up[DNS_FAMILIES];    /* how it ended; REASON_NONE: not yet */
-    uint16_t port, weight;
-    uint8_t tier;
+    uint16_t port, weight, tier;
 };
 
 TAILQ_HEAD(sources, source);
@@ -103,7 +106,9 @@ struct board_writer {
     struct available_endpoint *published;   /* behind the slots; as the two below */
     uint32_t published_count, published_flags;
     bool published_any;                     /* these are what the board has */
-    struct probe_lines panic_lines;
+    bool tier_known;
+    uint16_t tier;                          /* that gets the connections; choose.h */
+    struct probe_lines panic_lines, tier_lines;
     uint32_t grow_asked;
     struct board_summary summary;
     struct board_summary reported;
@@ -147,6 +152,8 @@ struct prober_app {
     uint32_t endpoint_count;        /* with those that stand for unresolved targets */
     uint32_t started;               /* endpoints whose first probe was scheduled */
     bool first_round_done;
+    bool goes_on;                   /* some of its endpoints were known to run before */
+    bool flapping_released;         /* too few others: even those that flap are used */
     bool overflow_told;
     struct board_writer writer;
     struct evidence evidence;

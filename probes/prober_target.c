@@ -83,7 +83,7 @@ tell_overflow(struct target *target)
 
 /* One that is not there yet, unless there is no room for it. */
 static void
-add(struct target *target, const struct address *address, uint16_t weight, uint8_t tier)
+add(struct target *target, const struct address *address, uint16_t weight, uint16_t tier)
 {
     struct endpoint *stand_in = placeholder(target);
 
@@ -246,7 +246,8 @@ target_start(struct target *target)
     int rc;
 
     if (!has_name(target)) {
-        add(target, &target->config->address, 1, 0);
+        add(target, &target->config->address, target->config->weight,
+            target->config->tier);
         return ensure_shown(target);
     }
     if (target->config->service) {

@@ -66,6 +66,8 @@ seeds_add(struct seeds *seeds, const struct record *record)
     }
     entry->seed.state = health_seed_state(state);
     entry->seed.since_ms = record->of.endpoint.since_ms;
+    entry->seed.penalty = record->of.endpoint.penalty;
+    entry->seed.penalty_at_ms = record->of.endpoint.penalty_at_ms;
     entry->at_ms = record->at_ms;
 }
 

@@ -37,7 +37,7 @@ peek(struct source *source)
 
 /* At the end of the target's list. NULL without memory. */
 static struct source *
-create(struct target *target, const char *host, uint16_t port, uint16_t weight, uint8_t tier)
+create(struct target *target, const char *host, uint16_t port, uint16_t weight, uint16_t tier)
 {
     struct source *source = calloc(1, sizeof *source);
 
@@ -86,13 +86,22 @@ find(const struct sources *list, const struct dns_service *service)
     return NULL;
 }
 
-/* The one of `old` that goes on, or a new one. A weight of 0 is "hardly ever", not never. */
+/* Weights of records go up to 65,535, ours to APP_WEIGHT_MAX: larger ones become smaller together. A
+ * weight of 0 is "hardly ever", not never. */
+static uint16_t
+scale_weight(uint32_t weight, uint32_t largest)
+{
+    if (largest > APP_WEIGHT_MAX)
+        weight = weight * APP_WEIGHT_MAX / largest;
+    return (uint16_t)MAX(weight, 1);
+}
+
+/* The one of `old` that goes on, or a new one. */
 static void
 keep_or_create(struct target *target, struct sources *old, const struct dns_service *service,
-               uint8_t tier)
+               uint16_t weight, uint16_t tier)
 {
     struct source *source = find(old, service);
-    uint16_t weight = MAX(service->weight, 1);
 
     if (source == NULL) {
         create(target, service->host, service->port, weight, tier);
@@ -110,7 +119,8 @@ sources_follow_services(struct target *target)
     struct sources old = TAILQ_HEAD_INITIALIZER(old);
     struct resolver_answer answer;
     struct source *source;
-    uint8_t tier = 0;
+    uint16_t tier = target->config->tier;
+    uint32_t largest = 0;
 
     resolver_peek(target->service, DNS_SRV, &answer);
     /* What is remembered is better than nothing until there is an answer. */
@@ -118,10 +128,13 @@ sources_follow_services(struct target *target)
         (answer.service_count == 0 || !TAILQ_EMPTY(&target->sources)))
         return;
     TAILQ_CONCAT(&old, &target->sources, link);
+    for (uint32_t i = 0; i < answer.service_count; i++)
+        largest = MAX(largest, answer.services[i].weight);
     for (uint32_t i = 0; i < answer.service_count; i++) {
         if (i > 0 && answer.services[i].priority != answer.services[i - 1].priority)
             tier++;
-        keep_or_create(target, &old, &answer.services[i], tier);
+        keep_or_create(target, &old, &answer.services[i],
+                       scale_weight(answer.services[i].weight, largest), tier);
     }
     while ((source = TAILQ_FIRST(&old)) != NULL)
         destroy(&old, source);
@@ -143,7 +156,8 @@ sources_start(struct target *target)
         sources_follow_services(target);
         return 0;
     }
-    return create(target, host, target->config->port, 1, 0) == NULL ? -ENOMEM : 0;
+    return create(target, host, target->config->port, target->config->weight,
+                  target->config->tier) == NULL ? -ENOMEM : 0;
 }
 
 void

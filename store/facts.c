@@ -37,10 +37,10 @@ static const struct {
                          " created_at FROM config_generations WHERE status = 'good'" },
     { WRITE_GROUP, "SELECT name, source, config, hash, created_at FROM config_groups" },
     { WRITE_OVERRIDE, "SELECT app, target, action, since, note FROM overrides" },
-    { WRITE_ENDPOINT, "SELECT app, target, address, state, since, reason, weight, updated_at"
-                      " FROM endpoints" },
+    { WRITE_ENDPOINT, "SELECT app, target, address, state, since, reason, weight, updated_at,"
+                      " penalty, penalty_at FROM endpoints" },
 };
-enum { COLUMNS_MAX = 8 };
+enum { COLUMNS_MAX = 10 };
 
 static void
 fact_free(struct facts *facts, enum fact_kind kind, struct fact *fact)

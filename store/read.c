@@ -300,6 +300,8 @@ read_endpoint(sqlite3_stmt *row, void *item)
     COPY_COLUMN(row, 5, endpoint->reason);
     endpoint->weight = (uint32_t)sqlite3_column_int64(row, 6);
     record->at_ms = column_time(row, 7);
+    endpoint->penalty = (uint32_t)sqlite3_column_int64(row, 8);
+    endpoint->penalty_at_ms = endpoint->penalty > 0 ? column_time(row, 9) : 0;
 }
 
 static void
@@ -328,8 +330,8 @@ store_read_seed(struct store *store, int64_t newer_than_ms, struct record **reco
 {
     char newer_than[TIME_TEXT_BYTES];
     const struct query queries[] = {
-        { .sql = "SELECT app, target, address, state, since, reason, weight, updated_at"
-                 " FROM endpoints WHERE updated_at >= ?1",
+        { .sql = "SELECT app, target, address, state, since, reason, weight, updated_at,"
+                 " penalty, penalty_at FROM endpoints WHERE updated_at >= ?1",
           .read_row = read_endpoint, .text = clock_format_utc(newer_than_ms, newer_than) },
         { .sql = "SELECT name, type, address, ttl_s, resolved_at, expires_at, status"
                  " FROM dns_cache",

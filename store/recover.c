@@ -124,7 +124,10 @@ copy_tables(struct database *database, const char *bad_path)
         { "config_groups", "INSERT OR IGNORE INTO config_groups"
                            " SELECT * FROM bad.config_groups" },
         { "dns_cache", "INSERT OR IGNORE INTO dns_cache SELECT * FROM bad.dns_cache" },
-        { "endpoints", "INSERT OR IGNORE INTO endpoints SELECT * FROM bad.endpoints" },
+        { "endpoints", "INSERT OR IGNORE INTO endpoints"     /* of any version */
+                       " (app, target, address, state, since, reason, weight, updated_at)"
+                       " SELECT app, target, address, state, since, reason, weight, updated_at"
+                       " FROM bad.endpoints" },
         { "overrides", "INSERT OR IGNORE INTO overrides SELECT * FROM bad.overrides" },
         { "rollouts", "INSERT OR IGNORE INTO rollouts SELECT * FROM bad.rollouts" },
     };

@@ -4,9 +4,10 @@
 #include <stdio.h>
 
 #include "base/util.h"
+#include "schema_2_sql.h"
 #include "schema_sql.h"
 
-static const char *const migrations[] = { schema_sql };
+static const char *const migrations[] = { schema_sql, schema_2_sql };
 
 const int schema_version = ARRAY_SIZE(migrations);
 

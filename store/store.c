@@ -209,7 +209,9 @@ pack_endpoint(const struct record *record)
     return ENTRY(WRITE_ENDPOINT, VALUE_FIELD(record->app), VALUE_FIELD(record->target),
                  VALUE_FIELD(record->address), VALUE_FIELD(endpoint->state),
                  value_time(endpoint->since_ms), VALUE_FIELD(endpoint->reason),
-                 value_integer(endpoint->weight), value_time(record->at_ms));
+                 value_integer(endpoint->weight), value_time(record->at_ms),
+                 value_real(endpoint->penalty),
+                 endpoint->penalty > 0 ? value_time(endpoint->penalty_at_ms) : value_text("", 1));
 }
 
 static struct entry *

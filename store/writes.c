@@ -77,8 +77,8 @@ const struct write_ops writes[WRITE_KINDS] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" } },
     [WRITE_ENDPOINT] = { WORTH_FACT, false, {
         "INSERT OR REPLACE INTO endpoints"
-        " (app, target, address, state, since, reason, weight, updated_at)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" } },
+        " (app, target, address, state, since, reason, weight, updated_at, penalty, penalty_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)" } },
     [WRITE_ENDPOINT_GONE] = { WORTH_FACT, false, {
         "DELETE FROM endpoints WHERE app = ?1 AND target = ?2 AND address = ?3" } },
     [WRITE_ENDPOINTS_FORGET] = { WORTH_FACT, false, {

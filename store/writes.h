@@ -18,8 +18,8 @@ enum write_kind {
     WRITE_ROLLOUTS_CLOSE,   /* time, reason */
     WRITE_CRASH,            /* time, process, app, pid, signal, exit_code, delay */
     WRITE_TRANSITION,       /* time, app, target, address, from, to, reason, detail */
-    WRITE_ENDPOINT,         /* app, target, address, state, since, reason, weight, time;
-                             * remembered */
+    WRITE_ENDPOINT,         /* app, target, address, state, since, reason, weight, time,
+                             * penalty, its time; remembered */
     WRITE_ENDPOINT_GONE,    /* app, target, address */
     WRITE_ENDPOINTS_FORGET, /* app */
     WRITE_DNS,              /* name, type, address, ttl, resolved, expires, status */

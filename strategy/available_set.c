@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "strategy/atomic_words.h"
+#include "strategy/weights.h"
 
 enum {
     ENDPOINT_WORDS = sizeof(struct available_endpoint) / WORD_BYTES,
@@ -56,7 +57,7 @@ size_t
 available_snapshot_bytes(uint32_t endpoints_max)
 {
     return sizeof(struct available_snapshot) +
-           (size_t)endpoints_max * sizeof(struct available_endpoint);
+           (size_t)endpoints_max * (sizeof(struct available_endpoint) + sizeof(uint32_t));
 }
 
 void
@@ -112,16 +113,20 @@ available_set_moved(const struct available_set *set, const struct available_snap
 static void
 drop_stray_slots(struct available_snapshot *snapshot, uint32_t endpoints_max)
 {
-    uint32_t kept = 0;
+    uint32_t kept = 0, all = snapshot->count, reserve = MIN(snapshot->reserve, all);
 
-    for (uint32_t i = 0; i < snapshot->count; i++) {
+    for (uint32_t i = 0; i < all; i++) {
+        if (i == all - reserve)
+            snapshot->count = kept;
         if (UNLIKELY(snapshot->endpoints[i].slot >= endpoints_max))
             continue;
         if (UNLIKELY(kept != i))
             snapshot->endpoints[kept] = snapshot->endpoints[i];
         kept++;
     }
-    snapshot->count = kept;
+    if (reserve == 0)
+        snapshot->count = kept;
+    snapshot->reserve = kept - snapshot->count;
 }
 
 void
@@ -137,7 +142,9 @@ available_set_copy(const struct available_set *set, struct available_snapshot *s
         atomic_words_load(bucket, head, WORD_ENDPOINTS);
         snapshot->published_at_ms = head[WORD_PUBLISHED_AT];
         snapshot->count = MIN((uint32_t)head[WORD_COUNT_FLAGS], set->endpoints_max);
-        snapshot->flags = (uint32_t)(head[WORD_COUNT_FLAGS] >> 32);
+        snapshot->flags = head[WORD_COUNT_FLAGS] >> 32 & AVAILABLE_FLAGS;
+        snapshot->reserve =
+            (uint32_t)(head[WORD_COUNT_FLAGS] >> (32 + AVAILABLE_RESERVE_SHIFT));
         atomic_words_load(bucket + WORD_ENDPOINTS, snapshot->endpoints,
                           (size_t)snapshot->count * ENDPOINT_WORDS);
         now = available_set_generation(set);
@@ -145,4 +152,5 @@ available_set_copy(const struct available_set *set, struct available_snapshot *s
 
     snapshot->generation = generation;
     drop_stray_slots(snapshot, set->endpoints_max);
+    weights_prepare(snapshot);
 }

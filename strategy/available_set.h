@@ -32,7 +32,7 @@ struct available_endpoint {
     uint32_t id;                /* never used again for another endpoint of this app's board */
     uint16_t slot;              /* its place in the board's and traffic page's tables;
                                  * below the set's endpoints_max */
-    uint16_t weight;
+    uint16_t weight;            /* its share beside the others */
     uint32_t tier;              /* smallest first */
     uint32_t target;            /* whose address it is: index in the app's targets */
 };
@@ -40,6 +40,9 @@ _Static_assert(sizeof(struct available_endpoint) == 40, "copied as five words");
 
 enum available_flag {
     AVAILABLE_PANIC = 1,        /* nothing is eligible: these are all there are */
+    AVAILABLE_FLAGS = 0xffff,   /* above them, for available_set_publish(): how many of the
+                                 * last endpoints are the reserve */
+    AVAILABLE_RESERVE_SHIFT = 16,
 };
 
 struct available_set;
@@ -48,9 +51,13 @@ struct available_set;
 struct available_snapshot {
     uint64_t generation;        /* 0: nothing copied yet */
     uint64_t published_at_ms;
-    uint32_t count;
+    uint32_t count;             /* that strategies pick from */
     uint32_t flags;             /* enum available_flag */
-    struct available_endpoint endpoints[];
+    uint32_t reserve;           /* so many behind those: other tiers, the best first, for who has
+                                 * tried all of `count` in vain */
+    uint32_t run_count;         /* of neighbours with one weight; see weights.h. 0, 1: all equal */
+    uint32_t weight_total;
+    struct available_endpoint endpoints[];      /* behind all, where the runs end */
 };
 
 /* Bytes of memory for a set of at most `endpoints_max`. */

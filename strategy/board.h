@@ -41,7 +41,7 @@ struct board_detail {
     uint8_t reason;                     /* enum reason: why it is in this state */
     uint8_t probe_outcome;              /* enum reason of the last probe; 0: none yet */
     uint8_t first_done;                 /* its first probe ended, or it needs none */
-    uint32_t weight;
+    uint16_t weight, tier;              /* as configured */
     uint32_t probe_duration_us;
     uint32_t successes, failures;       /* in a row, by probe */
     int64_t since_ms;                   /* wall: when it entered this state */
@@ -55,10 +55,24 @@ struct board_detail {
     uint64_t due_ms;                    /* the next probe; 0: none */
     uint64_t down_since_ms;             /* no sign of life since */
     uint32_t down_interval_ms;          /* how it is probed while it is down */
-    uint8_t tier;                       /* smallest first */
+    uint8_t result_count;               /* of `results` */
+    uint8_t flags;                      /* enum board_flag */
+    uint8_t percent;                    /* of its weight that it has: below 100 while it warms */
     uint8_t probed_state;               /* enum endpoint_state that its probes alone would give */
-    uint8_t probed_reason;              /* and why */
+    uint64_t results;                   /* the last ones, the newest lowest; 1: it passed */
+    int64_t warm_since_ms;              /* wall: warming since; 0: it is not */
+    int64_t penalty_at_ms;              /* wall: when `penalty` held; 0: there is none */
+    uint32_t penalty;                   /* for changes of its state; probes/flap.h */
+    uint16_t flap_changes;              /* that it is for */
+    uint8_t probed_reason;              /* why its probes alone would give probed_state */
     uint8_t unused;
+};
+
+enum board_flag {
+    BOARD_FLAPPING = 1,                 /* its state changes too often */
+    BOARD_RELEASED = 2,                 /* and yet it is used: too few others are there */
+    BOARD_DEGRADED = 4,                 /* its last probe passed, but others are preferred */
+    BOARD_LEAVING = 8,                  /* DNS no longer names it */
 };
 
 /* What holds for the whole app. Copied through a sequence lock as well. */

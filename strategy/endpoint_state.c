@@ -106,7 +106,14 @@ bool
 endpoint_state_eligible(enum endpoint_state state)
 {
     return state == ENDPOINT_UNKNOWN || state == ENDPOINT_AVAILABLE ||
-           state == ENDPOINT_FAILING || state == ENDPOINT_WARMING;
+           state == ENDPOINT_FAILING || state == ENDPOINT_WARMING ||
+           state == ENDPOINT_DEGRADED;
+}
+
+bool
+endpoint_state_second_choice(enum endpoint_state state)
+{
+    return state == ENDPOINT_DEGRADED;
 }
 
 bool

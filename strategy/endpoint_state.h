@@ -15,12 +15,12 @@ enum endpoint_state {
     ENDPOINT_UNRESOLVED,    /* the target's name has no usable address */
     ENDPOINT_STARTING,
     ENDPOINT_AVAILABLE,     /* passing */
-    ENDPOINT_DEGRADED,
+    ENDPOINT_DEGRADED,      /* passing, but others are to be preferred */
     ENDPOINT_FAILING,       /* up, some failures, fewer than `fall`: still eligible */
     ENDPOINT_UNAVAILABLE,   /* down by probe */
     ENDPOINT_RECOVERING,    /* down, some successes, fewer than `rise` */
     ENDPOINT_EJECTED,
-    ENDPOINT_WARMING,
+    ENDPOINT_WARMING,       /* passing again, or new: its share still grows */
     ENDPOINT_DRAINING,
     ENDPOINT_MAINTENANCE,
     ENDPOINT_STATES
@@ -64,6 +64,9 @@ bool reason_parse(const char *name, enum reason *reason);
 
 /* May it get new connections? */
 bool endpoint_state_eligible(enum endpoint_state state);
+
+/* Only when no other of its tier may? */
+bool endpoint_state_second_choice(enum endpoint_state state);
 
 /* Is it known to work (counted by `ready.min_available` and shown as available)? */
 bool endpoint_state_works(enum endpoint_state state);

@@ -74,6 +74,12 @@ race_end(struct conn *conn)
 /* ---- picking ---- */
 
 static bool
+is_only_one(const struct available_snapshot *snapshot)
+{
+    return snapshot->count + snapshot->reserve == 1;
+}
+
+static bool
 was_tried(const struct race *race, uint32_t id)
 {
     for (unsigned i = 0; i < race->tried_count; i++) {
@@ -110,7 +116,34 @@ skip_tried_or_shunned(const struct strategy_filter *filter,
                              conn->thread->loop.now_ms);
 }
 
-/* The endpoint to try next: shunned ones last, tried ones never. NULL: none is left. */
+/* Of the reserve, which is sorted by tier: one of the best tier that has any left, at random
+ * enough. -1: none is left. */
+static int
+pick_reserve(const struct available_snapshot *snapshot, const struct strategy_filter *filter,
+             uint64_t lot)
+{
+    const struct available_endpoint *reserve = snapshot->endpoints + snapshot->count;
+    uint32_t left = 0, first = 0, last = 0;
+
+    for (uint32_t i = 0; i < snapshot->reserve; i++) {
+        if (filter->skip(filter, &reserve[i]))
+            continue;
+        if (left > 0 && reserve[i].tier != reserve[first].tier)
+            break;
+        first = left++ == 0 ? i : first;
+        last = i;
+    }
+    if (left == 0)
+        return -1;
+    for (uint32_t i = first, at = 0; i < last; i++) {
+        if (!filter->skip(filter, &reserve[i]) && at++ == lot % left)
+            return (int)(snapshot->count + i);
+    }
+    return (int)(snapshot->count + last);
+}
+
+/* The endpoint to try next: shunned ones last, tried ones never, and those of other tiers when
+ * there is no other way. NULL: none is left. */
 static const struct available_endpoint *
 pick(struct conn *conn)
 {
@@ -122,10 +155,14 @@ pick(struct conn *conn)
     if (available_set_moved(board_available(app->board), app->snapshot))
         available_set_copy(board_available(app->board), app->snapshot);
     index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+    if (index < 0)
+        index = pick_reserve(app->snapshot, &filter, conn->thread->loop.now_ms);
     if (index < 0) {
         filter.skip = skip_tried;
         index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
     }
+    if (index < 0)
+        index = pick_reserve(app->snapshot, &filter, conn->thread->loop.now_ms);
     return index < 0 ? NULL : &app->snapshot->endpoints[index];
 }
 
@@ -343,7 +380,7 @@ try_next(struct conn *conn)
             return;
         }
     }
-    if (race->pending == 0 && may_try(conn) && conn->app->snapshot->count == 1)
+    if (race->pending == 0 && may_try(conn) && is_only_one(conn->app->snapshot))
         race->again_at_ms = now_ms + RACE_AGAIN_MS;
 }
 
@@ -429,7 +466,7 @@ race_timer(struct wheel_timer *timer)
     another = judge_lanes(conn);
     if (race->again_at_ms != 0 && now_ms >= race->again_at_ms) {
         race->again_at_ms = 0;
-        if (race->pending == 0 && conn->app->snapshot->count == 1)
+        if (race->pending == 0 && is_only_one(conn->app->snapshot))
             race->tried_count = 0;
         another = true;
     }

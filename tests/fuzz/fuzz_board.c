@@ -81,9 +81,9 @@ read_available(const struct board *board)
     if (snapshot == NULL)
         abort();
     available_set_copy(set, snapshot);
-    assert(snapshot->count <= endpoints_max);
+    assert(snapshot->count + snapshot->reserve <= endpoints_max);
     assert(!available_set_moved(set, snapshot));
-    for (uint32_t i = 0; i < snapshot->count; i++)
+    for (uint32_t i = 0; i < snapshot->count + snapshot->reserve; i++)
         (void)atomic_load(&board_pulse(board, snapshot->endpoints[i].slot)->id);
     free(snapshot);
 }

@@ -7,7 +7,7 @@ COLUMNS = {
     "config_generations": "app generation status source config hash reason created_at",
     "last_good_config": "app generation",
     "dns_cache": "name type address ttl_s resolved_at expires_at status",
-    "endpoints": "app target address state since reason weight updated_at",
+    "endpoints": "app target address state since reason weight updated_at penalty penalty_at",
     "available_targets": "app target address",
     "unavailable_targets": "app target address",
     "transitions": "id at app target address from_state to_state reason detail",

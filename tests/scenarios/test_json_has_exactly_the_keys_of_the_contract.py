@@ -61,10 +61,11 @@ def test_inspect(daemon, started):
     by_target = {endpoint["target"]: endpoint for endpoint in web["endpoints"]}
     assert len(by_target) == len(web["endpoints"]) == 3
     for endpoint in web["endpoints"]:
-        assert set(endpoint) == {"target", "address", "state", "since", "weight", "reason",
-                                 "last_probe"}
+        assert set(endpoint) == {"target", "address", "state", "since", "weight", "percent",
+                                 "tier", "flapping", "reason", "last_probe"}
         assert UTC.fullmatch(endpoint["since"])
-        assert endpoint["weight"] == 1
+        assert (endpoint["weight"], endpoint["percent"], endpoint["tier"]) == (1, 100, 0)
+        assert endpoint["flapping"] is False
 
     works = by_target[good.address]
     assert (works["address"], works["state"], works["reason"]) == (

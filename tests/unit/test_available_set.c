@@ -184,6 +184,35 @@ endpoints_with_a_slot_outside_the_tables_are_dropped(void **state)
     assert_int_equal(snapshot->endpoints[1].id, 3);
 }
 
+static void
+the_reserve_lies_behind_what_is_picked_from(void **state)
+{
+    struct available_set *set = *state;
+    struct available_endpoint list[ROOM] = { endpoint(0), endpoint(1), endpoint(2), endpoint(3) };
+
+    list[0].weight = 2;
+    assert_int_equal(available_set_publish(set, list, ROOM, 2u << AVAILABLE_RESERVE_SHIFT, 5), 0);
+    available_set_copy(set, snapshot);
+    assert_int_equal(snapshot->count, 2);
+    assert_int_equal(snapshot->reserve, 2);
+    assert_int_equal(snapshot->flags, 0);
+    assert_int_equal(snapshot->run_count, 2);       /* the weights of the first two */
+    assert_int_equal(snapshot->weight_total, 3);
+    for (uint32_t i = 0; i < ROOM; i++)
+        assert_int_equal(snapshot->endpoints[i].id, i);
+
+    /* No prober publishes a larger reserve than there are endpoints; a damaged file may. */
+    assert_int_equal(available_set_publish(set, list, 1, 9u << AVAILABLE_RESERVE_SHIFT, 5), 0);
+    available_set_copy(set, snapshot);
+    assert_int_equal(snapshot->count, 0);
+    assert_int_equal(snapshot->reserve, 1);
+    assert_int_equal(available_set_publish(set, list, 3, AVAILABLE_PANIC, 5), 0);
+    available_set_copy(set, snapshot);
+    assert_int_equal(snapshot->count, 3);
+    assert_int_equal(snapshot->reserve, 0);
+    assert_int_equal(snapshot->flags, AVAILABLE_PANIC);
+}
+
 int
 main(void)
 {
@@ -202,6 +231,8 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(endpoints_with_a_slot_outside_the_tables_are_dropped,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_reserve_lies_behind_what_is_picked_from, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

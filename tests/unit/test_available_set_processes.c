@@ -41,6 +41,13 @@ checksum_of(const struct available_endpoint *endpoints, uint32_t count, uint32_t
 }
 
 static uint64_t
+checksum_of_snapshot(const struct available_snapshot *snapshot)
+{
+    return checksum_of(snapshot->endpoints, snapshot->count + snapshot->reserve,
+                       snapshot->flags | snapshot->reserve << AVAILABLE_RESERVE_SHIFT);
+}
+
+static uint64_t
 next_random(uint64_t *seed)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -61,9 +68,7 @@ read_until_the_last(int fd, size_t bytes, _Atomic uint64_t *verified)
         if (snapshot->generation < seen)
             return READER_WENT_BACK;
         seen = snapshot->generation;
-        if (seen > 0 && snapshot->published_at_ms != checksum_of(snapshot->endpoints,
-                                                                 snapshot->count,
-                                                                 snapshot->flags))
+        if (seen > 0 && snapshot->published_at_ms != checksum_of_snapshot(snapshot))
             return READER_MIXED;
         atomic_fetch_add(verified, 1);
     }
@@ -111,7 +116,9 @@ publish_all(struct available_set *set, struct progress *progress, const pid_t *p
 
     for (uint64_t generation = 1; generation <= PUBLICATIONS; generation++) {
         uint32_t count = (uint32_t)(next_random(&seed) % (ROOM + 1));
-        uint32_t flags = (uint32_t)next_random(&seed);
+        uint32_t reserve = (uint32_t)(next_random(&seed) % (count + 1));
+        uint32_t flags = ((uint32_t)next_random(&seed) & AVAILABLE_FLAGS) |
+                         reserve << AVAILABLE_RESERVE_SHIFT;
 
         for (uint32_t i = 0; i < count; i++) {
             list[i].id = (uint32_t)next_random(&seed);

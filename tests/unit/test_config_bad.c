@@ -29,9 +29,10 @@
     "address, send, expect, steps, preset, close, proxy_protocol, method, path, host, status, body, headers, " \
     "sni, ca, verify, certificate_warn, service, tls, command, user, cpu_time, type, ttl"
 #define APP_KEYS                                                                               \
-    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, connect, idle_timeout, "    \
-    "half_close_timeout, drain_timeout, handover_timeout, user_timeout, worker, threads, "     \
-    "endpoints_max"
+    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, "   \
+    "connect, idle_timeout, "                                                                  \
+    "half_close_timeout, drain_timeout, handover_timeout, user_timeout, slow_start, "          \
+    "flap_damping, worker, threads, endpoints_max"
 
 struct wrong {
     const char *text;
@@ -171,8 +172,15 @@ targets_that_cannot_be(void **state)
         { TARGETS("( { weight = 2; } )"),
           "x.conf:1: a: targets: a target without an address; write \"host:port\", "
           "\"10.0.0.7:5001\", \"[::1]:5001\" or { address = \"host:port\"; }" },
-        { TARGETS("(\n{ address = \"t:1\"; weight = 2; } )"),
-          "x.conf:2: a: targets.weight: unknown key; known here: address" },
+        { TARGETS("(\n{ address = \"t:1\"; wheight = 2; } )"),
+          "x.conf:2: a: targets.wheight: unknown key; did you mean weight?" },
+        { TARGETS("(\n{ address = \"t:1\"; weight = 0; } )"),
+          "x.conf:2: a: targets.weight: 0 is out of range; allowed is 1 to 256" },
+        { TARGETS("(\n{ tier = 256; address = \"t:1\"; } )"),
+          "x.conf:2: a: targets.tier: 256 is out of range; allowed is 0 to 255" },
+        { TARGETS("(\n{ address = \"t:1\"; weight = \"2\"; } )"),
+          "x.conf:2: a: targets.weight: is a string; it must be a whole number, 1 to 256, without "
+          "quotes" },
         { TARGETS("( { address = 5; } )"),
           "x.conf:1: a: targets.address: is a whole number; write address = \"host:port\"" },
     };
@@ -324,6 +332,16 @@ names_and_words_that_cannot_be(void **state)
         { APP("probe = { kind = \"htps\"; };"),
           "x.conf:1: a: probe.kind: \"htps\" is not known; allowed is " KINDS
           "; did you mean \"https\"?" },
+        { APP("flap_damping = 5;"),
+          "x.conf:1: a: flap_damping: is a whole number; write true, false or { half_life = "
+          "\"60s\"; suppress = 3000; reuse = 1500; }" },
+        { APP("flap_damping = { suppress = 1000; };"),
+          "x.conf:1: a: flap_damping: reuse, 1500, is not below suppress, 1000: what is held "
+          "would never be free" },
+        { APP("flap_damping = { half_life = \"0s\"; };"),
+          "x.conf:1: a: flap_damping.half_life: \"0s\" is out of range; allowed is 1s to 1h" },
+        { APP("slow_start = \"2h\";"),
+          "x.conf:1: a: slow_start: \"2h\" is out of range; allowed is 0s to 1h" },
         { APP("probe = \"none\";"),
           "x.conf:1: a: probe: is a string; write a group: probe = { kind = ...; };" },
     };
@@ -351,7 +369,7 @@ keys_that_are_not_known(void **state)
           "x.conf:1: defaults.name: unknown key; known here: strategy, probe, probes, "
           "probes_require, initial, panic, "
           "ready, connect, idle_timeout, half_close_timeout, drain_timeout, handover_timeout, "
-          "user_timeout, worker, threads, endpoints_max" },
+          "user_timeout, slow_start, flap_damping, worker, threads, endpoints_max" },
     };
 
     check("x.conf", wrongs, ARRAY_SIZE(wrongs));

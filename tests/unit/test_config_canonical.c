@@ -69,6 +69,10 @@ any_target(struct app_target *target, uint32_t index)
         snprintf(name + strlen(name), 32, ".n%u:%u", index, any(1, 65535)); /* none twice */
     }
     assert_int_equal(app_target_init(target, name, &why), 0);
+    if (any(0, 2) > 0)
+        return;
+    target->weight = (uint16_t)any(1, APP_WEIGHT_MAX);
+    target->tier = (uint16_t)any(0, APP_TIER_MAX);
 }
 
 /* Of a regular expression none that has a meaning there. */
@@ -164,6 +168,12 @@ any_app(struct app_config *app)
     app->drain_timeout_ms = any(0, 3600000);
     app->handover_timeout_ms = any(0, DURATION_MS_MAX);
     app->user_timeout_ms = any(0, 86400000);
+    app->slow_start_ms = any(0, 3600000);
+    if (any(0, 1)) {
+        app->flap_half_life_ms = any(1000, 3600000);
+        app->flap_reuse = any(1, 99999);
+        app->flap_suppress = any(app->flap_reuse + 1, 100000);
+    }
     if (any(0, 1) == 0)
         any_name(app->worker, APP_NAME_BYTES - 1);
     app->threads = any(0, 64);
@@ -185,6 +195,8 @@ assert_same_app(const struct app_config *a, const struct app_config *b)
         assert_string_equal(left->name, right->name);
         assert_int_equal(left->port, right->port);
         assert_int_equal(left->service, right->service);
+        assert_int_equal(left->weight, right->weight);
+        assert_int_equal(left->tier, right->tier);
         assert_memory_equal(&left->address, &right->address, sizeof left->address);
     }
     copy.ports = a->ports;
@@ -236,6 +248,8 @@ the_largest_app_fits_its_text(void **state)
     for (uint32_t i = 0; i < APP_TARGETS_MAX; i++) {
         snprintf(name, sizeof name, "a%060u.b%060u.c%060u.d%060u:65535", i, i, i, i);
         assert_int_equal(app_target_init(&app.targets[i], name, &wrong), 0);
+        app.targets[i].weight = APP_WEIGHT_MAX;
+        app.targets[i].tier = APP_TIER_MAX;
     }
     text = app_config_print(&app);
     assert_non_null(text);

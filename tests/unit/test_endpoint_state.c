@@ -76,7 +76,8 @@ numbers_of_a_newer_version_have_a_name_too(void **state)
 static void
 only_what_is_up_or_unknown_gets_connections(void **state)
 {
-    static const char *const eligible[] = { "unknown", "available", "failing", "warming" };
+    static const char *const eligible[] = { "unknown", "available", "failing", "warming",
+                                            "degraded" };
     size_t count = 0;
 
     for (size_t i = 0; i < sizeof eligible / sizeof eligible[0]; i++) {
@@ -87,7 +88,10 @@ only_what_is_up_or_unknown_gets_connections(void **state)
     }
     for (int i = 0; i < ENDPOINT_STATES; i++)
         count += endpoint_state_eligible((enum endpoint_state)i);
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 5);
+    for (int i = 0; i < ENDPOINT_STATES; i++)
+        assert_int_equal(endpoint_state_second_choice((enum endpoint_state)i),
+                         i == ENDPOINT_DEGRADED);
 }
 
 static void

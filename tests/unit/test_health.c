@@ -175,6 +175,99 @@ what_was_on_its_way_starts_where_it_came_from(void **state)
     assert_int_equal(health_seed_state(ENDPOINT_MAINTENANCE), ENDPOINT_UNKNOWN);
 }
 
+/* ---- the window ---- */
+
+static const struct story window_stories[] = {      /* 3 of the last 4 must have passed */
+    { "one that begins well is in at once", ENDPOINT_UNKNOWN, "+", "a" },
+    { "one that begins badly shows three", ENDPOINT_UNKNOWN, "-+++", "urra" },
+    { "every other one failing takes it down", ENDPOINT_UNKNOWN, "+-+-", "afau" },
+    { "one in four failing does not", ENDPOINT_UNKNOWN, "+-+++-+++-", "afaaafaaaf" },
+    { "passes that are not in a row bring it back", ENDPOINT_UNKNOWN, "--++-+++", "uurruaaa" },
+    { "remembered as up", ENDPOINT_AVAILABLE, "--", "fu" },
+    { "remembered as down the first success is enough", ENDPOINT_UNAVAILABLE, "+", "a" },
+    { "our own fault is no result", ENDPOINT_UNKNOWN, "!+!-!!-", "kaafffu" },
+};
+
+static void
+a_window_makes_states(void **state)
+{
+    static const struct health_policy of_four = { .rise = 2, .fall = 3, .window = 4,
+                                                  .threshold = 3, .interval_ms = 5000 };
+
+    for (size_t i = 0; i < ARRAY_SIZE(window_stories); i++) {
+        const struct story *story = &window_stories[i];
+        struct health health;
+
+        health_init(&health, story->from, REASON_HISTORY, 0);
+        for (size_t k = 0; story->outcomes[k] != '\0'; k++) {
+            health_apply(&health, &of_four, outcome(story->outcomes[k]), 1000 * k);
+            if (letter(health.state) != story->states[k])
+                fail_msg("%s: step %zu: %c", story->name, k, letter(health.state));
+        }
+    }
+}
+
+/* The rule as a list of results that is searched anew each time. */
+static enum endpoint_state
+naive_state(const bool *results, uint32_t count, bool assumed, const struct health_policy *rule)
+{
+    uint32_t passes = 0;
+
+    for (uint32_t i = 0; i < rule->window; i++)
+        passes += i < count ? results[count - 1 - i] : assumed;
+    if (passes >= rule->threshold)
+        return results[count - 1] ? ENDPOINT_AVAILABLE : ENDPOINT_FAILING;
+    return results[count - 1] ? ENDPOINT_RECOVERING : ENDPOINT_UNAVAILABLE;
+}
+
+enum { NAIVE_STEPS = 10 };
+
+static void
+compare(const struct health_policy *rule, enum endpoint_state from, unsigned bits)
+{
+    bool results[NAIVE_STEPS], assumed = from == ENDPOINT_AVAILABLE || bits & 1;
+    struct health health;
+
+    health_init(&health, from, REASON_HISTORY, 0);
+    for (uint32_t i = 0; i < NAIVE_STEPS; i++) {
+        results[i] = bits >> i & 1;
+        health_apply(&health, rule, results[i] ? REASON_OK : REASON_MISMATCH, i);
+        assert_int_equal(health.state, naive_state(results, i + 1, assumed, rule));
+    }
+}
+
+static void
+every_window_and_every_history_is_as_the_naive_rule_says(void **state)
+{
+    static const enum endpoint_state froms[] = { ENDPOINT_UNKNOWN, ENDPOINT_AVAILABLE,
+                                                 ENDPOINT_UNAVAILABLE };
+    struct health_policy rule = policy;
+
+    for (rule.window = 1; rule.window <= NAIVE_STEPS + 2; rule.window++)
+        for (rule.threshold = 1; rule.threshold <= rule.window; rule.threshold++)
+            for (size_t i = 0; i < ARRAY_SIZE(froms); i++)
+                for (unsigned bits = 0; bits < 1u << NAIVE_STEPS; bits++)
+                    compare(&rule, froms[i], bits);
+}
+
+static void
+the_largest_window_counts_all_bits(void **state)
+{
+    static const struct health_policy large = { .rise = 1, .fall = 1, .window = 64,
+                                                .threshold = 64, .interval_ms = 1000 };
+    struct health health;
+
+    health_init(&health, ENDPOINT_UNKNOWN, REASON_NONE, 0);
+    health_apply(&health, &large, REASON_MISMATCH, 0);
+    for (int i = 0; i < 63; i++) {
+        health_apply(&health, &large, REASON_OK, 0);
+        assert_int_equal(health.state, ENDPOINT_RECOVERING);
+    }
+    health_apply(&health, &large, REASON_OK, 0);
+    assert_int_equal(health.state, ENDPOINT_AVAILABLE);
+    assert_int_equal(health.result_count, 64);
+}
+
 int
 main(void)
 {
@@ -185,6 +278,9 @@ main(void)
         cmocka_unit_test(a_change_is_watched_closely),
         cmocka_unit_test(what_stays_down_is_probed_less_and_less),
         cmocka_unit_test(an_interval_is_never_shortened_by_being_down),
+        cmocka_unit_test(a_window_makes_states),
+        cmocka_unit_test(every_window_and_every_history_is_as_the_naive_rule_says),
+        cmocka_unit_test(the_largest_window_counts_all_bits),
         cmocka_unit_test(what_was_on_its_way_starts_where_it_came_from),
     };
 

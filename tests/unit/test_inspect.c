@@ -97,6 +97,9 @@ put_endpoint(struct board *board, uint32_t slot, const char *target, const char 
         .reason = (uint8_t)outcome,
         .probe_outcome = (uint8_t)outcome,
         .weight = 2,
+        .tier = 3,
+        .percent = 40,
+        .flags = slot == 0 ? BOARD_FLAPPING : 0,
         .probe_duration_us = 1500,
         .since_ms = 1700000000000,
         .probe_at_ms = 1700000001000,
@@ -297,12 +300,14 @@ json_has_the_names_of_the_contract(void **state)
         "{\"apps\": [{\"app\": \"shop\", \"ready\": true, \"panic\": false, \"generation\": 7,"
         " \"endpoints\": [{\"target\": \"a:1\", \"address\": \"[::1]:5001\","
         "   \"state\": \"failing\", \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2,"
+        "   \"percent\": 40, \"tier\": 3, \"flapping\": true,"
         "   \"reason\": \"connect_timeout\", \"last_probe\": {"
         "     \"at\": \"2023-11-14T22:13:21.000Z\", \"kind\": \"tcp\","
         "     \"outcome\": \"connect_timeout\", \"duration_ms\": 1.5,"
         "     \"detail\": \"connect: Connection refused\"}},"
         "  {\"target\": \"b:1\", \"address\": \"\", \"state\": \"unknown\","
-        "   \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2, \"reason\": \"\","
+        "   \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2, \"percent\": 40,"
+        "   \"tier\": 3, \"flapping\": false, \"reason\": \"\","
         "   \"last_probe\": null}]}]}", 0, NULL);
 
     assert_non_null(expected);

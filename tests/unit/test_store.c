@@ -21,7 +21,8 @@ a_new_database_has_all_public_tables_and_views(void **state)
         "SELECT app, generation, source, config, hash FROM last_good_config",
         "SELECT name, source, config, hash, created_at FROM config_groups",
         "SELECT name, type, address, ttl_s, resolved_at, expires_at, status FROM dns_cache",
-        "SELECT app, target, address, state, since, reason, weight, updated_at FROM endpoints",
+        "SELECT app, target, address, state, since, reason, weight, updated_at, penalty,"
+        " penalty_at FROM endpoints",
         "SELECT app, target, address, state, since, reason, weight, updated_at"
         " FROM available_targets",
         "SELECT app, target, address, state, since, reason, weight, updated_at"
@@ -46,7 +47,7 @@ a_new_database_has_all_public_tables_and_views(void **state)
     assert_string_equal(text, "ok");
     for (size_t i = 0; i < sizeof selects / sizeof selects[0]; i++)
         fixture_exec(fixture, selects[i]);
-    assert_string_equal(fixture_query(fixture, "PRAGMA user_version"), "1");
+    assert_string_equal(fixture_query(fixture, "PRAGMA user_version"), "2");
     assert_string_equal(fixture_query(fixture, "PRAGMA journal_mode"), "wal");
 }
 

@@ -149,7 +149,7 @@ a_database_that_becomes_newer_while_running_is_not_written(void **state)
     assert_int_equal(fixture_files(fixture, ".bad-"), 0);
 
     /* And when it is ours again, what waited is written. */
-    fixture_exec(fixture, "PRAGMA user_version = 1");
+    fixture_exec(fixture, "PRAGMA user_version = 2");
     fixture_await(fixture, "SELECT generation FROM last_good_config", "2");
     fixture_await_state(fixture, "ok");
 }

@@ -20,13 +20,18 @@ SETTLED = ("ready", "degraded", "panic", "unavailable", "config_error")
 
 
 def quoted(items):
-    """A libconfig list: numbers as they are, anything else as strings."""
-    return ", ".join(str(item) if isinstance(item, int) else json.dumps(str(item))
-                     for item in items)
+    """A libconfig list: numbers as they are, dictionaries as groups, anything else as strings."""
+    def text(item):
+        if isinstance(item, dict):
+            return "{ " + " ".join(f"{key} = {quoted([value])};"
+                                   for key, value in item.items()) + " }"
+        return str(item) if isinstance(item, int) else json.dumps(str(item))
+    return ", ".join(text(item) for item in items)
 
 
 def app(name, ports, targets, more="", probe='interval = "250ms"; timeout = "250ms";'):
-    """The text of one app. `targets` are addresses, or things that have one."""
+    """The text of one app. `targets` are addresses, or things that have one, or dictionaries of
+    the keys of a target."""
     ports = ports if isinstance(ports, (list, tuple)) else [ports]
     targets = [getattr(target, "address", target) for target in targets]
     if "drain_timeout" not in more:

@@ -85,8 +85,8 @@ void app_config_forget_probes(struct app_config *app);
 /* Frees the targets alone; their count stays. */
 void app_config_forget_targets(struct app_config *app);
 
-/* From "host:port" or "srv:_http._tcp.name". 0; -EINVAL with the reason in `*why` (static storage); -ENOMEM. There is
- * something to free only after 0. */
+/* From "host:port" or "srv:_http._tcp.name". 0; -EINVAL with the reason in `*why` (static
+ * storage); -ENOMEM. There is something to free only after 0. */
 int app_target_init(struct app_target *target, const char *name, const char **why);
 void app_target_fini(struct app_target *target);
 

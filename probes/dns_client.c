@@ -9,8 +9,8 @@
  *   not look at the code (NOCHECKRESP), and the next server is asked from here.
  * - it has one UDP socket a server. That nobody listens there is told once, to whoever uses the
  *   socket next: to a question that is just being sent, and those before it wait in vain for a
- *   second. So such a question is sent again (send_again), and the last one leaves the error to
- *   be read, which moves all of them to the next server at once.
+ *   second. So what could not be sent is read as an error as well (send_parts, receive), which
+ *   moves all of them to the next server at once.
  */
 #include "probes/dns_client.h"
 
@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -37,6 +38,7 @@ struct dns_socket {
     struct dns_channel *channel;
     struct event event;
     ares_socket_t fd;
+    bool refused;                   /* a question could not be sent: to be read as an error */
 };
 
 /* One set of servers. A retired one lives until its last query ended. */
@@ -198,15 +200,29 @@ static ares_ssize_t
 receive(ares_socket_t fd, void *into, size_t bytes, int flags, struct sockaddr *from,
         ares_socklen_t *from_bytes, void *context)
 {
+    struct dns_socket *socket = socket_find(context, fd);
+
+    if (socket != NULL && socket->refused) {
+        socket->refused = false;
+        errno = ECONNREFUSED;
+        return -1;
+    }
     return recvfrom(fd, into, bytes, flags, from, from_bytes);
 }
 
 static ares_ssize_t
-send_again(ares_socket_t fd, const struct iovec *parts, int count, void *context)
+send_parts(ares_socket_t fd, const struct iovec *parts, int count, void *context)
 {
     ssize_t sent = writev(fd, parts, count);
+    struct dns_socket *socket = sent < 0 && errno == ECONNREFUSED ? socket_find(context, fd)
+                                                                  : NULL;
 
-    return sent < 0 && errno == ECONNREFUSED ? writev(fd, parts, count) : sent;
+    if (socket == NULL)
+        return sent;
+    socket->refused = true;
+    event_active(&socket->event, EV_READ, 1);
+    errno = ECONNREFUSED;
+    return -1;
 }
 
 static const struct ares_socket_functions socket_functions = {
@@ -214,7 +230,7 @@ static const struct ares_socket_functions socket_functions = {
     .aclose = close_socket,
     .aconnect = connect_socket,
     .arecvfrom = receive,
-    .asendv = send_again,
+    .asendv = send_parts,
 };
 
 static int
@@ -244,7 +260,7 @@ channel_create(struct dns_client *client)
         free(channel);
         return -EIO;
     }
-    ares_set_socket_functions(channel->ares, &socket_functions, NULL);
+    ares_set_socket_functions(channel->ares, &socket_functions, channel);
     if (channel_set_servers(channel, options) != ARES_SUCCESS) {
         ares_destroy(channel->ares);
         free(channel);

@@ -7,6 +7,7 @@
 #include "probes/board_writer.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
+#include "probes/standing.h"
 
 void
 board_writer_take_slot(struct endpoint *endpoint)
@@ -67,8 +68,10 @@ board_writer_show(const struct endpoint *endpoint)
     struct board *board = app->writer.board;
     struct board_detail detail = {
         .id = endpoint->id,
-        .state = (uint8_t)endpoint->health.state,
-        .reason = (uint8_t)endpoint->health.reason,
+        .state = (uint8_t)endpoint_state(endpoint),
+        .reason = (uint8_t)endpoint_reason(endpoint),
+        .health_state = (uint8_t)endpoint->health.state,
+        .health_reason = (uint8_t)endpoint->health.reason,
         .probe_outcome = (uint8_t)endpoint->last.outcome,
         .first_done = endpoint->first_done,
         .weight = 1,
@@ -82,6 +85,12 @@ board_writer_show(const struct endpoint *endpoint)
         .due_ms = endpoint->due_ms,
         .down_since_ms = endpoint->health.down_since_ms,
         .down_interval_ms = endpoint->health.down_interval_ms,
+        .eject_until_ms = endpoint->eject.until_ms,
+        .eject_changed_ms = endpoint->eject.changed_ms,
+        .eject_count = endpoint->eject.count,
+        .eject_failures = endpoint->eject.failures,
+        .eject_flags = endpoint->eject.flags,
+        .worked_ms = endpoint->worked_ms,
     };
     struct board_pulse *pulse;
 
@@ -90,6 +99,7 @@ board_writer_show(const struct endpoint *endpoint)
     snprintf(detail.target, sizeof detail.target, "%s", endpoint->target->config->name);
     snprintf(detail.probe_kind, sizeof detail.probe_kind, "%s",
              endpoint->address.family == 0 ? "dns" : app->config.probe.kind);
+    endpoint_state_detail(endpoint, detail.state_detail);
     if (endpoint->last.detail != NULL)
         snprintf(detail.probe_detail, sizeof detail.probe_detail, "%s", endpoint->last.detail);
     board_set_detail(board, endpoint->slot, &detail);

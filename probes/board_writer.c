@@ -15,14 +15,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/ladder.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
+#include "probes/standing.h"
 
 enum { REPORT_INTERVAL_MS = 50 };
 
 struct tally {
-    uint32_t total, available, eligible, homeless;
+    uint32_t total, available, homeless;
+    struct ladder_count ladder;
     bool settled;
 };
 
@@ -77,8 +80,11 @@ board_writer_init(struct prober_app *app, struct board *board)
 
     if (room == NULL)
         return -ENOMEM;
-    if (board_generation(board) == app->generation && board_summary(board, &summary))
-        app->first_round_done = summary.first_round_done;
+    if (board_summary(board, &summary)) {
+        app->writer.summary.panics = summary.panics;
+        app->first_round_done = board_generation(board) == app->generation &&
+                                summary.first_round_done;
+    }
     adopt(writer, board, room);
     board_set_generation(board, app->generation);
     event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
@@ -134,13 +140,18 @@ static struct tally
 take_tally(struct prober_app *app)
 {
     struct tally tally = { .settled = true };
+    uint64_t now_ms = clock_monotonic_ms();
     struct endpoint *endpoint;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
             tally.total++;
-            tally.available += endpoint_state_works(endpoint->health.state);
-            tally.eligible += endpoint_state_eligible(endpoint->health.state);
+            tally.available += endpoint_state_works(endpoint_state(endpoint));
+            tally.ladder.eligible += endpoint_state_eligible(endpoint_state(endpoint));
+            tally.ladder.present += endpoint_may_be_tried(endpoint);
+            tally.ladder.recent += endpoint_may_be_tried(endpoint) &&
+                                   ladder_recent(endpoint->worked_ms, now_ms,
+                                                 app->config.panic_hold_ms);
             tally.homeless += endpoint->slot == SLOT_NONE;
         }
         tally.settled = tally.settled && target_settled(&app->targets[i]);
@@ -148,19 +159,34 @@ take_tally(struct prober_app *app)
     return tally;
 }
 
+static bool
+is_offered(const struct endpoint *endpoint, enum ladder_rung rung)
+{
+    if (rung == LADDER_NORMAL)
+        return endpoint_state_eligible(endpoint_state(endpoint));
+    return rung != LADDER_FAIL && endpoint_may_be_tried(endpoint);
+}
+
+/* In panic, those that worked last come first. */
+static uint32_t
+tier_of(const struct endpoint *endpoint, enum ladder_rung rung, uint64_t now_ms)
+{
+    uint32_t hold_ms = endpoint->target->app->config.panic_hold_ms;
+
+    return rung == LADDER_LAST_GOOD && !ladder_recent(endpoint->worked_ms, now_ms, hold_ms);
+}
+
 /* What is offered now, in the order of the configuration, into `list`; returns how many. */
 static uint32_t
-collect(const struct prober_app *app, bool everything, struct available_endpoint *list)
+collect(const struct prober_app *app, enum ladder_rung rung, struct available_endpoint *list)
 {
+    uint64_t now_ms = clock_monotonic_ms();
     const struct endpoint *endpoint;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
-            bool offered = everything ? endpoint->address.family != 0
-                                      : endpoint_state_eligible(endpoint->health.state);
-
-            if (!offered || endpoint->slot == SLOT_NONE)
+            if (!is_offered(endpoint, rung) || endpoint->slot == SLOT_NONE)
                 continue;
             assert(endpoint->address.family != 0);
             assert(count < app->writer.slot_count);
@@ -169,6 +195,7 @@ collect(const struct prober_app *app, bool everything, struct available_endpoint
                 .id = endpoint->id,
                 .slot = (uint16_t)endpoint->slot,
                 .weight = 1,
+                .tier = tier_of(endpoint, rung, now_ms),
                 .target = i,
             };
         }
@@ -180,6 +207,9 @@ void
 board_writer_minute(struct prober_app *app, int64_t wall_ms)
 {
     uint32_t untold = probe_lines_untold(&app->writer.panic_lines, wall_ms);
+
+    if (app->writer.summary.panic != 0)
+        board_writer_changed(app);      /* what worked last may be long ago by now */
 
     if (untold > 0)
         log_warn(app->config.name, "panic began or ended %" PRIu32 " times more within that "
@@ -199,7 +229,7 @@ tell_panic(struct prober_app *app, bool begins, uint32_t count)
     else if (count > 0)
         log_warn(app->config.name, "a target is available again: panic is over");
     else
-        log_warn(app->config.name, "no target has an address any more: none is tried");
+        log_warn(app->config.name, "no target is left that may be tried: clients are refused");
 }
 
 static void
@@ -218,6 +248,8 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
                                clock_monotonic_ms());
     assert(rc == 0);    /* no more endpoints than slots */
     (void)rc;
+    if (flags & ~writer->published_flags & AVAILABLE_PANIC)
+        writer->summary.panics++;
     if (flags != writer->published_flags)
         tell_panic(app, flags & AVAILABLE_PANIC, count);
     memcpy(writer->published, list, count * sizeof *list);
@@ -230,17 +262,20 @@ static void
 publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
-    bool everything = tally->eligible == 0 && app->config.panic == APP_PANIC_ALL;
-    uint32_t count = collect(app, everything, app->prober->scratch);
+    enum ladder_rung rung = ladder_rung(&tally->ladder, app->config.panic == APP_PANIC_FAIL);
+    bool panic = rung == LADDER_LAST_GOOD || rung == LADDER_ALL;
+    uint32_t count = collect(app, rung, app->prober->scratch);
 
-    publish_list(app, count, everything && count > 0 ? AVAILABLE_PANIC : 0);
+    publish_list(app, count, panic && count > 0 ? AVAILABLE_PANIC : 0);
     app->first_round_done = app->first_round_done || tally->settled;
     writer->summary = (struct board_summary){
         .total = tally->total,
         .available = tally->available,
-        .eligible = tally->eligible,
+        .eligible = tally->ladder.eligible,
         .ready = tally->available >= app->config.ready_min_available,
-        .panic = writer->published_flags & AVAILABLE_PANIC ? 1 : 0,
+        .panic = writer->published_flags & AVAILABLE_PANIC ? (uint8_t)rung : 0,
+        .rung = (uint8_t)rung,
+        .panics = writer->summary.panics,
         .first_round_done = app->first_round_done,
     };
     board_set_summary(writer->board, &writer->summary);
@@ -308,6 +343,7 @@ make_health(const struct prober_app *app)
         .eligible = summary->eligible,
         .first_round_done = summary->first_round_done,
         .panic = summary->panic,
+        .panics = summary->panics,
     };
 
     snprintf(health.app, sizeof health.app, "%s", app->config.name);

@@ -10,12 +10,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/admin.h"
 #include "probes/board_writer.h"
+#include "probes/ejection.h"
 #include "probes/endpoint_origin.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 #include "probes/schedule.h"
+#include "probes/standing.h"
 
 enum {
     HURRY_INTERVAL_MS = 250,            /* between probes that evidence started */
@@ -70,10 +73,15 @@ tells_of_traffic(const struct app_probe *probe)
 }
 
 static void
-note_passed(struct endpoint *endpoint, const struct probe_result *result, uint64_t started_ms)
+note_passed(struct endpoint *endpoint, const struct probe_result *result, uint64_t started_ms,
+            uint64_t now_ms)
 {
-    if (tells_of_traffic(&endpoint->target->app->config.probe))
+    if (tells_of_traffic(&endpoint->target->app->config.probe)) {
         endpoint->passed_start_ms = started_ms;
+        ejection_probe_passed(endpoint, started_ms, now_ms);
+    }
+    if (endpoint_state_works(endpoint->health.state))
+        endpoint->worked_ms = now_ms;
     if (result->connect_us == 0)
         return;
     endpoint->connect_us = endpoint->connect_us == 0
@@ -88,26 +96,28 @@ finish(struct endpoint *endpoint, const struct probe_result *result, uint64_t st
 {
     struct prober_app *app = endpoint->target->app;
     struct health *health = &endpoint->health;
-    enum endpoint_state from = health->state;
+    enum endpoint_state from = endpoint_state(endpoint);
     enum reason reason_before = health->reason;
     uint64_t now_ms = clock_monotonic_ms();
     bool first = !endpoint->first_done;
-    bool changed = health_apply(health, &app->policy, result->outcome, now_ms);
+    bool changed;
 
     assert(endpoint->address.family != 0);
     assert(endpoint->ticket.destination == NULL);
+    health_apply(health, &app->policy, result->outcome, now_ms);
     endpoint->first_done = true;
     endpoint->last.outcome = result->outcome;
     endpoint->last.duration_us = result->duration_us;
     endpoint->last.at_ms = clock_wall_ms();
     endpoint_set_detail(endpoint, result->detail);
     if (result->outcome == REASON_OK)
-        note_passed(endpoint, result, started_ms);
+        note_passed(endpoint, result, started_ms, now_ms);
     else if (result->outcome != REASON_CONNECT_LOCAL)
         endpoint->failed_start_ms = started_ms;
+    changed = endpoint_state(endpoint) != from;
     if (changed) {
         endpoint->since_ms = endpoint->last.at_ms;
-        endpoint_record_transition(endpoint, from, health->state, result->outcome,
+        endpoint_record_transition(endpoint, from, endpoint_state(endpoint), result->outcome,
                                    result->detail);
     }
     endpoint_record_result(endpoint, result);
@@ -202,12 +212,35 @@ endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms)
                     now_ms - endpoint->hurried_ms < HURRY_INTERVAL_MS;
 
     if (endpoint->probe.ops == NULL || endpoint->probe.running ||
-        endpoint->ticket.destination != NULL || recently || !is_trusted(endpoint))
+        endpoint->ticket.destination != NULL || recently || !is_trusted(endpoint) ||
+        endpoint->admin.action == OVERRIDE_MAINTAIN)
         return;
     endpoint->hurried_ms = now_ms;
     endpoint->due_ms = now_ms;
     event_del(&endpoint->timer);
     enter(endpoint);
+}
+
+void
+endpoint_pause(struct endpoint *endpoint)
+{
+    if (endpoint->probe.ops == NULL)
+        return;
+    event_del(&endpoint->timer);
+    if (endpoint->probe.running)
+        probe_cancel(&endpoint->probe);
+    gate_leave(prober_of(endpoint)->gate, &endpoint->ticket);
+    endpoint->due_ms = 0;
+    endpoint->last.next_ms = 0;
+}
+
+void
+endpoint_resume(struct endpoint *endpoint)
+{
+    if (endpoint->probe.ops == NULL)
+        return;
+    health_init(&endpoint->health, ENDPOINT_UNKNOWN, REASON_NONE, clock_monotonic_ms());
+    arm(endpoint, 0);
 }
 
 /* ---- beginning and end ---- */
@@ -299,7 +332,10 @@ endpoint_create(struct target *target, const struct address *address)
     app->prober->endpoint_count++;
     insert_sorted(endpoint);
     goes_on = endpoint_origin(endpoint);
-    if (probed && goes_on)
+    admin_begin(endpoint);
+    if (endpoint->admin.action == OVERRIDE_MAINTAIN)
+        endpoint_pause(endpoint);
+    else if (probed && goes_on)
         resume_probing(endpoint);
     else if (probed)
         start_probing(endpoint);
@@ -308,7 +344,7 @@ endpoint_create(struct target *target, const struct address *address)
     board_writer_show(endpoint);
     /* What its first probe finds is worth a row, not that there was none yet; should that take
      * long, endpoint_minute() makes one. */
-    if (!probed || endpoint->health.state != ENDPOINT_UNKNOWN)
+    if (!probed || endpoint_state(endpoint) != ENDPOINT_UNKNOWN)
         endpoint_record(endpoint);
     board_writer_changed(app);
     return endpoint;
@@ -319,7 +355,7 @@ static void
 tell_end(struct endpoint *endpoint)
 {
     if (endpoint->address.family != 0)
-        endpoint_record_transition(endpoint, endpoint->health.state, ENDPOINT_UNRESOLVED,
+        endpoint_record_transition(endpoint, endpoint_state(endpoint), ENDPOINT_UNRESOLVED,
                                    REASON_TTL_EXPIRED, "the name no longer has this address");
     endpoint_record_minute(endpoint, INT64_MAX);
     endpoint_record_gone(endpoint);
@@ -334,6 +370,7 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
     if (endpoint->probe.ops != NULL)
         probe_fini(&endpoint->probe);
     gate_leave(app->prober->gate, &endpoint->ticket);
+    ejection_fini(endpoint);
     if (gone) {
         tell_end(endpoint);
         board_writer_free_slot(endpoint);
@@ -344,6 +381,7 @@ endpoint_destroy(struct endpoint *endpoint, bool gone)
     app->endpoint_count--;
     app->prober->endpoint_count--;
     free(endpoint->last.detail);
+    free(endpoint->admin.note);
     probe_log_fini(&endpoint->log);
     free(endpoint);
 }

@@ -30,6 +30,10 @@ void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
  * such was less than 250 ms ago, or its state says already that it may be dead. */
 void endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms);
 
+/* No probes until endpoint_resume(); then it is unknown, and probed at once. */
+void endpoint_pause(struct endpoint *endpoint);
+void endpoint_resume(struct endpoint *endpoint);
+
 /* For the gate: the probe of this ticket may start. */
 gate_open_fn endpoint_gate_open;
 

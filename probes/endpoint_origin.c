@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/ejection.h"
 #include "probes/endpoint.h"
 #include "probes/prober_app.h"
 #include "probes/recall.h"
@@ -19,7 +20,8 @@ struct past {
     int64_t since_ms;
     struct last_probe last;         /* its detail is not our own */
     uint32_t connect_us;
-    uint64_t passed_start_ms, failed_start_ms, due_ms;
+    uint64_t passed_start_ms, failed_start_ms, due_ms, worked_ms;
+    struct eject eject;
 };
 
 static void
@@ -72,6 +74,8 @@ take_over(struct endpoint *endpoint, const struct past *past)
     endpoint->connect_us = past->connect_us;
     endpoint->passed_start_ms = past->passed_start_ms;
     endpoint->failed_start_ms = past->failed_start_ms;
+    endpoint->worked_ms = past->worked_ms;
+    ejection_resume(endpoint, &past->eject);
     take_last(endpoint, &past->last);
     if (!past->same_probe) {
         health_init(&endpoint->health, health_seed_state(past->health.state), REASON_HISTORY,
@@ -120,8 +124,13 @@ inherit(struct endpoint *endpoint)
     if (twin == NULL)
         return false;
     endpoint->id = twin->id;
-    if (app->ops == NULL || twin->target->app->ops == NULL || endpoint->address.family == 0)
+    if (endpoint->address.family == 0)
         return false;
+    if (app->ops == NULL || twin->target->app->ops == NULL) {
+        endpoint->worked_ms = twin->worked_ms;
+        ejection_resume(endpoint, &twin->eject);
+        return false;
+    }
     if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {
         begin_anew(endpoint, twin);
         return false;
@@ -136,6 +145,8 @@ inherit(struct endpoint *endpoint)
         .passed_start_ms = twin->passed_start_ms,
         .failed_start_ms = twin->failed_start_ms,
         .due_ms = twin->due_ms,
+        .worked_ms = twin->worked_ms,
+        .eject = twin->eject,
     };
     return take_over(endpoint, &past);
 }
@@ -152,11 +163,11 @@ no_later(uint64_t instant_ms, uint64_t now_ms)
 static struct health
 recall_health(const struct board_detail *detail, uint64_t now_ms)
 {
-    bool known = detail->state < ENDPOINT_STATES && detail->reason < REASONS;
+    bool known = detail->health_state < ENDPOINT_STATES && detail->health_reason < REASONS;
 
     return (struct health){
-        .state = known ? (enum endpoint_state)detail->state : ENDPOINT_UNKNOWN,
-        .reason = known ? (enum reason)detail->reason : REASON_NONE,
+        .state = known ? (enum endpoint_state)detail->health_state : ENDPOINT_UNKNOWN,
+        .reason = known ? (enum reason)detail->health_reason : REASON_NONE,
         .successes = detail->successes,
         .failures = detail->failures,
         .probed = detail->successes > 0 || detail->failures > 0,
@@ -176,6 +187,18 @@ recall_last(const struct board_detail *detail)
         .at_ms = detail->probe_at_ms,
         .next_ms = detail->probe_next_ms,
         .detail = (char *)detail->probe_detail,
+    };
+}
+
+static struct eject
+recall_eject(const struct board_detail *detail)
+{
+    return (struct eject){
+        .until_ms = detail->eject_until_ms,
+        .changed_ms = detail->eject_changed_ms,
+        .count = detail->eject_count,
+        .failures = detail->eject_failures,
+        .flags = detail->eject_flags,
     };
 }
 
@@ -201,6 +224,8 @@ go_on(struct endpoint *endpoint, const struct board_detail *detail)
         .passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms),
         .failed_start_ms = pulse_ms(&pulse->failed_start_ms, now_ms),
         .due_ms = detail->due_ms,
+        .worked_ms = no_later(detail->worked_ms, now_ms),
+        .eject = recall_eject(detail),
     };
 
     return take_over(endpoint, &past);
@@ -211,6 +236,7 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
 {
     struct prober_app *app = endpoint->target->app;
     struct last_probe last = recall_last(detail);
+    struct eject eject = recall_eject(detail);
     bool was_probed = strcmp(detail->probe_kind, "none") != 0;
 
     endpoint->id = detail->id;
@@ -224,6 +250,8 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
     if (app->ops == NULL || !was_probed) {
         if (app->ops == NULL && !was_probed)
             endpoint->since_ms = detail->since_ms;
+        endpoint->worked_ms = no_later(detail->worked_ms, clock_monotonic_ms());
+        ejection_resume(endpoint, &eject);
         return false;
     }
     return go_on(endpoint, detail);

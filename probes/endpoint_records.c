@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "probes/prober_priv.h"
+#include "probes/standing.h"
 
 enum {
     RECORD_AGE_MAX_MS = 5 * 60 * 1000,  /* so that history "younger than a day" stays true */
@@ -36,8 +37,8 @@ endpoint_record(struct endpoint *endpoint)
     struct record_endpoint *row = &record.of.endpoint;
 
     fill_record(endpoint, RECORD_ENDPOINT, &record);
-    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint->health.state));
-    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint->health.reason));
+    snprintf(row->state, sizeof row->state, "%s", endpoint_state_name(endpoint_state(endpoint)));
+    snprintf(row->reason, sizeof row->reason, "%s", reason_name(endpoint_reason(endpoint)));
     row->since_ms = endpoint->since_ms;
     row->weight = 1;
     endpoint->recorded_ms = record.at_ms;

@@ -1,4 +1,5 @@
 /* The process: its loop. */
+#include "probes/admin.h"
 #include "probes/prober.h"
 
 #include <errno.h>
@@ -157,6 +158,7 @@ prober_fini(struct prober *prober)
 {
     while (!TAILQ_EMPTY(&prober->apps))
         prober_app_destroy(TAILQ_FIRST(&prober->apps));
+    admin_fini(prober);
     if (prober->history != NULL)
         prober_peer_fini(prober);
     if (prober->resolver != NULL)

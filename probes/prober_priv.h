@@ -24,8 +24,10 @@
 #include <uthash.h>
 
 #include "base/control_peer.h"
+#include "base/override.h"
 #include "config/app.h"
 #include "config/settings.h"
+#include "probes/eject.h"
 #include "probes/gate.h"
 #include "probes/health.h"
 #include "probes/history.h"
@@ -46,13 +48,23 @@ struct last_probe {
     char *detail;                   /* owned; NULL: "" */
 };
 
+/* What an operator said of an endpoint; see admin.h. */
+struct endpoint_admin {
+    enum override_action action;    /* NONE, DRAIN or MAINTAIN */
+    char *note;                     /* owned; NULL: "" */
+};
+
 struct endpoint {
     TAILQ_ENTRY(endpoint) link;
     struct target *target;
     struct address address;         /* family 0: stands for an unresolved target */
     uint32_t id;
     uint32_t slot;                  /* SLOT_NONE: the board is too small for it */
-    struct health health;
+    struct health health;           /* by probe; its state as others see it: standing.h */
+    struct endpoint_admin admin;
+    struct eject eject;             /* by traffic; see ejection.h */
+    struct event *eject_timer;      /* owned; NULL: it never was */
+    uint64_t worked_ms;             /* when it was last known to work; 0: never */
     int64_t since_ms;               /* wall: in this state since */
     struct probe probe;             /* when the app has probes and this an address */
     struct event timer;             /* the next probe */
@@ -101,6 +113,7 @@ struct evidence {
     TAILQ_ENTRY(evidence) link;             /* when there is a page: in busy or quiet */
     struct traffic *traffic;                /* owned, read only; NULL: not looked at */
     uint32_t *seen;                         /* owned; failures by slot when last probed */
+    uint16_t *row;                          /* behind these: in a row, at the last look */
     uint64_t attempts;                      /* of the worker, at the last look */
     uint32_t busy_looks;                    /* that it stays in busy without more; 0: in quiet */
 };
@@ -159,6 +172,7 @@ struct prober {
     struct gate *gate;
     struct prober_apps apps;
     struct prober_family *families; /* by name */
+    struct app_overrides *overrides;    /* owned, by app; see admin.h */
     struct evidence_list busy, quiet;   /* apps with a page, the next to be looked at first */
     uint32_t endpoint_count;
     struct available_endpoint *scratch; /* owned; for board_writers: room for any board's slots */

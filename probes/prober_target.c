@@ -10,6 +10,7 @@
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
 #include "probes/prober_priv.h"
+#include "probes/standing.h"
 
 void
 target_init(struct target *target, struct prober_app *app, uint32_t index)
@@ -196,9 +197,10 @@ target_settled(const struct target *target)
     bool works = false;
 
     TAILQ_FOREACH (endpoint, &target->endpoints, link) {
-        if (endpoint->address.family != 0 && !endpoint->first_done)
+        if (endpoint->address.family != 0 && !endpoint->first_done &&
+            endpoint->admin.action != OVERRIDE_MAINTAIN)
             return false;
-        works = works || endpoint_state_works(endpoint->health.state);
+        works = works || endpoint_state_works(endpoint_state(endpoint));
     }
     /* While nothing of it works, the other family's answer is worth waiting for. */
     return works || target->watch == NULL || looked_up(target);

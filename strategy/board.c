@@ -22,14 +22,14 @@
 
 enum {
     BOARD_MAGIC = 0x66706264,           /* "fpbd" */
-    BOARD_LAYOUT = 3,                   /* changes with anything below or in the headers */
+    BOARD_LAYOUT = 4,                   /* changes with anything below or in the headers */
     DETAIL_WORDS = sizeof(struct board_detail) / WORD_BYTES,
     SUMMARY_WORDS = sizeof(struct board_summary) / WORD_BYTES,
     READ_TRIES = 200,                   /* against a busy writer */
     READ_TRIES_SPINNING = 20,           /* then let it run: it may share our core */
 };
-_Static_assert(sizeof(struct board_detail) == 536, "another size is another BOARD_LAYOUT");
-_Static_assert(sizeof(struct board_summary) == 16, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_detail) == 728, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_summary) == 24, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_pulse) == 24, "another size is another BOARD_LAYOUT");
 
 struct summary_cell {

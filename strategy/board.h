@@ -55,13 +55,24 @@ struct board_detail {
     uint64_t due_ms;                    /* the next probe; 0: none */
     uint64_t down_since_ms;             /* no sign of life since */
     uint32_t down_interval_ms;          /* how it is probed while it is down */
-    uint32_t unused;
+    uint32_t eject_count;               /* ejections in a row */
+    uint64_t eject_until_ms;            /* it is ejected until then; 0: it is not */
+    uint64_t eject_changed_ms;          /* when it was ejected, or came back */
+    uint64_t worked_ms;                 /* when it was last known to work; 0: never */
+    uint16_t eject_failures;            /* that it was ejected for */
+    uint8_t eject_flags;                /* see eject.h */
+    uint8_t health_state, health_reason;    /* by probe, whatever else takes it out */
+    uint8_t unused[3];
+    char state_detail[DETAIL_BYTES];    /* what took it out, in words; "": its probes tell */
 };
 
 /* What holds for the whole app. Copied through a sequence lock as well. */
 struct board_summary {
     uint32_t total, available, eligible;
-    uint8_t ready, panic, first_round_done, unused;
+    uint8_t ready, first_round_done;
+    uint8_t panic;                      /* enum ladder_rung (probes/ladder.h); 0: no panic */
+    uint8_t rung;                       /* enum ladder_rung */
+    uint32_t panics, unused;            /* how often there was one */
 };
 
 struct board;       /* a mapped board file */

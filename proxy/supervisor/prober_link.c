@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "proxy/supervisor/admin_overrides.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/overrides.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/shutdown.h"
@@ -54,6 +56,17 @@ send_board(const struct app_generation *generation, const struct pages *pages)
     return rc;
 }
 
+/* Before the app itself: what is drained must not be published for a moment. */
+static void
+send_overrides(const struct app *app)
+{
+    size_t count;
+
+    overrides_of(app->supervisor, app->name, &count);
+    if (count > 0 || app->supervisor->prober_adopted)
+        overrides_send(app->supervisor, app->name, 0);
+}
+
 static int
 send_load(struct app_generation *generation)
 {
@@ -64,6 +77,8 @@ send_load(struct app_generation *generation)
                         pages_open_traffic(runtime_fd, generation->pages, false) };
 
     rc = MIN(MIN(fds[0], MIN(fds[1], fds[2])), 0);
+    if (rc == 0)
+        send_overrides(generation->app);
     if (rc == 0)
         rc = send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
     else
@@ -300,6 +315,9 @@ prober_link_message(struct supervisor *supervisor, const struct control_message 
         if (generation != NULL)
             on_loaded(generation, &message->body.app);
         break;
+    case CONTROL_APP_OVERRIDES:
+        admin_override_obeyed(supervisor, message->body.app.count);
+        break;
     case CONTROL_APP_GROW:
         generation = subject(supervisor, &message->body.app);
         if (generation != NULL && generation == generation->app->current) {
@@ -418,6 +436,7 @@ prober_link_start(struct supervisor *supervisor)
                      on_message, on_ended, supervisor, &supervisor->prober);
     if (rc == 0) {
         supervisor->prober->on_drained = on_drained;
+        supervisor->prober_adopted = false;
         return;
     }
     log_error(NULL, "no prober can be started: %s", strerror(-rc));
@@ -428,7 +447,7 @@ void
 prober_link_adopt(struct supervisor *supervisor, struct child *prober)
 {
     supervisor->prober = prober;
-    supervisor->prober_there = true;
+    supervisor->prober_there = supervisor->prober_adopted = true;
     prober->on_message = on_message;
     prober->on_ended = on_ended;
     prober->on_drained = on_drained;

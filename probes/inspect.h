@@ -38,12 +38,15 @@ struct inspect_endpoint {
     char reason[INSPECT_WORD_BYTES];
     int64_t since_ms;
     uint32_t weight;
+    char detail[DETAIL_BYTES];              /* what took it out beside its probes; "": nothing */
     struct inspect_probe probe;
 };
 
 struct inspect_app {
     char name[APP_NAME_BYTES];
     bool ready, panic;
+    uint32_t rung;                          /* enum ladder_rung (ladder.h) */
+    uint32_t panics;                        /* how often nothing was eligible and all was tried */
     uint32_t generation;
     struct inspect_endpoint *endpoints;     /* owned */
     size_t count, room;

@@ -40,6 +40,7 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     snprintf(endpoint->reason, sizeof endpoint->reason, "%s", reason_word(detail->reason));
     endpoint->since_ms = detail->since_ms;
     endpoint->weight = detail->weight;
+    snprintf(endpoint->detail, sizeof endpoint->detail, "%s", detail->state_detail);
     if (detail->probe_outcome == REASON_NONE || detail->probe_at_ms <= 0)
         return;
     probe->at_ms = detail->probe_at_ms;
@@ -62,6 +63,8 @@ describe_board(const struct board *board, struct inspect_view *view)
     if (board_summary(board, &summary)) {
         app->ready = summary.ready != 0;
         app->panic = summary.panic != 0;
+        app->rung = summary.rung;
+        app->panics = summary.panics;
     }
     for (uint32_t slot = 0; slot < board_slots(board); slot++) {
         struct inspect_endpoint *endpoint;

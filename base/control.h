@@ -136,6 +136,9 @@ struct control_sockets {
     uint16_t port[CONTROL_FDS_MAX];
 };
 
+/* control_health.panic; as in probes/ladder.h. */
+enum control_panic { CONTROL_PANIC_NONE, CONTROL_PANIC_LAST_GOOD, CONTROL_PANIC_ALL };
+
 struct control_health {
     char app[APP_NAME_BYTES];
     uint32_t generation;
@@ -143,8 +146,7 @@ struct control_health {
     uint32_t available;         /* known to work now */
     uint32_t eligible;          /* may get connections (without panic) */
     uint32_t first_round_done;  /* every endpoint's first probe ended */
-    uint32_t panic;             /* nothing is eligible and every endpoint is offered; which rung of
-                                 * probes/ladder.h that is: 1 those first that worked last, 2 all */
+    uint32_t panic;             /* enum control_panic: nothing is eligible, every one is offered */
     uint32_t panics;            /* how often that was so */
 };
 

@@ -204,12 +204,17 @@ collect(const struct prober_app *app, enum ladder_rung rung, struct available_en
 }
 
 void
+board_writer_beat(struct prober_app *app, uint64_t now_ms)
+{
+    board_beat(app->writer.board, now_ms);
+    if (app->writer.summary.rung == LADDER_LAST_GOOD)
+        board_writer_changed(app);      /* what worked last may be long ago by now */
+}
+
+void
 board_writer_minute(struct prober_app *app, int64_t wall_ms)
 {
     uint32_t untold = probe_lines_untold(&app->writer.panic_lines, wall_ms);
-
-    if (app->writer.summary.panic != 0)
-        board_writer_changed(app);      /* what worked last may be long ago by now */
 
     if (untold > 0)
         log_warn(app->config.name, "panic began or ended %" PRIu32 " times more within that "

@@ -1,5 +1,6 @@
 #include "probes/ladder.h"
 
+#include "base/control.h"
 #include "base/util.h"
 
 static const char *const rung_names[] = {
@@ -9,6 +10,9 @@ static const char *const rung_names[] = {
     [LADDER_FAIL] = "fail",
 };
 _Static_assert(ARRAY_SIZE(rung_names) == LADDER_RUNGS, "name every rung");
+_Static_assert((int)LADDER_LAST_GOOD == (int)CONTROL_PANIC_LAST_GOOD &&
+                   (int)LADDER_ALL == (int)CONTROL_PANIC_ALL,
+               "the supervisor is told these numbers");
 
 enum ladder_rung
 ladder_rung(const struct ladder_count *count, bool fail)

@@ -66,7 +66,7 @@ on_beat(evutil_socket_t fd, short what, void *context)
     struct prober_app *app;
 
     TAILQ_FOREACH (app, &prober->apps, link)
-        board_beat(app->writer.board, now_ms);
+        board_writer_beat(app, now_ms);
     trim(prober);
 }
 

@@ -259,10 +259,32 @@ tell_panic(struct app *app, const struct control_health *health)
 
     if (health->panic != 0 && !was_panic)
         event_store(app->supervisor, LOG_WARN, app->name, "panic_begin",
-                    "no endpoint is available: every one is tried (panic = \"all\")");
+                    health->panic == CONTROL_PANIC_LAST_GOOD
+                        ? "no endpoint is available: every one is tried, those first that "
+                          "worked within panic_hold (panic = \"all\")"
+                        : "no endpoint is available: every one is tried (panic = \"all\")");
     else if (health->panic == 0 && was_panic)
         event_store(app->supervisor, LOG_INFO, app->name, "panic_end",
-                    "an endpoint is available again");
+                    health->eligible > 0 ? "an endpoint is available again"
+                                         : "no endpoint is left that may be tried");
+}
+
+/* Nothing may be tried: panic = "fail", or operators took all out. */
+static bool
+is_out(const struct control_health *health)
+{
+    return health->total > 0 && health->eligible == 0 && health->panic == 0;
+}
+
+static void
+tell_outage(struct app *app, const struct control_health *health)
+{
+    if (is_out(health) && !is_out(&app->health))
+        event_store(app->supervisor, LOG_WARN, app->name, "unavailable_begin",
+                    "no endpoint may be tried: clients are reset at once");
+    else if (!is_out(health) && is_out(&app->health))
+        event_store(app->supervisor, LOG_INFO, app->name, "unavailable_end",
+                    "clients are served again, or may be");
 }
 
 static void
@@ -274,6 +296,7 @@ on_health(struct supervisor *supervisor, const struct control_health *health)
         return;
     if (app->current != NULL && app->current->number == health->generation) {
         tell_panic(app, health);
+        tell_outage(app, health);
         app->health = *health;
         serve_health(app);
     } else if (app->next != NULL && app->next->number == health->generation) {

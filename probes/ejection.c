@@ -1,16 +1,23 @@
 #include "probes/ejection.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/schedule.h"
 #include "probes/standing.h"
 
+const char probe_kind_traffic[] = "traffic";
+
 struct eject_policy
 ejection_policy(const struct prober_app *app)
 {
+    const struct app_probe *probe = &app->config.probe;
+    bool traffic = strcmp(probe->kind, probe_kind_traffic) == 0;
+
     return (struct eject_policy){
-        .failures = app->config.eject_failures,
+        .failures = traffic ? MAX(probe->fall, 1) : app->config.eject_failures,
         .time_ms = app->config.eject_time_ms,
         .time_max_ms = MAX(app->config.eject_time_max_ms, app->config.eject_time_ms),
         .share_percent = app->config.eject_share_percent,

@@ -7,6 +7,9 @@
 
 #include "probes/prober_priv.h"
 
+/* "traffic": no probes, the app's connections are all there is; `fall` of them in a row count. */
+extern const char probe_kind_traffic[];
+
 struct eject_policy ejection_policy(const struct prober_app *app);
 
 /* So many connections of clients to it have failed in a row; that differs from the last look. */

@@ -213,7 +213,7 @@ evidence_use(struct prober_app *app, int fd)
     int rc;
 
     evidence_fini(app);
-    if (fd < 0 || (app->ops == NULL && app->config.eject_failures == 0))
+    if (fd < 0 || (app->ops == NULL && ejection_policy(app).failures == 0))
         return;
     rc = adopt(app, fd);
     if (rc < 0)

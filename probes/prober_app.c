@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/ejection.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
@@ -175,7 +176,8 @@ configure(struct prober_app *app, const char *text, char *why)
     if (rc < 0)
         return rc;
     app->ops = probe_find(probe->kind);
-    if (app->ops == NULL && strcmp(probe->kind, "none") != 0) {
+    if (app->ops == NULL && strcmp(probe->kind, "none") != 0 &&
+        strcmp(probe->kind, probe_kind_traffic) != 0) {
         snprintf(why, DETAIL_BYTES, "there is no probe of kind \"%s\"", probe->kind);
         rc = -EINVAL;
     } else {

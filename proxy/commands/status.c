@@ -259,8 +259,8 @@ command_status(int argc, char **argv, void *context)
         .args_doc = "[APP]",
         .doc = "Show the apps of the running supervisor, or one of them.\vTARGETS counts the "
                "endpoints that are available, of all. Below the table stands why an app is not "
-               "as it is configured, and what operators took out. Exit status: 0; 1 when APP is not ready; "
-               "2 when no supervisor answers.",
+               "as it is configured, and what operators took out. Exit status: 0; 1 when APP "
+               "is not ready; 2 when no supervisor answers.",
     };
     struct arguments arguments = { .options = context };
     struct asked asked;

@@ -1,5 +1,5 @@
-"""What clients find out takes an endpoint out when no probe does: after three failures in a row, for
-a time that grows, never the last one. And a target killed under load costs no client anything."""
+"""What clients find out takes an endpoint out when no probe does: after three failures in a row,
+for a time that grows, never the last one. And a target killed under load costs no client anything."""
 
 import pytest
 
@@ -35,11 +35,12 @@ def serve(daemon, started, probe, more, count=2):
 
 
 @pytest.mark.limit(60)
-@pytest.mark.parametrize("kind", ["none", "elsewhere"])
+@pytest.mark.parametrize("kind", ["none", "elsewhere", "traffic"])
 def test_ejected_and_back(daemon, started, kind):
     """No probe tells: there is none, or it asks another port, which answers all the time."""
     health = started(Target(echo))
-    probe = 'kind = "none";' if kind == "none" else f'port = {health.port}; interval = "250ms";'
+    probe = {"none": 'kind = "none";', "traffic": 'kind = "traffic"; fall = 3;',
+             "elsewhere": f'port = {health.port}; interval = "250ms";'}[kind]
     port, (good, bad) = serve(daemon, started, probe, EJECT)
     load = started(Load(port, 60 // SLOWNESS))
     until(lambda: load.done() > 10, what="clients come")
@@ -101,7 +102,7 @@ def test_it_stays_out_when_the_prober_dies(daemon, started):
 
 
 def test_a_probe_brings_it_back(daemon, started):
-    """Of the very address that clients use; the next probe is far away, but a failure hurries it."""
+    """Of the very address that clients use, long before its time is over."""
     port = free_port()
     good, bad = started(EchoProcess("good")), started(Target(echo))
     daemon.write_apps(app("web", port, [good, bad], 'eject = { failures = 1; time = "60s"; };',

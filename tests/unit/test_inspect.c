@@ -303,7 +303,8 @@ json_has_the_names_of_the_contract(void **state)
         "     \"outcome\": \"connect_timeout\", \"duration_ms\": 1.5,"
         "     \"detail\": \"connect: Connection refused\"}},"
         "  {\"target\": \"b:1\", \"address\": \"\", \"state\": \"unknown\","
-        "   \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2, \"reason\": \"\", \"detail\": \"\","
+        "   \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2, \"reason\": \"\","
+        "   \"detail\": \"\","
         "   \"last_probe\": null}]}]}", 0, NULL);
 
     assert_non_null(expected);

@@ -20,8 +20,7 @@ struct past {
     int64_t since_ms;
     struct last_probe last;         /* its detail is not our own */
     uint32_t connect_us;
-    uint64_t passed_start_ms, failed_start_ms, due_ms, worked_ms;
-    struct eject eject;
+    uint64_t passed_start_ms, failed_start_ms, due_ms;
 };
 
 static void
@@ -74,8 +73,6 @@ take_over(struct endpoint *endpoint, const struct past *past)
     endpoint->connect_us = past->connect_us;
     endpoint->passed_start_ms = past->passed_start_ms;
     endpoint->failed_start_ms = past->failed_start_ms;
-    endpoint->worked_ms = past->worked_ms;
-    ejection_resume(endpoint, &past->eject);
     take_last(endpoint, &past->last);
     if (!past->same_probe) {
         health_init(&endpoint->health, health_seed_state(past->health.state), REASON_HISTORY,
@@ -126,11 +123,10 @@ inherit(struct endpoint *endpoint)
     endpoint->id = twin->id;
     if (endpoint->address.family == 0)
         return false;
-    if (app->ops == NULL || twin->target->app->ops == NULL) {
-        endpoint->worked_ms = twin->worked_ms;
-        ejection_resume(endpoint, &twin->eject);
+    endpoint->worked_ms = twin->worked_ms;
+    ejection_resume(endpoint, &twin->eject);
+    if (app->ops == NULL || twin->target->app->ops == NULL)
         return false;
-    }
     if (!same_probe(&twin->target->app->config.probe, &app->config.probe)) {
         begin_anew(endpoint, twin);
         return false;
@@ -145,8 +141,6 @@ inherit(struct endpoint *endpoint)
         .passed_start_ms = twin->passed_start_ms,
         .failed_start_ms = twin->failed_start_ms,
         .due_ms = twin->due_ms,
-        .worked_ms = twin->worked_ms,
-        .eject = twin->eject,
     };
     return take_over(endpoint, &past);
 }
@@ -224,8 +218,6 @@ go_on(struct endpoint *endpoint, const struct board_detail *detail)
         .passed_start_ms = pulse_ms(&pulse->passed_start_ms, now_ms),
         .failed_start_ms = pulse_ms(&pulse->failed_start_ms, now_ms),
         .due_ms = detail->due_ms,
-        .worked_ms = no_later(detail->worked_ms, now_ms),
-        .eject = recall_eject(detail),
     };
 
     return take_over(endpoint, &past);
@@ -247,11 +239,11 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
         take_last(endpoint, &last);
         return false;
     }
+    endpoint->worked_ms = no_later(detail->worked_ms, clock_monotonic_ms());
+    ejection_resume(endpoint, &eject);
     if (app->ops == NULL || !was_probed) {
         if (app->ops == NULL && !was_probed)
             endpoint->since_ms = detail->since_ms;
-        endpoint->worked_ms = no_later(detail->worked_ms, clock_monotonic_ms());
-        ejection_resume(endpoint, &eject);
         return false;
     }
     return go_on(endpoint, detail);

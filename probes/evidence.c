@@ -197,6 +197,8 @@ adopt(struct prober_app *app, int fd)
         if (endpoint == NULL)
             continue;
         evidence_seen(endpoint);
+        if (is_about(page, endpoint))       /* it takes one more to eject */
+            evidence->row[slot] = row_in(page, slot);
         if (is_unanswered(page, endpoint) && seen[slot] > 0)
             seen[slot]--;
     }

@@ -57,14 +57,15 @@ send_board(const struct app_generation *generation, const struct pages *pages)
 }
 
 /* Before the app itself: what is drained must not be published for a moment. */
-static void
+static int
 send_overrides(const struct app *app)
 {
     size_t count;
 
     overrides_of(app->supervisor, app->name, &count);
-    if (count > 0 || app->supervisor->prober_adopted)
-        overrides_send(app->supervisor, app->name, 0);
+    if (count == 0 && !app->supervisor->prober_adopted)
+        return 0;
+    return overrides_send(app->supervisor, app->name, 0);
 }
 
 static int
@@ -78,7 +79,7 @@ send_load(struct app_generation *generation)
 
     rc = MIN(MIN(fds[0], MIN(fds[1], fds[2])), 0);
     if (rc == 0)
-        send_overrides(generation->app);
+        rc = send_overrides(generation->app);
     if (rc == 0)
         rc = send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
     else

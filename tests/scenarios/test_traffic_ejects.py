@@ -72,7 +72,8 @@ def test_ejected_and_back(daemon, started, kind):
           what="it is in the history")
     # Its time is over, and the first client there finds out again: longer now.
     until(lambda: f"out for {2 * OUT_S} s" in endpoint(daemon, bad)["detail"], 20, "it is out again")
-    assert ("ejected", "available", "passive_connect") in moves(daemon, bad)
+    until(lambda: ("ejected", "available", "passive_connect") in moves(daemon, bad),
+          what="that it was back is in the history")
 
     started(EchoProcess("t1", bad.port))
     until(lambda: outcome(port) == "t1", 20, "it is used again")

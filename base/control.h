@@ -10,12 +10,13 @@
  *   supervisor -> both     SETTINGS [text]   STOP   PING
  *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw, traffic ro]
  *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD   TARGET_REPORT
+ *                          APP_OVERRIDES [overrides]
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
  *                          APP_DRAIN   APP_RETIRE   APP_FOLLOW
  *   child -> supervisor    HELLO   REPORT_APP [text]   REPORT_SOCKETS [sockets...]
  *                          REPORT_END   PONG   APP_LOADED
- *   prober -> supervisor   APP_HEALTH   APP_GROW   APP_UNRESPONSIVE   RECORD
+ *   prober -> supervisor   APP_HEALTH   APP_GROW   APP_UNRESPONSIVE   APP_OVERRIDES   RECORD
  *   worker -> supervisor   APP_SOCKETS_ACK   APP_ACCEPTING   APP_GONE
  *
  * A child speaks first: HELLO, then what it holds already (nothing at its start), then
@@ -75,6 +76,7 @@ enum control_type {
     CONTROL_APP_FOLLOW,
     CONTROL_APP_UNRESPONSIVE,
     CONTROL_TARGET_REPORT,
+    CONTROL_APP_OVERRIDES,
     CONTROL_TYPES
 };
 
@@ -112,6 +114,9 @@ enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DR
  *   it takes over from the generation that has retired here and is as retired as that one, with
  *   the rest of its time; connections of a port or target that it has not have `count` ms left.
  *   APP_GONE when it has none, at once if nothing is there that has retired.
+ * APP_OVERRIDES: all that an operator said of the app (override.h), of whatever generation, in
+ *   the place of what was said before; without a descriptor there is nothing. `count` comes back
+ *   when it is published: from then on no new connection goes where it says so.
  * APP_SOCKETS_ACK: `count` descriptors have arrived so far.
  * REPORT_APP: `count` (enum control_report), `board_number` and, of a worker, `traffic_number`
  *   of the files in use. */
@@ -135,6 +140,9 @@ struct control_sockets {
     uint16_t port[CONTROL_FDS_MAX];
 };
 
+/* control_health.panic; as in probes/ladder.h. */
+enum control_panic { CONTROL_PANIC_NONE, CONTROL_PANIC_LAST_GOOD, CONTROL_PANIC_ALL };
+
 struct control_health {
     char app[APP_NAME_BYTES];
     uint32_t generation;
@@ -142,7 +150,8 @@ struct control_health {
     uint32_t available;         /* known to work now */
     uint32_t eligible;          /* may get connections (without panic) */
     uint32_t first_round_done;  /* every endpoint's first probe ended */
-    uint32_t panic;             /* nothing is eligible and every endpoint is offered */
+    uint32_t panic;             /* enum control_panic: nothing is eligible, every one is offered */
+    uint32_t panics;            /* how often that was so */
 };
 
 /* TARGET_REPORT: what a target says of itself (kind = "push"). */

@@ -24,6 +24,11 @@ app_config_defaults(struct app_config *app)
                    .jitter_percent = 10 },
         .initial = APP_INITIAL_HISTORY,
         .panic = APP_PANIC_ALL,
+        .panic_hold_ms = 300000,
+        .eject_failures = 3,
+        .eject_time_ms = 10000,
+        .eject_time_max_ms = 300000,
+        .eject_share_percent = 50,
         .ready_min_available = 1,
         .ready_timeout_ms = 10000,
         .connect_timeout_ms = 10000,
@@ -135,6 +140,11 @@ print_groups(struct print *print, const struct app_config *app)
     print_duration(print, 2, "per_try", app->connect_per_try_ms);
     print_number(print, 2, "retries", app->connect_retries);
     print_duration(print, 2, "stagger", app->connect_stagger_ms);
+    fputs("};\neject = {\n", print->stream);
+    print_number(print, 2, "failures", app->eject_failures);
+    print_duration(print, 2, "time", app->eject_time_ms);
+    print_duration(print, 2, "time_max", app->eject_time_max_ms);
+    print_number(print, 2, "share", app->eject_share_percent);
     fputs("};\n", print->stream);
 }
 
@@ -161,6 +171,7 @@ print_common(struct print *print, const struct app_config *app)
     app_probes_print(print, &app->probes);
     print_text(print, 0, "initial", initial_names[app->initial]);
     print_text(print, 0, "panic", panic_names[app->panic]);
+    print_duration(print, 0, "panic_hold", app->panic_hold_ms);
     print_duration(print, 0, "idle_timeout", app->idle_timeout_ms);
     print_unless_open(print, 0, "half_close_timeout", app->half_close_timeout_ms);
     print_duration(print, 0, "drain_timeout", app->drain_timeout_ms);

@@ -55,6 +55,8 @@ struct app_config {
     struct app_probes probes;
     enum app_initial initial;
     enum app_panic panic;
+    uint32_t panic_hold_ms;         /* those that worked within it are tried first in panic */
+    uint32_t eject_failures, eject_time_ms, eject_time_max_ms, eject_share_percent;
     uint32_t ready_min_available, ready_timeout_ms;
     uint32_t connect_timeout_ms, connect_per_try_ms, connect_retries, connect_stagger_ms;
     uint32_t idle_timeout_ms;       /* 0: never */

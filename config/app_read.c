@@ -52,6 +52,13 @@ static const struct key connect_keys[] = {
     DURATION("stagger", connect_stagger_ms, 1, HOUR),
 };
 
+static const struct key eject_keys[] = {
+    NUMBER("failures", eject_failures, 0, 1000),
+    DURATION("time", eject_time_ms, 1, DAY),
+    DURATION("time_max", eject_time_max_ms, 1, DAY),
+    NUMBER("share", eject_share_percent, 0, 100),
+};
+
 static const struct key flap_keys[] = {
     DURATION("half_life", flap_half_life_ms, 1000, HOUR),
     NUMBER("suppress", flap_suppress, 1, 100000),
@@ -72,6 +79,8 @@ static const struct key app_keys[] = {
     {"probes_require", probes_require_read, AT(probes), 0, 0, NULL, NULL, 0},
     CHOICE("initial", initial, initial_words),
     CHOICE("panic", panic, panic_words),
+    DURATION("panic_hold", panic_hold_ms, 0, DAY),
+    GROUP("eject", eject_keys),
     GROUP("ready", ready_keys),
     GROUP("connect", connect_keys),
     DURATION("idle_timeout", idle_timeout_ms, 0, DURATION_MS_MAX),

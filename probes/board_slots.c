@@ -10,6 +10,7 @@
 #include "probes/endpoint_policy.h"
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
+#include "probes/standing.h"
 
 void
 board_writer_take_slot(struct endpoint *endpoint)
@@ -123,6 +124,12 @@ fill_detail(const struct endpoint *endpoint, struct board_detail *detail)
         .probed_state = (uint8_t)endpoint->probed,
         .probed_reason = (uint8_t)endpoint->probed_reason,
         .percent = endpoint->percent,
+        .eject_until_ms = endpoint->eject.until_ms,
+        .eject_changed_ms = endpoint->eject.changed_ms,
+        .eject_count = endpoint->eject.count,
+        .eject_failures = endpoint->eject.failures,
+        .eject_flags = endpoint->eject.flags,
+        .worked_ms = endpoint->worked_ms,
         .flags = flags_of(endpoint),
         .warm_since_ms = endpoint->warm_since_ms,
         .penalty = endpoint->flap.penalty,
@@ -149,6 +156,7 @@ board_writer_show(const struct endpoint *endpoint)
     if (endpoint->slot == SLOT_NONE)
         return;
     fill_detail(endpoint, &detail);
+    endpoint_state_detail(endpoint, detail.state_detail);
     board_set_detail(board, endpoint->slot, &detail);
     pulse = board_pulse_writable(board, endpoint->slot);
     atomic_store_explicit(&pulse->passed_start_ms, endpoint->passed_start_ms,

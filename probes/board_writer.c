@@ -18,15 +18,19 @@
 #include "probes/choose.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_policy.h"
+#include "probes/ladder.h"
 #include "probes/prober_peer.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
+#include "probes/standing.h"
 
 enum { REPORT_INTERVAL_MS = 50 };
 
 struct tally {
     uint32_t total, available, eligible, reserve, reserve_available, homeless;
     bool last_resort;               /* who leaves or is unproven is better than none */
+    struct ladder_count ladder;
+    uint64_t now_ms;
     bool settled;
 };
 
@@ -81,8 +85,11 @@ board_writer_init(struct prober_app *app, struct board *board)
 
     if (room == NULL)
         return -ENOMEM;
-    if (board_generation(board) == app->generation && board_summary(board, &summary))
-        app->first_round_done = summary.first_round_done;
+    if (board_summary(board, &summary)) {
+        app->writer.summary.panics = summary.panics;
+        app->first_round_done = board_generation(board) == app->generation &&
+                                summary.first_round_done;
+    }
     adopt(writer, board, room);
     board_set_generation(board, app->generation);
     event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
@@ -135,12 +142,15 @@ board_writer_move(struct prober_app *app, struct board *board)
 /* ---- publishing ---- */
 
 static void
-count_endpoint(struct tally *tally, const struct endpoint *endpoint)
+count_endpoint(struct tally *tally, const struct endpoint *endpoint, uint64_t now_ms)
 {
-    bool works = endpoint_state_works(endpoint->state);
+    uint32_t hold_ms = endpoint->target->app->config.panic_hold_ms;
+    bool tried = endpoint_may_be_tried(endpoint);
 
     tally->total++;
-    tally->available += works;
+    tally->available += endpoint_state_works(endpoint->state);
+    tally->ladder.present += tried;
+    tally->ladder.recent += tried && ladder_recent(endpoint->worked_ms, now_ms, hold_ms);
     tally->eligible += endpoint_eligible(endpoint);
     tally->reserve += endpoint_in_reserve(endpoint);
     tally->reserve_available += endpoint_state_works(endpoint->probed);
@@ -150,12 +160,12 @@ count_endpoint(struct tally *tally, const struct endpoint *endpoint)
 static struct tally
 take_tally(struct prober_app *app)
 {
-    struct tally tally = { .settled = true };
+    struct tally tally = { .settled = true, .now_ms = clock_monotonic_ms() };
     struct endpoint *endpoint;
 
     for (uint32_t i = 0; i < app->config.target_count; i++) {
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link)
-            count_endpoint(&tally, endpoint);
+            count_endpoint(&tally, endpoint, tally.now_ms);
         tally.settled = tally.settled && target_settled(&app->targets[i]);
     }
     if (tally.eligible == 0 && tally.reserve > 0) {
@@ -163,6 +173,7 @@ take_tally(struct prober_app *app)
         tally.eligible = tally.reserve;
         tally.available = tally.reserve_available;
     }
+    tally.ladder.eligible = tally.eligible;
     return tally;
 }
 
@@ -175,6 +186,10 @@ counted_state(const struct endpoint *endpoint, bool last_resort)
         return endpoint->probed;
     if (endpoint_state_eligible(endpoint->state) && !endpoint_eligible(endpoint))
         return ENDPOINT_STARTING;
+    /* One that leaves and is down is there for a panic as others are. */
+    if (endpoint->state == ENDPOINT_DRAINING && endpoint_may_be_tried(endpoint) &&
+        !endpoint_state_eligible(endpoint->probed))
+        return endpoint->probed;
     return endpoint->state;
 }
 
@@ -208,9 +223,20 @@ choose_for(const struct prober_app *app, const struct tally *tally)
     return choice;
 }
 
+/* In panic, those that worked last come first. */
+static uint16_t
+tier_of(const struct endpoint *endpoint, const struct tally *tally, const struct choice *choice)
+{
+    uint32_t hold_ms = endpoint->target->app->config.panic_hold_ms;
+
+    if (!choice->panic)
+        return endpoint->tier;
+    return tally->ladder.recent > 0 && !ladder_recent(endpoint->worked_ms, tally->now_ms, hold_ms);
+}
+
 static void
 offer(const struct prober_app *app, const struct endpoint *endpoint, uint16_t weight,
-      struct available_endpoint *entry)
+      uint16_t tier, struct available_endpoint *entry)
 {
     const struct target *target = endpoint->target;
 
@@ -220,7 +246,7 @@ offer(const struct prober_app *app, const struct endpoint *endpoint, uint16_t we
         .id = endpoint->id,
         .slot = (uint16_t)endpoint->slot,
         .weight = weight,
-        .tier = endpoint->tier,
+        .tier = tier,
         .target = (uint32_t)(target - app->targets),
     };
 }
@@ -237,11 +263,12 @@ collect(const struct prober_app *app, const struct tally *tally, const struct ch
         TAILQ_FOREACH (endpoint, &app->targets[i].endpoints, link) {
             struct candidate candidate = candidate_of(endpoint, tally);
             uint16_t weight = choose_weight(choice, &candidate);
+            uint16_t tier = tier_of(endpoint, tally, choice);
 
             if (reserve && choose_reserve(choice, &candidate))
-                offer(app, endpoint, candidate.weight, &list[count++]);
+                offer(app, endpoint, candidate.weight, tier, &list[count++]);
             else if (!reserve && weight > 0)
-                offer(app, endpoint, weight, &list[count++]);
+                offer(app, endpoint, weight, tier, &list[count++]);
         }
     }
     if (reserve)
@@ -259,6 +286,14 @@ tell_tier_lines(struct prober_app *app, int64_t wall_ms)
     if (untold > 0)
         log_warn(app->config.name, "another tier got the connections %" PRIu32 " times more "
                                    "within that minute", untold);
+}
+
+void
+board_writer_beat(struct prober_app *app, uint64_t now_ms)
+{
+    board_beat(app->writer.board, now_ms);
+    if (app->writer.summary.rung == LADDER_LAST_GOOD)
+        board_writer_changed(app);      /* what worked last may be long ago by now */
 }
 
 void
@@ -285,7 +320,7 @@ tell_panic(struct prober_app *app, bool begins, uint32_t count)
     else if (count > 0)
         log_warn(app->config.name, "a target is available again: panic is over");
     else
-        log_warn(app->config.name, "no target has an address any more: none is tried");
+        log_warn(app->config.name, "no target is left that may be tried: clients are refused");
 }
 
 /* Clients go elsewhere because a whole tier fails: that is worth a line, as panic is. */
@@ -323,6 +358,8 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
                                clock_monotonic_ms());
     assert(rc == 0);    /* no more endpoints than slots */
     (void)rc;
+    if (flags & ~writer->published_flags & AVAILABLE_PANIC)
+        writer->summary.panics++;
     if ((flags ^ writer->published_flags) & AVAILABLE_PANIC)
         tell_panic(app, flags & AVAILABLE_PANIC, count);
     memcpy(writer->published, list, count * sizeof *list);
@@ -335,6 +372,7 @@ static void
 publish(struct prober_app *app, const struct tally *tally)
 {
     struct board_writer *writer = &app->writer;
+    enum ladder_rung rung = ladder_rung(&tally->ladder, app->config.panic == APP_PANIC_FAIL);
     struct choice choice = choose_for(app, tally);
     uint32_t count = collect(app, tally, &choice, false, app->prober->scratch);
     uint32_t reserve = collect(app, tally, &choice, true, app->prober->scratch + count);
@@ -347,9 +385,11 @@ publish(struct prober_app *app, const struct tally *tally)
     writer->summary = (struct board_summary){
         .total = tally->total,
         .available = tally->available,
-        .eligible = tally->eligible,
+        .eligible = tally->ladder.eligible,
         .ready = tally->available >= app->config.ready_min_available,
-        .panic = writer->published_flags & AVAILABLE_PANIC ? 1 : 0,
+        .panic = writer->published_flags & AVAILABLE_PANIC ? (uint8_t)rung : 0,
+        .rung = (uint8_t)rung,
+        .panics = writer->summary.panics,
         .first_round_done = app->first_round_done,
     };
     board_set_summary(writer->board, &writer->summary);
@@ -417,6 +457,7 @@ make_health(const struct prober_app *app)
         .eligible = summary->eligible,
         .first_round_done = summary->first_round_done,
         .panic = summary->panic,
+        .panics = summary->panics,
     };
 
     snprintf(health.app, sizeof health.app, "%s", app->config.name);

@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/admin.h"
 #include "probes/board_writer.h"
 #include "probes/choose.h"
 #include "probes/combine.h"
+#include "probes/ejection.h"
 #include "probes/endpoint_origin.h"
 #include "probes/endpoint_policy.h"
 #include "probes/endpoint_policy.h"
@@ -21,6 +23,7 @@
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
 #include "probes/schedule.h"
+#include "probes/standing.h"
 #include "probes/verdict.h"
 
 enum {
@@ -70,9 +73,29 @@ weigh(struct endpoint *endpoint)
 static enum reason
 why_so(const struct endpoint *endpoint)
 {
-    if (endpoint->state == ENDPOINT_DRAINING)
-        return REASON_TTL_EXPIRED;
-    return endpoint->probed_reason;
+    switch (endpoint->state) {
+    case ENDPOINT_MAINTENANCE:
+        return REASON_ADMIN;
+    case ENDPOINT_DRAINING:
+        return endpoint->admin.action == OVERRIDE_DRAIN ? REASON_ADMIN : REASON_TTL_EXPIRED;
+    case ENDPOINT_EJECTED:
+        return REASON_PASSIVE_CONNECT;
+    default:
+        return endpoint->probed_reason;
+    }
+}
+
+static enum verdict_admin
+admin_of(const struct endpoint *endpoint)
+{
+    switch (endpoint->admin.action) {
+    case OVERRIDE_MAINTAIN:
+        return ADMIN_MAINTAIN;
+    case OVERRIDE_DRAIN:
+        return ADMIN_DRAIN;
+    default:
+        return ADMIN_NONE;
+    }
 }
 
 static void
@@ -84,7 +107,9 @@ work_out(struct endpoint *endpoint)
     endpoint->state = verdict(&(struct verdict_parts){
         .resolved = endpoint->address.family != 0,
         .health = endpoint->probed,
+        .admin = admin_of(endpoint),
         .leaving = endpoint->leaving,
+        .ejected = endpoint->eject.until_ms != 0,
         .flapping = endpoint_policy_holds(endpoint),
         .warming = endpoint->percent < CHOOSE_PERCENT_FULL,
     });
@@ -159,7 +184,8 @@ endpoint_eligible(const struct endpoint *endpoint)
 bool
 endpoint_in_reserve(const struct endpoint *endpoint)
 {
-    return endpoint_state_eligible(endpoint->probed);
+    return endpoint_state_eligible(endpoint->probed) &&
+           endpoint->admin.action == OVERRIDE_NONE && endpoint->eject.until_ms == 0;
 }
 
 void
@@ -235,9 +261,12 @@ static void
 note_passed(struct endpoint *endpoint, const struct check *check,
             const struct probe_result *result, uint64_t started_ms)
 {
+    uint64_t now_ms = clock_monotonic_ms();
+
     if (!check_tells_of_traffic(check))
         return;
     endpoint->passed_start_ms = started_ms;
+    ejection_probe_passed(endpoint, started_ms, now_ms);
     if (result->connect_us == 0)
         return;
     endpoint->connect_us = endpoint->connect_us == 0
@@ -269,6 +298,8 @@ on_result(struct check *check, const struct probe_result *result, uint64_t start
         note_failed(endpoint, check, started_ms);
     endpoint_record_result(endpoint, check, result);
     endpoint_judge(endpoint, result->detail);
+    if (result->outcome == REASON_OK && endpoint_state_works(endpoint->probed))
+        endpoint->worked_ms = clock_monotonic_ms();
     if (!was_started && is_started(endpoint))
         begin_readiness(endpoint);
     else if (was_started && endpoint->probed == ENDPOINT_UNAVAILABLE && has_startup(endpoint))
@@ -433,6 +464,26 @@ goes_on(const struct endpoint *endpoint)
     return false;
 }
 
+void
+endpoint_pause(struct endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        check_hold(&endpoint->checks[i]);
+}
+
+void
+endpoint_resume(struct endpoint *endpoint)
+{
+    endpoint->was_down = false;
+    for (uint32_t i = 0; i < endpoint->check_count; i++)
+        health_init(&endpoint->checks[i].health, ENDPOINT_UNKNOWN, REASON_NONE,
+                    clock_monotonic_ms());
+    for (uint32_t i = 0; i < endpoint->check_count; i++) {
+        if (is_startup(&endpoint->checks[i]) || is_started(endpoint))
+            check_arm(&endpoint->checks[i], 0);
+    }
+}
+
 struct endpoint *
 endpoint_create(struct target *target, const struct address *address, uint16_t weight,
                 uint16_t tier)
@@ -446,7 +497,9 @@ endpoint_create(struct target *target, const struct address *address, uint16_t w
     app->prober->endpoint_count++;
     insert_sorted(endpoint);
     endpoint_origin(endpoint);
-    begin_probing(endpoint);
+    admin_begin(endpoint);
+    if (endpoint->admin.action != OVERRIDE_MAINTAIN)
+        begin_probing(endpoint);
     app->goes_on = app->goes_on || goes_on(endpoint);
     if (endpoint->slot == SLOT_NONE)
         board_writer_take_slot(endpoint);
@@ -478,6 +531,7 @@ endpoint_destroy(struct endpoint *endpoint, const char *why)
 {
     struct prober_app *app = endpoint->target->app;
 
+    ejection_fini(endpoint);
     if (why != NULL) {
         tell_end(endpoint, why);
         board_writer_free_slot(endpoint);
@@ -490,6 +544,7 @@ endpoint_destroy(struct endpoint *endpoint, const char *why)
     for (uint32_t i = 0; i < endpoint->check_count; i++)
         check_fini(&endpoint->checks[i]);
     free(endpoint->lookup.detail);
+    free(endpoint->admin.note);
     free(endpoint);
 }
 

@@ -52,4 +52,8 @@ void endpoint_hurry(struct endpoint *endpoint, uint64_t now_ms);
  * 250 ms when it just has. */
 void endpoint_reported(struct endpoint *endpoint, uint64_t now_ms);
 
+/* No probes until endpoint_resume(); then it is unknown, and probed at once. */
+void endpoint_pause(struct endpoint *endpoint);
+void endpoint_resume(struct endpoint *endpoint);
+
 #endif

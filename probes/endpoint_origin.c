@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/ejection.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_policy.h"
 #include "probes/prober_app.h"
@@ -133,6 +134,10 @@ inherit(struct endpoint *endpoint)
         return;
     endpoint->id = twin->id;
     endpoint->flap = twin->flap;
+    if (endpoint->address.family == 0)
+        return;
+    endpoint->worked_ms = twin->worked_ms;
+    ejection_resume(endpoint, &twin->eject);
     if (endpoint->check_count == 0 || twin->check_count == 0)
         return;
     endpoint->must_prove = endpoint->must_prove || (twin->must_prove && !endpoint_proven(twin));
@@ -216,6 +221,18 @@ recall_last(const struct board_detail *detail)
     };
 }
 
+static struct eject
+recall_eject(const struct board_detail *detail)
+{
+    return (struct eject){
+        .until_ms = detail->eject_until_ms,
+        .changed_ms = detail->eject_changed_ms,
+        .count = detail->eject_count,
+        .failures = detail->eject_failures,
+        .flags = detail->eject_flags,
+    };
+}
+
 static uint64_t
 pulse_ms(const _Atomic uint64_t *instant_ms, uint64_t now_ms)
 {
@@ -285,6 +302,7 @@ static void
 recall(struct endpoint *endpoint, const struct board_detail *detail)
 {
     struct last_probe last = recall_last(detail);
+    struct eject eject = recall_eject(detail);
     bool was_probed = strcmp(detail->probe_kind, "none") != 0;
 
     endpoint->id = detail->id;
@@ -295,11 +313,14 @@ recall(struct endpoint *endpoint, const struct board_detail *detail)
         endpoint->since_ms = detail->since_ms;
         endpoint->probed_reason = recall_reason(detail);
         take_last(&endpoint->lookup, &last);
-    } else if (endpoint->check_count == 0 && !was_probed) {
-        endpoint->since_ms = detail->since_ms;
-    } else if (endpoint->check_count > 0 && was_probed) {
-        recall_probed(endpoint, detail);
+        return;
     }
+    endpoint->worked_ms = no_later(detail->worked_ms, clock_monotonic_ms());
+    ejection_resume(endpoint, &eject);
+    if (endpoint->check_count == 0 && !was_probed)
+        endpoint->since_ms = detail->since_ms;
+    else if (endpoint->check_count > 0 && was_probed)
+        recall_probed(endpoint, detail);
 }
 
 void

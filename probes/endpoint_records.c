@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "probes/endpoint.h"
 #include "probes/prober_priv.h"
+#include "probes/standing.h"
 
 enum {
     RECORD_AGE_MAX_MS = 5 * 60 * 1000,  /* so that history "younger than a day" stays true */

@@ -8,12 +8,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/ejection.h"
 #include "probes/endpoint.h"
 
 static uint32_t
 failures_in(const struct traffic *traffic, uint32_t slot)
 {
     return atomic_load_explicit(&traffic_knowledge(traffic, slot)->failures,
+                                memory_order_relaxed);
+}
+
+static uint16_t
+row_in(const struct traffic *traffic, uint32_t slot)
+{
+    return atomic_load_explicit(&traffic_knowledge(traffic, slot)->failed_in_row,
                                 memory_order_relaxed);
 }
 
@@ -52,6 +60,18 @@ is_unanswered(const struct traffic *traffic, const struct endpoint *endpoint)
 }
 
 static void
+look_at_row(const struct evidence *evidence, struct endpoint *endpoint, uint64_t now_ms)
+{
+    uint16_t row = row_in(evidence->traffic, endpoint->slot);
+
+    if (LIKELY(row == evidence->row[endpoint->slot]))
+        return;
+    evidence->row[endpoint->slot] = row;
+    if (is_about(evidence->traffic, endpoint))
+        ejection_look(endpoint, row, now_ms);
+}
+
+static void
 look(struct prober_app *app, uint64_t now_ms)
 {
     const struct evidence *evidence = &app->evidence;
@@ -62,6 +82,7 @@ look(struct prober_app *app, uint64_t now_ms)
 
         if (endpoint == NULL)
             continue;
+        look_at_row(evidence, endpoint, now_ms);
         failures = failures_in(evidence->traffic, slot);
         if (LIKELY(failures == evidence->seen[slot]) || failures == 0)
             continue;
@@ -162,19 +183,22 @@ adopt(struct prober_app *app, int fd)
 
     if (rc < 0)
         return rc;
-    seen = calloc(traffic_slots(page), sizeof *seen);
+    seen = calloc(traffic_slots(page), sizeof *seen + sizeof *evidence->row);
     if (seen == NULL) {
         traffic_close(page);
         return -ENOMEM;
     }
     evidence->traffic = page;
     evidence->seen = seen;
+    evidence->row = (uint16_t *)(seen + traffic_slots(page));
     for (uint32_t slot = 0; slot < app->writer.slot_count; slot++) {
         struct endpoint *endpoint = app->writer.slots[slot];
 
         if (endpoint == NULL)
             continue;
         evidence_seen(endpoint);
+        if (is_about(page, endpoint))       /* it takes one more to eject */
+            evidence->row[slot] = row_in(page, slot);
         if (is_unanswered(page, endpoint) && seen[slot] > 0)
             seen[slot]--;
     }
@@ -191,7 +215,7 @@ evidence_use(struct prober_app *app, int fd)
     int rc;
 
     evidence_fini(app);
-    if (fd < 0 || app->check_count == 0)
+    if (fd < 0 || (app->check_count == 0 && ejection_policy(app).failures == 0))
         return;
     rc = adopt(app, fd);
     if (rc < 0)

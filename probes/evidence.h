@@ -11,7 +11,8 @@
  * all, and in turn when they do; the quiet ones in turn, LOOK_QUIET_SLOTS a look, for each page
  * is memory that nobody else keeps warm: of 5,000 quiet apps a first failure is seen within
  * half a second, of 500 at the next look. There is no timer while no app has both a page and
- * probes. The prober's files only.
+ * probes or an ejection. Several failures in a row take the endpoint out at once (ejection.h).
+ * The prober's files only.
  */
 #ifndef FPROXY_PROBES_EVIDENCE_H
 #define FPROXY_PROBES_EVIDENCE_H

@@ -43,6 +43,7 @@ struct inspect_endpoint {
     uint32_t weight, tier;
     uint32_t percent;                       /* of its weight that it has now */
     bool flapping;
+    char detail[DETAIL_BYTES];              /* what took it out beside its probes; "": nothing */
     struct inspect_probe probe;
     /* From a board only; zeroes else. */
     uint32_t successes, failures;           /* of probes, in a row */
@@ -55,6 +56,8 @@ struct inspect_endpoint {
 struct inspect_app {
     char name[APP_NAME_BYTES];
     bool ready, panic;
+    uint32_t rung;                          /* enum ladder_rung (ladder.h) */
+    uint32_t panics;                        /* how often nothing was eligible and all was tried */
     uint32_t generation;
     uint32_t slots_used, handed_out;        /* endpoints in all, and given to connections; from a
                                              * board, also when fewer are kept here */

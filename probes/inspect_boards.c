@@ -47,6 +47,7 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     endpoint->tier = detail->tier;
     endpoint->percent = detail->percent;
     endpoint->flapping = detail->flags & BOARD_FLAPPING;
+    snprintf(endpoint->detail, sizeof endpoint->detail, "%s", detail->state_detail);
     if (detail->probe_outcome == REASON_NONE || detail->probe_at_ms <= 0)
         return;
     probe->at_ms = detail->probe_at_ms;
@@ -112,6 +113,8 @@ describe_board(const struct board *board, struct inspect_view *view)
     if (board_summary(board, &summary)) {
         app->ready = summary.ready != 0;
         app->panic = summary.panic != 0;
+        app->rung = summary.rung;
+        app->panics = summary.panics;
     }
     return describe_slots(board, app);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "probes/ladder.h"
 #include "probes/table.h"
 #include "strategy/endpoint_state.h"
 
@@ -85,7 +86,7 @@ inspect_probe_json(const struct inspect_probe *probe)
 static json_t *
 endpoint_json(const struct inspect_endpoint *endpoint)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o, s:o}",
                      "target", inspect_text_json(endpoint->target),
                      "address", inspect_text_json(endpoint->address),
                      "state", inspect_text_json(endpoint->state),
@@ -95,6 +96,7 @@ endpoint_json(const struct inspect_endpoint *endpoint)
                      "tier", (json_int_t)endpoint->tier,
                      "flapping", (int)endpoint->flapping,
                      "reason", inspect_text_json(endpoint->reason),
+                     "detail", inspect_text_json(endpoint->detail),
                      "last_probe", inspect_probe_json(&endpoint->probe));
 }
 
@@ -105,8 +107,9 @@ app_json(const struct inspect_app *app)
 
     for (size_t i = 0; i < app->count; i++)
         json_array_append_new(endpoints, endpoint_json(&app->endpoints[i]));
-    return json_pack("{s:o, s:b, s:b, s:I, s:o}", "app", inspect_text_json(app->name),
+    return json_pack("{s:o, s:b, s:b, s:s, s:I, s:I, s:o}", "app", inspect_text_json(app->name),
                      "ready", (int)app->ready, "panic", (int)app->panic,
+                     "ladder", ladder_name(app->rung), "panics", (json_int_t)app->panics,
                      "generation", (json_int_t)app->generation, "endpoints", endpoints);
 }
 
@@ -199,7 +202,8 @@ add_endpoint(struct libscols_table *table, const struct inspect_app *app,
     else
         snprintf(cells[WEIGHT], CELL_BYTES, "%" PRIu32, endpoint->weight);
     snprintf(cells[TIER], CELL_BYTES, "%" PRIu32, endpoint->tier);
-    snprintf(cells[REASON], CELL_BYTES, "%s", endpoint->reason[0] ? endpoint->reason : "-");
+    snprintf(cells[REASON], CELL_BYTES, "%s%s%s", endpoint->reason[0] ? endpoint->reason : "-",
+             endpoint->detail[0] ? ": " : "", endpoint->detail);
     inspect_probe_text(&endpoint->probe, now_wall_ms, cells[LAST_PROBE], CELL_BYTES);
     return add_line(table, cells, colour_of(endpoint->state), changed);
 }
@@ -219,6 +223,22 @@ add_app(struct libscols_table *table, const struct inspect_app *app, int64_t now
     return add_line(table, cells, NULL, false);
 }
 
+/* What connections are offered when nothing is eligible. */
+static const char *
+ladder_text(const struct inspect_app *app)
+{
+    switch (app->rung) {
+    case LADDER_LAST_GOOD:
+        return "; PANIC: none is eligible: all are tried, those first that worked last";
+    case LADDER_ALL:
+        return "; PANIC: none is eligible, so connections try them all";
+    case LADDER_FAIL:
+        return "; none may be tried: clients are reset at once";
+    default:
+        return app->panic ? "; PANIC" : "";
+    }
+}
+
 static void
 print_app(FILE *out, const struct inspect_app *app)
 {
@@ -232,7 +252,7 @@ print_app(FILE *out, const struct inspect_app *app)
     }
     fprintf(out, "%s: %s, generation %" PRIu32 ", %zu of %zu endpoints work%s\n", app->name,
             app->ready ? "ready" : "not ready", app->generation, works, app->count,
-            app->panic ? "; PANIC: none is eligible, so connections try them all" : "");
+            ladder_text(app));
 }
 
 static struct libscols_table *

@@ -1,4 +1,5 @@
 /* The process: its loop. */
+#include "probes/admin.h"
 #include "probes/prober.h"
 
 #include <errno.h>
@@ -66,7 +67,7 @@ on_beat(evutil_socket_t fd, short what, void *context)
     struct prober_app *app;
 
     TAILQ_FOREACH (app, &prober->apps, link)
-        board_beat(app->writer.board, now_ms);
+        board_writer_beat(app, now_ms);
     trim(prober);
 }
 
@@ -158,6 +159,7 @@ prober_fini(struct prober *prober)
 {
     while (!TAILQ_EMPTY(&prober->apps))
         prober_app_destroy(TAILQ_FIRST(&prober->apps));
+    admin_fini(prober);
     if (prober->history != NULL)
         prober_peer_fini(prober);
     if (prober->resolver != NULL)

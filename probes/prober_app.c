@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
+#include "probes/ejection.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_records.h"
 #include "probes/evidence.h"
@@ -176,7 +177,7 @@ add_check(struct prober_app *app, const struct app_probe *probe, char *why)
 {
     int rc;
 
-    if (strcmp(probe->kind, "none") == 0)
+    if (strcmp(probe->kind, "none") == 0 || strcmp(probe->kind, probe_kind_traffic) == 0)
         return 0;
     rc = app_check_init(&app->checks[app->check_count], probe, app->prober->base, why);
     if (rc == 0)

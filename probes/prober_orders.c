@@ -11,8 +11,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/override.h"
 #include "base/shared_file.h"
 #include "base/util.h"
+#include "probes/admin.h"
 #include "probes/board_writer.h"
 #include "probes/evidence.h"
 #include "probes/prober_app.h"
@@ -273,6 +275,45 @@ on_target_report(struct prober *prober, const struct control_message *message, c
     }
 }
 
+/* The list, on the heap; NULL: there is none. 0 or -errno. */
+static int
+read_overrides(const int *fds, size_t fd_count, struct override **list, size_t *count)
+{
+    size_t bytes = 0;
+    int rc = 0;
+
+    *list = NULL;
+    if (fd_count == 1)
+        rc = sealed_text_read(fds[0], OVERRIDES_MAX * sizeof **list, (char **)list, &bytes);
+    *count = bytes / sizeof **list;
+    if (rc == 0 && (bytes % sizeof **list != 0 || !override_valid(*list, *count)))
+        rc = -EPROTO;
+    if (rc < 0) {
+        free(*list);
+        *list = NULL;
+    }
+    return rc;
+}
+
+static void
+on_app_overrides(struct prober *prober, const struct control_message *message, const int *fds,
+                 size_t fd_count)
+{
+    const struct control_app *asked = &message->body.app;
+    struct control_message answer = *message;
+    struct override *list;
+    size_t count;
+    int rc = read_overrides(fds, fd_count, &list, &count);
+
+    if (rc == 0)
+        rc = admin_set(prober, asked->app, list, count);
+    if (rc < 0)
+        log_error(asked->app, "what an operator said of its targets cannot be used: %s",
+                  strerror(-rc));
+    answer.body.app.result = rc;
+    prober_tell(prober, &answer);
+}
+
 static void
 on_stop(struct prober *prober, const struct control_message *message, const int *fds,
         size_t fd_count)
@@ -296,6 +337,7 @@ static message_fn *const handlers[CONTROL_TYPES] = {
     [CONTROL_APP_BOARD] = on_app_board,
     [CONTROL_APP_UNLOAD] = on_app_unload,
     [CONTROL_TARGET_REPORT] = on_target_report,
+    [CONTROL_APP_OVERRIDES] = on_app_overrides,
     [CONTROL_STOP] = on_stop,
     [CONTROL_PING] = on_ping,
 };

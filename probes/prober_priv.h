@@ -26,10 +26,12 @@
 #include <uthash.h>
 
 #include "base/control_peer.h"
+#include "base/override.h"
 #include "config/app.h"
 #include "config/settings.h"
 #include "probes/check.h"
 #include "probes/flap.h"
+#include "probes/eject.h"
 #include "probes/history.h"
 #include "probes/resolver.h"
 #include "probes/seeds.h"
@@ -38,6 +40,12 @@
 #include "strategy/traffic.h"
 
 enum { SLOT_NONE = UINT32_MAX };
+
+/* What an operator said of an endpoint; see admin.h. */
+struct endpoint_admin {
+    enum override_action action;    /* NONE, DRAIN or MAINTAIN */
+    char *note;                     /* owned; NULL: "" */
+};
 
 struct endpoint {
     TAILQ_ENTRY(endpoint) link;
@@ -52,6 +60,10 @@ struct endpoint {
     struct flap flap;
     int64_t warm_since_ms;          /* wall: its share grows since; 0: it does not */
     uint8_t percent;                /* of its weight, as published */
+    struct endpoint_admin admin;
+    struct eject eject;             /* by traffic; see ejection.h */
+    struct event *eject_timer;      /* owned; NULL: it never was */
+    uint64_t worked_ms;             /* when it was last known to work; 0: never */
     int64_t since_ms;               /* wall: in this state since */
     bool first_done;                /* its first probes ended, or it needs none */
     bool was_down;                  /* when its startup probes began */
@@ -122,6 +134,7 @@ struct evidence {
     TAILQ_ENTRY(evidence) link;             /* when there is a page: in busy or quiet */
     struct traffic *traffic;                /* owned, read only; NULL: not looked at */
     uint32_t *seen;                         /* owned; failures by slot when last probed */
+    uint16_t *row;                          /* behind these: in a row, at the last look */
     uint64_t attempts;                      /* of the worker, at the last look */
     uint32_t busy_looks;                    /* that it stays in busy without more; 0: in quiet */
 };
@@ -183,6 +196,7 @@ struct prober {
     struct shares *shares;
     struct prober_apps apps;
     struct prober_family *families; /* by name */
+    struct app_overrides *overrides;    /* owned, by app; see admin.h */
     struct evidence_list busy, quiet;   /* apps with a page, the next to be looked at first */
     uint32_t endpoint_count;
     struct available_endpoint *scratch; /* owned; for board_writers: room for any board's slots */

@@ -278,7 +278,8 @@ target_settled(const struct target *target)
     bool works = false;
 
     TAILQ_FOREACH (endpoint, &target->endpoints, link) {
-        if (endpoint->address.family != 0 && !endpoint->first_done)
+        if (endpoint->address.family != 0 && !endpoint->first_done &&
+            endpoint->admin.action != OVERRIDE_MAINTAIN)
             return false;
         works = works || endpoint_state_works(endpoint->state);
     }

@@ -55,7 +55,10 @@ run_check(int argc, char **argv, void *context)
 
 static const struct cli_command commands[] = {
     { "check", "[PATH]", "Tell every error of the configuration", run_check },
+    { "drain", "APP [TARGET]", "Send no new connections to a target", command_drain },
+    { "maintain", "APP [TARGET]", "Take a target out for maintenance", command_maintain },
     { "plan", "[PATH]", "Tell what a changed configuration would do", command_plan },
+    { "ready", "APP [TARGET]", "Undo drain and maintain", command_ready },
     { "reload", NULL, "Read the files now, wait until they apply", command_reload },
     { "report", "APP TARGET", "Tell how a target is, where kind = \"push\"", command_report },
     { "rollback", "APP", "Take an app back to the generation before", command_rollback },

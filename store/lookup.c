@@ -22,6 +22,7 @@ struct lookup {
     char app[APP_NAME_BYTES];
     uint32_t before_generation;
     store_config_fn *done;          /* NULL: given up while it was in hand */
+    store_written_fn *written;      /* instead of `done`: it waits for the disk */
     void *context;                  /* the asker's */
     int rc;
     struct store_config config;     /* owned */
@@ -33,6 +34,7 @@ lookups_init(struct lookups *lookups)
     *lookups = (struct lookups){ .notify_fd = -1 };
     STAILQ_INIT(&lookups->asked);
     STAILQ_INIT(&lookups->answered);
+    STAILQ_INIT(&lookups->waiting);
 }
 
 static void
@@ -74,6 +76,7 @@ lookups_fini(struct lookups *lookups)
     assert(lookups->in_hand == NULL);
     list_free(&lookups->asked, NULL);
     list_free(&lookups->answered, NULL);
+    list_free(&lookups->waiting, NULL);
 }
 
 /* ---- the loop ---- */
@@ -95,14 +98,14 @@ store_set_notify(struct store *store, int eventfd)
 
 /* Takes the lookup over. */
 static int
-ask(struct store *store, struct lookup *lookup)
+ask(struct store *store, struct lookup *lookup, struct lookup_list *list)
 {
     int rc = 0;
 
     pthread_mutex_lock(&store->lock);
     if (store->lookups.count < STORE_LOOKUPS_MAX) {
         store->lookups.count++;
-        STAILQ_INSERT_TAIL(&store->lookups.asked, lookup, link);
+        STAILQ_INSERT_TAIL(list, lookup, link);
         pthread_cond_signal(&store->wake);
     } else {
         rc = -ENOBUFS;
@@ -127,7 +130,20 @@ store_find_previous(struct store *store, const char *app, uint32_t before_genera
     lookup->before_generation = before_generation;
     lookup->done = done;
     lookup->context = context;
-    return ask(store, lookup);
+    return ask(store, lookup, &store->lookups.asked);
+}
+
+int
+store_when_written(struct store *store, store_written_fn *done, void *context)
+{
+    struct lookup *lookup = calloc(1, sizeof *lookup);
+
+    assert(done != NULL);
+    if (lookup == NULL)
+        return -ENOMEM;
+    lookup->written = done;
+    lookup->context = context;
+    return ask(store, lookup, &store->lookups.waiting);
 }
 
 static struct lookup *
@@ -160,7 +176,11 @@ store_deliver(struct store *store)
 
         if (lookup == NULL)
             return;
-        lookup->done(lookup->context, lookup->rc, lookup->rc == 0 ? &lookup->config : NULL);
+        if (lookup->written != NULL)
+            lookup->written(lookup->context, lookup->rc);
+        else
+            lookup->done(lookup->context, lookup->rc,
+                         lookup->rc == 0 ? &lookup->config : NULL);
         lookup_free(lookup);
     }
 }
@@ -174,6 +194,7 @@ store_cancel(struct store *store, const void *context)
     pthread_mutex_lock(&store->lock);
     lookups->count -= list_free(&lookups->asked, context);
     lookups->count -= list_free(&lookups->answered, context);
+    lookups->count -= list_free(&lookups->waiting, context);
     if (lookups->in_hand != NULL && lookups->in_hand->context == context)
         lookups->in_hand->done = NULL;
     pthread_mutex_unlock(&store->lock);
@@ -236,6 +257,25 @@ notify(const struct store *store)
         return;
     if (write(store->lookups.notify_fd, &once, sizeof once) < 0)
         assert(errno == EAGAIN);        /* full: it is readable */
+}
+
+/* Whoever asks meanwhile is answered after the next batch: what it has queued may be in that. */
+void
+lookups_written(struct store *store)
+{
+    struct lookups *lookups = &store->lookups;
+    bool trouble = store->trouble[0] != '\0';
+    struct lookup *lookup;
+
+    if (STAILQ_EMPTY(&lookups->waiting) ||
+        (!trouble && (store->queue.at_once > 0 || store->in_hand > 0)))
+        return;
+    while ((lookup = STAILQ_FIRST(&lookups->waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(&lookups->waiting, link);
+        lookup->rc = trouble ? -EIO : 0;
+        STAILQ_INSERT_TAIL(&lookups->answered, lookup, link);
+    }
+    notify(store);
 }
 
 void

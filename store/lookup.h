@@ -4,6 +4,7 @@
  *
  *    store_find_previous() --> [ asked ] --> lookup_next() --> [ answered ] --> store_deliver()
  *          the loop                         the store's thread                     the loop
+ *    store_when_written() --> [ waiting ] --> lookups_written() --> [ answered ]
  */
 #ifndef FPROXY_STORE_LOOKUP_H
 #define FPROXY_STORE_LOOKUP_H
@@ -18,7 +19,7 @@ STAILQ_HEAD(lookup_list, lookup);
 
 /* In struct store, under its lock. */
 struct lookups {
-    struct lookup_list asked, answered;
+    struct lookup_list asked, answered, waiting;
     struct lookup *in_hand;     /* of the thread, without the lock */
     uint32_t count;             /* asked, in hand, answered: at most STORE_LOOKUPS_MAX */
     int notify_fd;              /* borrowed; -1: none */
@@ -32,6 +33,9 @@ lookups_asked(const struct lookups *lookups)
 {
     return !STAILQ_EMPTY(&lookups->asked);
 }
+
+/* The thread, under the lock, after it has written, or could not. */
+void lookups_written(struct store *store);
 
 /* The thread, under the lock, which is let go meanwhile. One must have been asked. */
 void lookup_next(struct store *store);

@@ -113,6 +113,13 @@ int store_set_notify(struct store *store, int eventfd);
 int store_find_previous(struct store *store, const char *app, uint32_t before_generation,
                         store_config_fn *done, void *context);
 
+/* `rc` is 0, or -EIO: the database cannot be written now, what is queued waits in memory. */
+typedef void store_written_fn(void *context, int rc);
+
+/* Asks when all that is to be committed at once (rollouts, configurations, overrides), and was
+ * queued by now, is on the disk. As above: 0, then `done` once; or -errno. */
+int store_when_written(struct store *store, store_written_fn *done, void *context);
+
 /* Calls the `done` of what was answered, on this thread: whoever waits for the eventfd calls
  * it when that is readable. A callback may ask again and cancel, but not close. */
 void store_deliver(struct store *store);

@@ -207,6 +207,8 @@ next_turn_ms(const struct store *store, uint64_t now_ms)
 
     if (lookups_asked(&store->lookups) && !store->closing)
         return now_ms;
+    if (!STAILQ_EMPTY(&store->lookups.waiting))
+        return now_ms;              /* in trouble, too: it is tried once more, and answered */
     if (store->trouble[0] != '\0')
         return store->retry_at_ms;
     if (store->closing || store->recheck || store->queue.at_once > 0 ||
@@ -251,6 +253,7 @@ take_turn(struct store *store)
     if (STAILQ_EMPTY(&store->batch))
         store->in_hand = 0;
     writer_note(store, outcome);
+    lookups_written(store);
 }
 
 static bool

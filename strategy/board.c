@@ -28,8 +28,8 @@ enum {
     READ_TRIES = 200,                   /* against a busy writer */
     READ_TRIES_SPINNING = 20,           /* then let it run: it may share our core */
 };
-_Static_assert(sizeof(struct board_detail) == 568, "another size is another BOARD_LAYOUT");
-_Static_assert(sizeof(struct board_summary) == 16, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_detail) == 760, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_summary) == 24, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_pulse) == 24, "another size is another BOARD_LAYOUT");
 
 struct summary_cell {

@@ -65,7 +65,14 @@ struct board_detail {
     uint32_t penalty;                   /* for changes of its state; probes/flap.h */
     uint16_t flap_changes;              /* that it is for */
     uint8_t probed_reason;              /* why its probes alone would give probed_state */
-    uint8_t unused;
+    uint8_t eject_flags;                /* see probes/eject.h */
+    uint64_t eject_until_ms;            /* it is ejected until then; 0: it is not */
+    uint64_t eject_changed_ms;          /* when it was ejected, or came back */
+    uint64_t worked_ms;                 /* when it was last known to work; 0: never */
+    uint32_t eject_count;               /* ejections in a row */
+    uint16_t eject_failures;            /* that it was ejected for */
+    uint16_t unused;
+    char state_detail[DETAIL_BYTES];    /* what took it out, in words; "": its probes tell */
 };
 
 enum board_flag {
@@ -78,7 +85,10 @@ enum board_flag {
 /* What holds for the whole app. Copied through a sequence lock as well. */
 struct board_summary {
     uint32_t total, available, eligible;
-    uint8_t ready, panic, first_round_done, unused;
+    uint8_t ready, first_round_done;
+    uint8_t panic;                      /* enum ladder_rung (probes/ladder.h); 0: no panic */
+    uint8_t rung;                       /* enum ladder_rung */
+    uint32_t panics, unused;            /* how often there was one */
 };
 
 struct board;       /* a mapped board file */

@@ -21,7 +21,7 @@
 
 enum {
     TRAFFIC_MAGIC = 0x66707472,         /* "fptr" */
-    TRAFFIC_LAYOUT = 1,                 /* changes with anything below or in the header */
+    TRAFFIC_LAYOUT = 2,                 /* changes with anything below or in the header */
 };
 _Static_assert(sizeof(struct traffic_counters) == 192, "another size is another layout");
 _Static_assert(sizeof(struct traffic_tries) == 24, "another size is another layout");

@@ -68,7 +68,8 @@ struct traffic_knowledge {
     _Atomic uint32_t connect_us;            /* usual connect time; 0: unknown */
     _Atomic uint64_t shunned_since_ms;      /* 0: not shunned; tried last while it is */
     _Atomic uint64_t shunned_until_ms;
-    _Atomic uint32_t shun_ms;               /* the present length: 1 s, doubling to 30 s */
+    _Atomic uint16_t shun_ms;               /* the present length: 1 s, doubling to 30 s */
+    _Atomic uint16_t failed_in_row;         /* tries, with no connection between; saturates */
     _Atomic uint32_t failures;              /* since the worker knows the endpoint */
 };
 

@@ -11,15 +11,20 @@
 #define APP_NAMES                                                                              \
     "fproxy status --json 2>/dev/null | sed -n 's/^      \"name\": \"\\([^\"]*\\)\".*/\\1/p'"
 
-#define COMMANDS "check plan reload report rollback status stop upgrade completion"
+/* Configured texts and addresses of the app that is word $1. */
+#define TARGET_NAMES(app)                                                                      \
+    "fproxy-probe inspect " app " --json 2>/dev/null | "                                       \
+    "sed -n 's/^ *\"\\(target\\|address\\)\": \"\\([^\"]*\\)\".*/\\2/p' | sort -u"
+
+#define COMMANDS "check drain maintain plan ready reload report rollback status stop upgrade completion"
 
 static const char bash_script[] =
     "# bash completion of fproxy: source <(fproxy completion bash)\n"
     "_fproxy() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
     "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-    "        case $word in check|plan|reload|report|rollback|status|stop|upgrade|completion|help) "
-    "command=$word; break;; esac\n"
+    "        case $word in check|drain|maintain|plan|ready|reload|report|rollback|status|stop|upgrade|"
+    "completion|help) command=$word; break;; esac\n"
     "    done\n"
     "    case $prev in\n"
     "    -c|--config|--state-dir|--runtime-dir) COMPREPLY=($(compgen -f -- \"$cur\")); "
@@ -32,6 +37,11 @@ static const char bash_script[] =
     "    check) COMPREPLY=($(compgen -f -W '--json --help --version' -- \"$cur\"));;\n"
     "    plan) COMPREPLY=($(compgen -f -W '--json --config --state-dir --runtime-dir --help "
     "--version' -- \"$cur\"));;\n"
+    "    drain|maintain|ready) if [[ $prev == \"$command\" ]]; then\n"
+    "        COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --note --json --config "
+    "--runtime-dir --help --version\" -- \"$cur\")); else\n"
+    "        COMPREPLY=($(compgen -W \"$(" TARGET_NAMES("\"$prev\"") ") --note --json\" -- "
+    "\"$cur\")); fi;;\n"
     "    status|rollback) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --json --config "
     "--runtime-dir --help --version\" -- \"$cur\"));;\n"
     "    report) COMPREPLY=($(compgen -W \"$(" APP_NAMES ") --fail --degraded --detail --config "
@@ -54,6 +64,11 @@ static const char zsh_script[] =
     "    apps=(${(f)\"$(" APP_NAMES ")\"})\n"
     "    compadd -a apps\n"
     "}\n"
+    "_fproxy_targets() {\n"
+    "    local -a targets\n"
+    "    targets=(${(f)\"$(" TARGET_NAMES("$words[2]") ")\"})\n"
+    "    compadd -a targets\n"
+    "}\n"
     "_fproxy() {\n"
     "    local context state line\n"
     "    _arguments -C \\\n"
@@ -63,7 +78,10 @@ static const char zsh_script[] =
     "        '--log-level[how much is told]:level:(error warn info debug)' \\\n"
     "        '(-h --help)'{-h,--help}'[help]' '(-V --version)'{-V,--version}'[version]' \\\n"
     "        '1:command:((check\\:\"tell every error of the configuration\" "
+    "drain\\:\"send no new connections to a target\" "
+    "maintain\\:\"take a target out for maintenance\" "
     "plan\\:\"tell what a changed configuration would do\" "
+    "ready\\:\"undo drain and maintain\" "
     "reload\\:\"read the files now and wait\" "
     "report\\:\"tell how a target is\" "
     "rollback\\:\"take an app back to the generation before\" "
@@ -77,6 +95,9 @@ static const char zsh_script[] =
     "    plan) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
     "'--state-dir[where the database is]:directory:_files -/' "
     "'--runtime-dir[where it runs]:directory:_files -/' '1:path:_files' ;;\n"
+    "    drain|maintain|ready) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
+    "'--note[why]:text:' '--runtime-dir[where it runs]:directory:_files -/' "
+    "'1:app:_fproxy_apps' '2:target:_fproxy_targets' ;;\n"
     "    status|rollback) _arguments '(-j --json)'{-j,--json}'[print JSON]' "
     "'--runtime-dir[where it runs]:directory:_files -/' '1:app:_fproxy_apps' ;;\n"
     "    report) _arguments '--fail[it does not work]' '--degraded[others are to be preferred]' "
@@ -97,7 +118,10 @@ static const char zsh_script[] =
 static const char fish_script[] =
     "# fish completion of fproxy: fproxy completion fish | source\n"
     FISH_COMMAND("check", "Tell every error of the configuration")
+    FISH_COMMAND("drain", "Send no new connections to a target")
+    FISH_COMMAND("maintain", "Take a target out for maintenance")
     FISH_COMMAND("plan", "Tell what a changed configuration would do")
+    FISH_COMMAND("ready", "Undo drain and maintain")
     FISH_COMMAND("reload", "Read the files now and wait")
     FISH_COMMAND("report", "Tell how a target is")
     FISH_COMMAND("rollback", "Take an app back to the generation before")
@@ -112,15 +136,17 @@ static const char fish_script[] =
     "complete -c fproxy -l log-level -x -a 'error warn info debug'\n"
     "complete -c fproxy -s h -l help -d 'Help'\n"
     "complete -c fproxy -s V -l version -d 'Version'\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from check plan reload rollback status' "
+    "complete -c fproxy -n '__fish_seen_subcommand_from check drain maintain plan ready reload "
+    "rollback status' "
     "-l json -d 'Print JSON'\n"
     "function __fproxy_apps\n    " APP_NAMES "\nend\n"
-    "complete -c fproxy -n '__fish_seen_subcommand_from status rollback report' -f "
+    "complete -c fproxy -n '__fish_seen_subcommand_from drain maintain ready status rollback report' -f "
     "-a '(__fproxy_apps)'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from report' -l fail -d 'It does not work'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from report' -l degraded "
     "-d 'Others are to be preferred'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from report' -x -l detail -d 'A few words'\n"
+    "complete -c fproxy -n '__fish_seen_subcommand_from drain maintain' -l note -x -d Why\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"
     "complete -c fproxy -n '__fish_seen_subcommand_from help' -f -a '" COMMANDS "'\n";
 

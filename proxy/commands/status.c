@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/override.h"
 #include "proxy/commands/ask.h"
 #include "proxy/commands/command.h"
 #include "proxy/commands/table.h"
@@ -155,6 +156,26 @@ print_table(const json_t *apps)
 
 /* ---- what does not fit into the table ---- */
 
+/* What operators took out of it. */
+static void
+print_overrides(const json_t *app)
+{
+    const json_t *override;
+    size_t i;
+
+    json_array_foreach(json_object_get(app, "overrides"), i, override) {
+        const char *target = answer_text(override, "target");
+        const char *note = answer_text(override, "note");
+        bool gone = json_is_false(json_object_get(override, "exists"));
+
+        printf("%s: %s: %s since %s%s%s%s\n", answer_text(app, "name"),
+               strcmp(target, OVERRIDE_ALL) == 0 ? "all targets" : target,
+               answer_text(override, "action"), answer_text(override, "since"),
+               note[0] != '\0' ? ": " : "", note,
+               gone ? " (there is no such target now: `fproxy ready' forgets it)" : "");
+    }
+}
+
 /* Why an app is not as it is configured: a whole sentence, as long as it is. */
 static void
 print_reason(const json_t *app)
@@ -188,8 +209,10 @@ print_apps(const json_t *apps)
     rc = print_table(apps);
     if (rc < 0)
         return rc;
-    json_array_foreach(apps, i, app)
+    json_array_foreach(apps, i, app) {
         print_reason(app);
+        print_overrides(app);
+    }
     return 0;
 }
 
@@ -236,8 +259,8 @@ command_status(int argc, char **argv, void *context)
         .args_doc = "[APP]",
         .doc = "Show the apps of the running supervisor, or one of them.\vTARGETS counts the "
                "endpoints that are available, of all. Below the table stands why an app is not "
-               "as it is configured. Exit status: 0; 1 when APP is not ready; "
-               "2 when no supervisor answers.",
+               "as it is configured, and what operators took out. Exit status: 0; 1 when APP "
+               "is not ready; 2 when no supervisor answers.",
     };
     struct arguments arguments = { .options = context };
     struct asked asked;

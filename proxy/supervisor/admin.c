@@ -19,6 +19,7 @@
 #include "proxy/supervisor/admin_actions.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/overrides.h"
 #include "proxy/supervisor/supervisor.h"
 
 enum {
@@ -84,6 +85,7 @@ all_apps_json(struct supervisor *supervisor)
         struct app_status status;
 
         app_status(app, now_ms, &status);
+        status.overrides = overrides_json(supervisor, app->name);
         if (json_array_append_new(apps, status_app_json(&status)) < 0) {
             json_decref(apps);
             return NULL;
@@ -174,7 +176,8 @@ on_get(struct supervisor *supervisor, struct evhttp_request *request, const char
     else
         admin_reply_text(request, HTTP_NOTFOUND, "Not Found",
                          "there is GET /livez, /readyz, /readyz/APP, /v1/status, /v1/running; "
-                         "POST /v1/reload, /v1/upgrade, /v1/apps/APP/rollback, "
+                         "POST /v1/reload, /v1/upgrade, "
+                         "/v1/apps/APP/rollback|drain|maintain|ready, "
                          "/v1/apps/APP/targets/TARGET/report\n");
 }
 

@@ -2,7 +2,7 @@
  * admin - HTTP on RUNTIME_DIR/admin.sock: what operators, scripts and our commands ask.
  *
  *   GET   /livez   /readyz   /readyz/APP   /v1/status   /v1/running
- *   POST  /v1/reload   /v1/upgrade   /v1/apps/APP/rollback
+ *   POST  /v1/reload   /v1/upgrade   /v1/apps/APP/rollback, drain, maintain, ready
  */
 #ifndef FPROXY_SUPERVISOR_ADMIN_H
 #define FPROXY_SUPERVISOR_ADMIN_H

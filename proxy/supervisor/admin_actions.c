@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy/supervisor/admin_overrides.h"
 #include "proxy/supervisor/admin_report.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/change.h"
@@ -222,9 +223,11 @@ admin_act(struct supervisor *supervisor, struct evhttp_request *request, const c
         begin_upgrade(supervisor, request);
     else if (parse_rollback(path, name))
         begin_rollback(supervisor, request, name);
-    else if (!admin_report(supervisor, request, path))
+    else if (!admin_override(supervisor, request, path) &&
+             !admin_report(supervisor, request, path))
         admin_reply_text(request, HTTP_NOTFOUND, "Not Found",
-                         "there is POST /v1/reload, /v1/upgrade, /v1/apps/APP/rollback, "
+                         "there is POST /v1/reload, /v1/upgrade, "
+                         "/v1/apps/APP/rollback|drain|maintain|ready, "
                          "/v1/apps/APP/targets/TARGET/report\n");
 }
 

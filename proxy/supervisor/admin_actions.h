@@ -5,6 +5,7 @@
  *   POST /v1/upgrade            202 when the binary passed its trial, 409 {"error"}
  *   POST /v1/apps/APP/rollback  200 {"app", "outcome", "reason", "from_generation",
  *                               "to_generation"} when it is over; 404, 409 {"error"}
+ *   POST /v1/apps/APP/drain, maintain, ready: see admin_overrides.h
  *   GET  /v1/running            {"apps": [{"name", "generation", "source", "config",
  *                               "connections", "targets": [{"target", "connections"}]}]}
  */

@@ -228,6 +228,7 @@ app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
         .connections = app_connections(app),
         .available = app->health.available,
         .total = app->health.total,
+        .panics = app->health.panics,
         .rollout = &app->rollout,
     };
     if (generation == NULL)

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "proxy/supervisor/admin_overrides.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/overrides.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/shutdown.h"
@@ -54,6 +56,18 @@ send_board(const struct app_generation *generation, const struct pages *pages)
     return rc;
 }
 
+/* Before the app itself: what is drained must not be published for a moment. */
+static int
+send_overrides(const struct app *app)
+{
+    size_t count;
+
+    overrides_of(app->supervisor, app->name, &count);
+    if (count == 0 && !app->supervisor->prober_adopted)
+        return 0;
+    return overrides_send(app->supervisor, app->name, 0);
+}
+
 static int
 send_load(struct app_generation *generation)
 {
@@ -64,6 +78,8 @@ send_load(struct app_generation *generation)
                         pages_open_traffic(runtime_fd, generation->pages, false) };
 
     rc = MIN(MIN(fds[0], MIN(fds[1], fds[2])), 0);
+    if (rc == 0)
+        rc = send_overrides(generation->app);
     if (rc == 0)
         rc = send_about(generation, CONTROL_APP_LOAD, generation->pages, fds, ARRAY_SIZE(fds));
     else
@@ -244,10 +260,32 @@ tell_panic(struct app *app, const struct control_health *health)
 
     if (health->panic != 0 && !was_panic)
         event_store(app->supervisor, LOG_WARN, app->name, "panic_begin",
-                    "no endpoint is available: every one is tried (panic = \"all\")");
+                    health->panic == CONTROL_PANIC_LAST_GOOD
+                        ? "no endpoint is available: every one is tried, those first that "
+                          "worked within panic_hold (panic = \"all\")"
+                        : "no endpoint is available: every one is tried (panic = \"all\")");
     else if (health->panic == 0 && was_panic)
         event_store(app->supervisor, LOG_INFO, app->name, "panic_end",
-                    "an endpoint is available again");
+                    health->eligible > 0 ? "an endpoint is available again"
+                                         : "no endpoint is left that may be tried");
+}
+
+/* Nothing may be tried: panic = "fail", or operators took all out. */
+static bool
+is_out(const struct control_health *health)
+{
+    return health->total > 0 && health->eligible == 0 && health->panic == 0;
+}
+
+static void
+tell_outage(struct app *app, const struct control_health *health)
+{
+    if (is_out(health) && !is_out(&app->health))
+        event_store(app->supervisor, LOG_WARN, app->name, "unavailable_begin",
+                    "no endpoint may be tried: clients are reset at once");
+    else if (!is_out(health) && is_out(&app->health))
+        event_store(app->supervisor, LOG_INFO, app->name, "unavailable_end",
+                    "clients are served again, or may be");
 }
 
 static void
@@ -259,6 +297,7 @@ on_health(struct supervisor *supervisor, const struct control_health *health)
         return;
     if (app->current != NULL && app->current->number == health->generation) {
         tell_panic(app, health);
+        tell_outage(app, health);
         app->health = *health;
         serve_health(app);
     } else if (app->next != NULL && app->next->number == health->generation) {
@@ -317,6 +356,9 @@ prober_link_message(struct supervisor *supervisor, const struct control_message 
         generation = subject(supervisor, &message->body.app);
         if (generation != NULL)
             on_loaded(generation, &message->body.app);
+        break;
+    case CONTROL_APP_OVERRIDES:
+        admin_override_obeyed(supervisor, message->body.app.count);
         break;
     case CONTROL_APP_GROW:
         generation = subject(supervisor, &message->body.app);
@@ -441,6 +483,7 @@ prober_link_start(struct supervisor *supervisor)
                      on_message, on_ended, supervisor, &supervisor->prober);
     if (rc == 0) {
         supervisor->prober->on_drained = on_drained;
+        supervisor->prober_adopted = false;
         return;
     }
     log_error(NULL, "no prober can be started: %s", strerror(-rc));
@@ -451,7 +494,7 @@ void
 prober_link_adopt(struct supervisor *supervisor, struct child *prober)
 {
     supervisor->prober = prober;
-    supervisor->prober_there = true;
+    supervisor->prober_there = supervisor->prober_adopted = true;
     prober->on_message = on_message;
     prober->on_ended = on_ended;
     prober->on_drained = on_drained;

@@ -18,11 +18,13 @@
 #include "base/shared_file.h"
 #include "config/set.h"
 #include "proxy/supervisor/admin.h"
+#include "proxy/supervisor/admin_overrides.h"
 #include "proxy/supervisor/adopt.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/guard.h"
 #include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/lock.h"
+#include "proxy/supervisor/overrides.h"
 #include "proxy/supervisor/places.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/spare_ports.h"
@@ -184,6 +186,7 @@ open_store(struct supervisor *supervisor)
     }
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
     known_read(&supervisor->known, supervisor->store);
+    overrides_read(supervisor);
     store_close_open_rollouts(supervisor->store, clock_wall_ms(),
                               known_interrupted);
     note_crash(supervisor);
@@ -343,6 +346,9 @@ start_undo(struct supervisor *supervisor)
     config_set_destroy(supervisor->set);
     if (supervisor->store_event != NULL)
         event_free(supervisor->store_event);
+    if (supervisor->store != NULL)
+        admin_overrides_forget(supervisor);
+    overrides_free(supervisor);
     if (supervisor->store != NULL)
         store_close(supervisor->store, STORE_CLOSE_MS);
     known_free(&supervisor->known);

@@ -51,7 +51,7 @@ rollout_json(const struct store_rollout *rollout)
 json_t *
 status_app_json(const struct app_status *status)
 {
-    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o}, s:I, s:{s:I, s:I}, s:o}",
+    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o}, s:I, s:{s:I, s:I}, s:I, s:o, s:o}",
                      "name", status->name, "state", status->state, "ready", status->ready,
                      "generation", (json_int_t)status->generation,
                      "ports", ports_json(status->ports, status->port_count),
@@ -59,6 +59,8 @@ status_app_json(const struct app_status *status)
                      "connections", (json_int_t)status->connections,
                      "targets", "available", (json_int_t)status->available,
                      "total", (json_int_t)status->total,
+                     "panics", (json_int_t)status->panics, "overrides",
+                     status->overrides != NULL ? status->overrides : json_array(),
                      "last_rollout", rollout_json(status->rollout));
 }
 

@@ -22,6 +22,8 @@ struct app_status {
     pid_t worker_pid;                   /* 0: none runs */
     uint64_t connections;
     uint32_t available, total;          /* endpoints */
+    uint32_t panics;                    /* times that nothing was eligible and all was tried */
+    json_t *overrides;                  /* an array, taken over; NULL: none */
     const struct store_rollout *rollout;    /* started_at_ms 0: there was none */
 };
 

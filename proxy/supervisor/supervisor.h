@@ -26,11 +26,13 @@
 #include "proxy/supervisor/rollout.h"
 
 struct admin;
+struct app_overrides;
 struct child;
 struct config_set;
 struct config_source;
 struct event;
 struct event_base;
+struct overriding;
 struct reload;
 struct reported;
 struct shutdown;
@@ -96,6 +98,7 @@ struct supervisor {
 
     struct child *prober;               /* NULL while none runs */
     bool prober_there;                  /* it takes orders */
+    bool prober_adopted;                /* it may know what holds no more */
     TAILQ_HEAD(, app_generation) to_prober;     /* to be sent when it takes them */
     struct event *prober_again;         /* owned: those that could not be sent */
     bool prober_outdated, prober_replaced;
@@ -105,6 +108,9 @@ struct supervisor {
     struct event *prober_timer;         /* owned */
 
     struct admin *admin;                /* owned */
+    struct app_overrides *overrides;    /* owned, by app; see overrides.h */
+    LIST_HEAD(, overriding) overridings;    /* owned; see admin_overrides.h */
+    uint32_t override_serial;           /* the last one given */
     LIST_HEAD(, reload) reloads;        /* owned */
     uint64_t reload_token;
     struct upgrade *upgrade;            /* owned; NULL: none is under way */

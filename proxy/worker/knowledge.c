@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/util.h"
+#include "config/app.h"
 #include "strategy/board.h"
 #include "strategy/traffic.h"
 
@@ -25,6 +26,7 @@ claim(struct traffic_knowledge *cell, uint32_t id)
     STORE(cell->shunned_until_ms, 0);
     STORE(cell->shun_ms, 0);
     STORE(cell->failures, 0);
+    STORE(cell->failed_in_row, 0);
 }
 
 /* Is the newest probe's word that it is dead? Then a probe that started a moment before the
@@ -71,9 +73,19 @@ knowledge_shun(struct traffic_knowledge *cell, const struct board_pulse *pulse,
         length_ms = SHUN_MIN_MS;
     else
         length_ms = MIN(length_ms * 2, (uint32_t)SHUN_MAX_MS);
-    STORE(cell->shun_ms, length_ms);
+    STORE(cell->shun_ms, (uint16_t)length_ms);
     STORE(cell->shunned_until_ms, now_ms + length_ms);
     STORE(cell->shunned_since_ms, now_ms);
+}
+
+_Static_assert(SHUN_MAX_MS <= UINT16_MAX, "it fits its cell");
+
+void
+knowledge_failed(struct traffic_knowledge *cell, uint32_t id)
+{
+    claim(cell, id);
+    if (LOAD(cell->failed_in_row) < UINT16_MAX - APP_THREADS_MAX)   /* all threads at once */
+        atomic_fetch_add_explicit(&cell->failed_in_row, 1, memory_order_relaxed);
 }
 
 void
@@ -90,6 +102,8 @@ knowledge_connected(struct traffic_knowledge *cell, uint32_t id, uint32_t connec
     else
         usual_us = (uint32_t)(((uint64_t)usual_us * 7 + connect_us + 4) / 8);
     STORE(cell->connect_us, MAX(usual_us, 1u));
+    if (UNLIKELY(LOAD(cell->failed_in_row) != 0))
+        STORE(cell->failed_in_row, 0);
     if (UNLIKELY(LOAD(cell->shunned_since_ms) != 0)) {
         STORE(cell->shunned_since_ms, 0);
         STORE(cell->shun_ms, 0);

@@ -6,7 +6,8 @@
  * pulse) or with a try that connects. Otherwise, when the newest probe has failed, it has no
  * end; when that one has passed, or there is none, it ends after a time: 1 s, doubling to
  * 30 s with every mark in a row. Lies in the traffic page, which the prober looks at: a
- * failure makes it probe within 50 ms, so a mark soon ends or is confirmed.
+ * failure makes it probe within 50 ms, so a mark soon ends or is confirmed; several in a row make
+ * it take the endpoint out (probes/eject.h).
  *
  * Any data thread; relaxed atomics, the last one wins: a lost update costs one more try.
  */
@@ -33,6 +34,9 @@ bool knowledge_shunned(struct traffic_knowledge *cell, const struct board_pulse 
 /* A try was refused, timed out or is late. */
 void knowledge_shun(struct traffic_knowledge *cell, const struct board_pulse *pulse,
                     uint32_t id, uint64_t now_ms);
+
+/* A try failed (beside being shunned for it): refused or timed out, not only late. */
+void knowledge_failed(struct traffic_knowledge *cell, uint32_t id);
 
 /* A try connected after `connect_us`. */
 void knowledge_connected(struct traffic_knowledge *cell, uint32_t id, uint32_t connect_us);

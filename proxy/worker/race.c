@@ -116,6 +116,35 @@ skip_tried_or_shunned(const struct strategy_filter *filter,
                              conn->thread->loop.now_ms);
 }
 
+static bool
+skip_shunned_or_old(const struct strategy_filter *filter,
+                    const struct available_endpoint *endpoint)
+{
+    return endpoint->tier > 0 || skip_tried_or_shunned(filter, endpoint);
+}
+
+static bool
+skip_old(const struct strategy_filter *filter, const struct available_endpoint *endpoint)
+{
+    return endpoint->tier > 0 || skip_tried(filter, endpoint);
+}
+
+/* In panic all are thought to be dead: those that worked last are asked first, be they shunned. */
+static int
+pick_last_good(struct conn *conn, struct strategy_filter *filter)
+{
+    struct thread_app *app = conn->app;
+    const struct strategy_ops *strategy = app->app->strategy;
+    int index;
+
+    filter->skip = skip_shunned_or_old;
+    index = strategy->pick(app->app->strategy_state, app->snapshot, filter);
+    if (index >= 0)
+        return index;
+    filter->skip = skip_old;
+    return strategy->pick(app->app->strategy_state, app->snapshot, filter);
+}
+
 /* Of the reserve, which is sorted by tier: one of the best tier that has any left, at random
  * enough. -1: none is left. */
 static int
@@ -149,12 +178,17 @@ pick(struct conn *conn)
 {
     struct thread_app *app = conn->app;
     const struct strategy_ops *strategy = app->app->strategy;
-    struct strategy_filter filter = { .skip = skip_tried_or_shunned, .context = conn };
-    int index;
+    struct strategy_filter filter = { .context = conn };
+    int index = -1;
 
     if (available_set_moved(board_available(app->board), app->snapshot))
         available_set_copy(board_available(app->board), app->snapshot);
-    index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+    if (UNLIKELY(app->snapshot->flags & AVAILABLE_PANIC))
+        index = pick_last_good(conn, &filter);
+    if (LIKELY(index < 0)) {
+        filter.skip = skip_tried_or_shunned;
+        index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+    }
     if (index < 0)
         index = pick_reserve(app->snapshot, &filter, conn->thread->loop.now_ms);
     if (index < 0) {
@@ -191,6 +225,14 @@ lane_shun(struct conn *conn, const struct lane *lane)
                    conn->thread->loop.now_ms);
 }
 
+static void
+note_failure(struct conn *conn, const struct lane *lane)
+{
+    lane_shun(conn, lane);
+    knowledge_failed(knowledge_of(conn->app, lane->endpoint_slot), lane->endpoint_id);
+    count_add(&tries_of(conn, lane)->failed, 1);
+}
+
 /* The try is over without a connection. What is our own fault is not held against it. */
 static void
 lane_fail(struct lane *lane, int error)
@@ -200,8 +242,7 @@ lane_fail(struct lane *lane, int error)
     log_debug(conn->app->app->name, "endpoint in slot %u: %s", lane->endpoint_slot,
               strerror(error));
     if (reason_from_errno(error) != REASON_CONNECT_LOCAL) {
-        lane_shun(conn, lane);
-        count_add(&tries_of(conn, lane)->failed, 1);
+        note_failure(conn, lane);
     }
     if (error == ETIMEDOUT)
         conn->race->timed_out = true;
@@ -341,8 +382,7 @@ lane_start(struct conn *conn, struct lane *lane, const struct available_endpoint
     if (rc != 0) {
         race->pending--;
         if (reason_from_errno(-rc) != REASON_CONNECT_LOCAL) {
-            lane_shun(conn, lane);
-            count_add(&tries_of(conn, lane)->failed, 1);
+            note_failure(conn, lane);
         }
         lane->endpoint_id = 0;
     }

@@ -29,7 +29,7 @@ def test_status(daemon, started):
     assert set(status["prober"]) == {"pid"}
     web, = status["apps"]
     assert set(web) == {"name", "state", "ready", "generation", "ports", "worker",
-                        "connections", "targets", "last_rollout"}
+                        "connections", "targets", "panics", "overrides", "last_rollout"}
     assert (web["name"], web["state"], web["ready"], web["generation"]) == (
         "web", "degraded", True, 1)
     assert web["ports"] == [port, f"[::1]:{dead}"]
@@ -56,13 +56,14 @@ def test_inspect(daemon, started):
     good, _, dead = start(daemon, started)
     web = daemon.inspect("web")
 
-    assert set(web) == {"app", "ready", "panic", "generation", "endpoints"}
+    assert set(web) == {"app", "ready", "panic", "ladder", "panics", "generation", "endpoints"}
+    assert (web["ladder"], web["panics"]) == ("normal", 0)
     assert (web["app"], web["ready"], web["panic"]) == ("web", True, False)
     by_target = {endpoint["target"]: endpoint for endpoint in web["endpoints"]}
     assert len(by_target) == len(web["endpoints"]) == 3
     for endpoint in web["endpoints"]:
         assert set(endpoint) == {"target", "address", "state", "since", "weight", "percent",
-                                 "tier", "flapping", "reason", "last_probe"}
+                                 "tier", "flapping", "reason", "detail", "last_probe"}
         assert UTC.fullmatch(endpoint["since"])
         assert (endpoint["weight"], endpoint["percent"], endpoint["tier"]) == (1, 100, 0)
         assert endpoint["flapping"] is False

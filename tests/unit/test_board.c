@@ -18,7 +18,7 @@
 
 #include "strategy/board.h"
 
-enum { SLOTS = 6, CELL_BYTES = 576 };
+enum { SLOTS = 6, CELL_BYTES = 768 };
 enum { DETAIL_WRITES = 10000, WRITES_OF_ONE = 4, FREE_RUN = 8 };
 
 static int

@@ -29,8 +29,8 @@
     "address, send, expect, steps, preset, close, proxy_protocol, method, path, host, status, body, headers, " \
     "sni, ca, verify, certificate_warn, service, tls, command, user, cpu_time, type, ttl"
 #define APP_KEYS                                                                               \
-    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, ready, "   \
-    "connect, idle_timeout, "                                                                  \
+    "name, ports, targets, strategy, probe, probes, probes_require, initial, panic, "           \
+    "panic_hold, eject, ready, connect, idle_timeout, "                                        \
     "half_close_timeout, drain_timeout, handover_timeout, user_timeout, slow_start, "          \
     "flap_damping, worker, threads, endpoints_max"
 
@@ -367,7 +367,7 @@ keys_that_are_not_known(void **state)
           "probe_concurrency_per_destination, dns" },
         { "defaults = { name = \"a\"; };",
           "x.conf:1: defaults.name: unknown key; known here: strategy, probe, probes, "
-          "probes_require, initial, panic, "
+          "probes_require, initial, panic, panic_hold, eject, "
           "ready, connect, idle_timeout, half_close_timeout, drain_timeout, handover_timeout, "
           "user_timeout, slow_start, flap_damping, worker, threads, endpoints_max" },
     };

@@ -297,17 +297,19 @@ json_has_the_names_of_the_contract(void **state)
     read_boards(place, false, &view);
     json = inspect_json(&view);
     expected = json_loads(
-        "{\"apps\": [{\"app\": \"shop\", \"ready\": true, \"panic\": false, \"generation\": 7,"
+        "{\"apps\": [{\"app\": \"shop\", \"ready\": true, \"panic\": false,"
+        " \"ladder\": \"normal\", \"panics\": 0, \"generation\": 7,"
         " \"endpoints\": [{\"target\": \"a:1\", \"address\": \"[::1]:5001\","
         "   \"state\": \"failing\", \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2,"
         "   \"percent\": 40, \"tier\": 3, \"flapping\": true,"
-        "   \"reason\": \"connect_timeout\", \"last_probe\": {"
+        "   \"reason\": \"connect_timeout\", \"detail\": \"\", \"last_probe\": {"
         "     \"at\": \"2023-11-14T22:13:21.000Z\", \"kind\": \"tcp\","
         "     \"outcome\": \"connect_timeout\", \"duration_ms\": 1.5,"
         "     \"detail\": \"connect: Connection refused\"}},"
         "  {\"target\": \"b:1\", \"address\": \"\", \"state\": \"unknown\","
         "   \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2, \"percent\": 40,"
         "   \"tier\": 3, \"flapping\": false, \"reason\": \"\","
+        "   \"detail\": \"\","
         "   \"last_probe\": null}]}]}", 0, NULL);
 
     assert_non_null(expected);

@@ -68,6 +68,31 @@ failures_while_shunned_do_not_prolong_it(void **state)
 }
 
 static void
+failures_in_a_row_end_with_a_connection(void **state)
+{
+    (void)state;
+    knowledge_failed(&cell, ID);
+    knowledge_failed(&cell, ID);
+    assert_int_equal(cell.failed_in_row, 2);
+    knowledge_shun(&cell, &pulse, ID, 1000);        /* late, not failed */
+    assert_int_equal(cell.failed_in_row, 2);
+    knowledge_connected(&cell, ID, 100);
+    assert_int_equal(cell.failed_in_row, 0);
+    knowledge_failed(&cell, ID);
+    knowledge_failed(&cell, ID + 1);                /* another endpoint in the slot */
+    assert_int_equal(cell.failed_in_row, 1);
+}
+
+static void
+failures_in_a_row_do_not_wrap(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 70000; i++)
+        knowledge_failed(&cell, ID);
+    assert_true(cell.failed_in_row > 60000);
+}
+
+static void
 a_probe_that_started_later_and_passed_ends_it(void **state)
 {
     (void)state;
@@ -208,6 +233,8 @@ main(void)
         cmocka_unit_test_setup(one_failure_shuns_for_a_second, begin),
         cmocka_unit_test_setup(failures_in_a_row_double_the_time_up_to_a_bound, begin),
         cmocka_unit_test_setup(failures_while_shunned_do_not_prolong_it, begin),
+        cmocka_unit_test_setup(failures_in_a_row_end_with_a_connection, begin),
+        cmocka_unit_test_setup(failures_in_a_row_do_not_wrap, begin),
         cmocka_unit_test_setup(a_probe_that_started_later_and_passed_ends_it, begin),
         cmocka_unit_test_setup(a_probe_that_started_later_and_failed_keeps_it_without_end,
                                begin),

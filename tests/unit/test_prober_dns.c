@@ -283,7 +283,7 @@ a_service_has_a_target_for_each_record(void **state)
                         " \"b.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
     start_dns(fixture);
     load(fixture, targets, 1, 8);
-    wait_published(fixture, "127.0.0.2:80 127.0.0.2:82 [::1]:80 [::1]:82");
+    wait_published(fixture, "127.0.0.2:80 [::1]:80 127.0.0.2:82 [::1]:82");
     assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
     assert_int_equal(detail.weight, 7);
     assert_int_equal(detail.tier, 0);

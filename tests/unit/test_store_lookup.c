@@ -55,6 +55,15 @@ await(int fd)
     assert_int_equal(poll(&readable, 1, WAIT_MS), 1);
 }
 
+static void
+written(void *context, int rc)
+{
+    struct answer *answer = context;
+
+    answer->calls++;
+    answer->rc = rc;
+}
+
 /* Asks for what was before `generation`, and delivers the answer. */
 static struct answer
 previous(struct fixture *fixture, int fd, uint32_t generation)
@@ -267,6 +276,61 @@ a_descriptor_that_might_block_is_refused(void **state)
     assert_int_equal(store_set_notify(fixture->store, -1), 0);
 }
 
+static void
+what_was_queued_is_on_the_disk_when_that_is_said(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_with_notify(fixture);
+    struct answer answer = { 0 };
+
+    store_write_override(fixture->store, "a", "t:1", "drain", "", AT_MS);
+    assert_int_equal(store_when_written(fixture->store, written, &answer), 0);
+    await(fd);
+    store_deliver(fixture->store);
+    assert_int_equal(answer.calls, 1);
+    assert_int_equal(answer.rc, 0);
+    fixture_await(fixture, "SELECT action FROM overrides", "drain");
+    close(fd);
+}
+
+static void
+what_cannot_be_written_now_is_said_as_well(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_with_notify(fixture);
+    struct answer answer = { 0 };
+    sqlite3 *lock;
+
+    write_good(fixture, "a", 1, AT_MS);
+    fixture_await(fixture, "SELECT generation FROM last_good_config", "1");
+    lock = lock_database(fixture);
+    store_write_override(fixture->store, "a", "t:1", "drain", "", AT_MS);
+    assert_int_equal(store_when_written(fixture->store, written, &answer), 0);
+    await(fd);
+    store_deliver(fixture->store);
+    assert_int_equal(answer.rc, -EIO);
+    sqlite3_close(lock);
+    fixture_await(fixture, "SELECT action FROM overrides", "drain");    /* but not forgotten */
+    close(fd);
+}
+
+static void
+without_anything_queued_it_is_said_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_with_notify(fixture);
+    struct answer answer = { 0 }, other = { 0 };
+
+    assert_int_equal(store_when_written(fixture->store, written, &answer), 0);
+    assert_int_equal(store_when_written(fixture->store, written, &other), 0);
+    store_cancel(fixture->store, &other);
+    await(fd);
+    store_deliver(fixture->store);
+    assert_int_equal(answer.calls, 1);
+    assert_int_equal(other.calls, 0);
+    close(fd);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int
@@ -281,6 +345,9 @@ main(void)
         TEST(what_was_cancelled_is_never_delivered),
         TEST(what_nobody_fetched_is_dropped_when_the_store_is_closed),
         TEST(questions_are_bounded),
+        TEST(what_was_queued_is_on_the_disk_when_that_is_said),
+        TEST(what_cannot_be_written_now_is_said_as_well),
+        TEST(without_anything_queued_it_is_said_at_once),
         TEST(a_descriptor_that_might_block_is_refused),
     };
 

@@ -219,7 +219,10 @@ tell_rule(const struct inspect_endpoint *endpoint, const struct why_facts *facts
         say(sentence, "none applies.");
         return;
     }
-    if (policy->known)
+    if (policy->known && policy->window > 0)
+        say(sentence, "it is up while %" PRIu32 " of its last %" PRIu32 " results passed (window)",
+            policy->threshold, policy->window);
+    else if (policy->known)
         say(sentence, "%" PRIu32 " failure%s in a row take%s it down (fall), %" PRIu32
             " success%s bring%s it back (rise)", policy->fall, plural(policy->fall),
             policy->fall == 1 ? "s" : "", policy->rise, policy->rise == 1 ? "" : "es",
@@ -266,6 +269,8 @@ tell_state(const struct inspect_endpoint *endpoint, const struct why_facts *fact
     if (facts->transition_count > 0 &&
         strcmp(facts->transitions[0].to_state, endpoint->state) == 0)
         say(sentence, "; it was %s before", facts->transitions[0].from_state);
+    if (endpoint->detail[0] != '\0' && override->action[0] == '\0')
+        say(sentence, " (%s)", endpoint->detail);
     say(sentence, ".");
     if (override->action[0] == '\0')
         return;
@@ -327,7 +332,7 @@ why_need(const struct inspect_endpoint *endpoint, const struct why_policy *polic
     if (is_state(endpoint, ENDPOINT_UNKNOWN)) {
         needs->successes = needs->failures = 1;
         needs->earliest_ms = endpoint->next_ms;
-    } else if (!policy->known) {
+    } else if (!policy->known || policy->window > 0) {
         return;
     } else if (is_state(endpoint, ENDPOINT_AVAILABLE) ||
                is_state(endpoint, ENDPOINT_FAILING)) {
@@ -383,6 +388,29 @@ say_needs(const struct inspect_endpoint *endpoint, const struct why_needs *needs
         say(sentence, ", one success makes it available");
 }
 
+/* What brings one back that something else than its probes has taken out, or lets it grow. */
+static void
+say_way_back(const struct inspect_endpoint *endpoint, char *sentence)
+{
+    if (is_state(endpoint, ENDPOINT_MAINTENANCE) ||
+        (is_state(endpoint, ENDPOINT_DRAINING) && strcmp(endpoint->reason, "admin") == 0))
+        say(sentence, "`fproxy ready' gives it connections again");
+    else if (is_state(endpoint, ENDPOINT_DRAINING))
+        say(sentence, "it goes when drain_timeout is over, and stays if DNS names it again");
+    else if (is_state(endpoint, ENDPOINT_EJECTED))
+        say(sentence, "it is back when its time is over, or when a probe of clients' own address and "
+                      "port passes, if those are believed");
+    else if (endpoint->flapping)
+        say(sentence, "it flaps, and is held until its penalty has faded");
+    else if (is_state(endpoint, ENDPOINT_WARMING))
+        say(sentence, "its share grows, now %" PRIu32 " %% of its weight", endpoint->percent);
+    else if (is_state(endpoint, ENDPOINT_DEGRADED))
+        say(sentence, "it is used when no other of its tier may be");
+    else
+        return;
+    say(sentence, "; ");
+}
+
 static void
 tell_next(const struct inspect_endpoint *endpoint, const struct why_facts *facts,
           int64_t now_wall_ms, char *sentence)
@@ -396,7 +424,13 @@ tell_next(const struct inspect_endpoint *endpoint, const struct why_facts *facts
         return;
     }
     if (endpoint->address[0] != '\0' && !is_probed(endpoint, facts)) {
+        say_way_back(endpoint, sentence);
         say(sentence, "no probe; clients that fail there are connected elsewhere.");
+        return;
+    }
+    say_way_back(endpoint, sentence);
+    if (is_state(endpoint, ENDPOINT_MAINTENANCE)) {
+        say(sentence, "until then it is not probed.");
         return;
     }
     why_need(endpoint, policy, &needs);

@@ -128,7 +128,7 @@ read_cases(sqlite3 *database, void *context)
     replay_cases_free(reading->cases);      /* of an earlier try */
     reading->hint = 0;
     if (code == SQLITE_OK)
-        code = why_policy_read(database, reading->app, &reading->cases->policy);
+        code = why_policy_read(database, reading->app, "", &reading->cases->policy);
     if (code == SQLITE_OK)
         code = rows_each(database, rows_sql, values, 2, take_row, reading);
     if (code == SQLITE_OK)

@@ -59,25 +59,49 @@ take_where(const struct app_probe *probe, char *where)
     }
 }
 
+/* Which probe of the app is asked for, and what is known of it. */
+struct policy_reading {
+    const char *probe;
+    struct why_policy *policy;
+};
+
+static const struct app_probe *
+find_probe(const struct app_config *app, const char *title)
+{
+    uint32_t count;
+    const struct app_probe *probes = app_config_probes(app, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(app_probe_title(&probes[i]), title) == 0)
+            return &probes[i];
+    }
+    return probes;
+}
+
 static int
 take_config(sqlite3_stmt *row, void *context)
 {
-    struct why_policy *policy = context;
+    const struct policy_reading *reading = context;
+    struct why_policy *policy = reading->policy;
+    const struct app_probe *probe;
     const char *text = (const char *)sqlite3_column_text(row, 0);
     char why[DETAIL_BYTES];
     struct app_config app;
 
     if (text == NULL || app_config_parse(text, &app, why) < 0)
         return 0;       /* of a newer fproxy: then its thresholds are not known */
+    probe = find_probe(&app, reading->probe);
     *policy = (struct why_policy){
         .known = true,
-        .rise = app.probe.rise,
-        .fall = app.probe.fall,
-        .interval_ms = app.probe.interval_ms,
-        .timeout_ms = app.probe.timeout_ms,
+        .rise = probe->rise,
+        .fall = probe->fall,
+        .window = probe->window,
+        .threshold = probe->threshold,
+        .interval_ms = probe->interval_ms,
+        .timeout_ms = probe->timeout_ms,
     };
-    snprintf(policy->kind, sizeof policy->kind, "%s", app.probe.kind);
-    take_where(&app.probe, policy->where);
+    snprintf(policy->kind, sizeof policy->kind, "%s", probe->kind);
+    take_where(probe, policy->where);
     app_config_fini(&app);
     return 0;
 }
@@ -189,21 +213,31 @@ forget(struct why_all *all)
 }
 
 int
-why_policy_read(sqlite3 *database, const char *app, struct why_policy *policy)
+why_policy_read(sqlite3 *database, const char *app, const char *probe,
+                struct why_policy *policy)
 {
+    struct policy_reading reading = { .probe = probe, .policy = policy };
+
     *policy = (struct why_policy){ 0 };
-    return rows_each(database, config_sql, &app, 1, take_config, policy);
+    return rows_each(database, config_sql, &app, 1, take_config, &reading);
 }
 
 static int
 read_app(sqlite3 *database, const struct inspect_app *app, struct why_facts *facts)
 {
-    struct why_policy policy;
-    int code = why_policy_read(database, app->name, &policy);
+    const char *probe = NULL;
+    int code = SQLITE_OK;
 
     for (size_t i = 0; code == SQLITE_OK && i < app->count; i++) {
-        facts[i].policy = policy;
-        code = read_endpoint(database, app->name, &app->endpoints[i], &facts[i]);
+        const char *shown = app->endpoints[i].probe.kind;
+
+        if (probe != NULL && strcmp(probe, shown) == 0)
+            facts[i].policy = facts[i - 1].policy;
+        else
+            code = why_policy_read(database, app->name, shown, &facts[i].policy);
+        probe = shown;
+        if (code == SQLITE_OK)
+            code = read_endpoint(database, app->name, &app->endpoints[i], &facts[i]);
     }
     return code;
 }

@@ -39,6 +39,7 @@ struct why_transition {
 struct why_policy {
     bool known;
     uint32_t rise, fall, interval_ms, timeout_ms;
+    uint32_t window, threshold;             /* window 0: rise and fall count */
     char kind[16];
     char where[ADDRESS_TEXT_BYTES];         /* "" unless it asks another address or port */
 };
@@ -72,9 +73,10 @@ struct why_all {
  * literal. */
 bool why_host(const char *target, char *host);
 
-/* Reads what the app's last good configuration says of its probe; unknown where there is none.
- * SQLITE_OK or an SQLite code. */
-int why_policy_read(sqlite3 *database, const char *app, struct why_policy *policy);
+/* Reads what the app's last good configuration says of the probe of this name, else of its first one;
+ * unknown where there is none. SQLITE_OK or an SQLite code. */
+int why_policy_read(sqlite3 *database, const char *app, const char *probe,
+                    struct why_policy *policy);
 
 /* Reads the facts of all endpoints of the view from the database `path`. On failure all facts are
  * there, without anything in them, and `trouble` (DETAIL_BYTES) says why; -ENOMEM: there are

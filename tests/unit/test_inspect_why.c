@@ -83,7 +83,15 @@ static const struct next nexts[] = {
     { "unknown", 0, 0, "the next probe is in 3.2 s; what it finds is believed at once." },
     /* From history: health.c believes the first success. */
     { "unavailable", 0, 0, "the next probe is in 3.2 s; 1 more success makes it available." },
-    { "maintenance", 0, 5, "the next probe is in 3.2 s." },
+    { "maintenance", 0, 5, "`fproxy ready' gives it connections again; until then it is not "
+      "probed." },
+    { "draining", 3, 0, "it goes when drain_timeout is over, and stays if DNS names it again; the "
+      "next probe is in 3.2 s." },
+    { "ejected", 3, 0, "it is back when its time is over, or when a probe of clients' own address "
+      "and port passes, if those are believed; the next probe is in 3.2 s." },
+    { "warming", 3, 0, "its share grows, now 0 % of its weight; the next probe is in 3.2 s." },
+    { "degraded", 3, 0, "it is used when no other of its tier may be; the next probe is in "
+      "3.2 s." },
 };
 
 static void
@@ -100,7 +108,7 @@ every_state_says_what_comes_next(void **state)
 static void
 a_probe_that_is_late_says_so(void **state)
 {
-    struct inspect_endpoint endpoint = endpoint_of("maintenance", "", 0, 1);
+    struct inspect_endpoint endpoint = endpoint_of("starting", "", 0, 1);
 
     endpoint.next_ms = now_ms - 10;
     says(&endpoint, &known, WHY_NEXT, "the next probe is due now.");
@@ -109,6 +117,19 @@ a_probe_that_is_late_says_so(void **state)
          "the next probe has been due for 4.0 s: it runs, or waits for its turn.");
     endpoint.next_ms = 0;
     says(&endpoint, &known, WHY_NEXT, "when the next probe comes is not known.");
+}
+
+static void
+a_window_is_a_rule_of_its_own(void **state)
+{
+    struct why_facts windowed = known;
+    struct inspect_endpoint endpoint = endpoint_of("failing", "connect_refused", 0, 1);
+
+    windowed.policy.window = 8;
+    windowed.policy.threshold = 3;
+    says(&endpoint, &windowed, WHY_RULE, "it is up while 3 of its last 8 results passed (window); "
+         "1 failure in a row so far.");
+    says(&endpoint, &windowed, WHY_NEXT, "the next probe is in 3.2 s.");
 }
 
 static void
@@ -267,6 +288,7 @@ main(void)
         cmocka_unit_test(what_is_down_says_what_brings_it_back),
         cmocka_unit_test(every_state_says_what_comes_next),
         cmocka_unit_test(a_probe_that_is_late_says_so),
+        cmocka_unit_test(a_window_is_a_rule_of_its_own),
         cmocka_unit_test(without_a_database_it_says_less),
         cmocka_unit_test(while_nothing_runs_nothing_comes),
         cmocka_unit_test(names_tell_what_dns_said),

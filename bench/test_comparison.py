@@ -43,6 +43,10 @@ def test_a_client_that_had_reached_the_killed_target_may_fail_and_no_other():
     assert workloads.judge_kill(events, 2.0, 2.1, 2)["failed_unreached"] == 1
 
 
+def test_a_syn_without_a_port_excuses_no_failure():
+    assert workloads.judge_kill(connected(1.0, 0)[:1], 2.0, 2.1, 1)["failed_unreached"] == 1
+
+
 def test_probes_and_what_came_before_the_death_are_not_clients_sent_there():
     events = [(1.0, "fproxy-worker", 1, "CLOSE", "SYN_SENT"),
               (3.0, "fproxy-prober", 2, "CLOSE", "SYN_SENT")]

@@ -223,10 +223,11 @@ def kill(bench, name, seconds=20, rate=500):
 
 
 def judge_kill(events, before, after, failed):
-    """Which clients had reached the target, and when the last one was sent there."""
+    """Which clients had reached the target, and when the last one was sent there. Some kernels
+    tell of SYN_SENT before there is a port."""
     state = {}
     for at, _, port, _, new in events:
-        if at < before or (at < after and new == "ESTABLISHED"):
+        if port and (at < before or (at < after and new == "ESTABLISHED")):
             state[port] = new
     reached = sum(1 for new in state.values() if new in ("ESTABLISHED", "SYN_SENT"))
     late = [at - after for at, process, _, _, new in events

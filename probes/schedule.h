@@ -28,7 +28,7 @@ uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
 
 /* The interval until the second one: so that the second probes of the app come evenly within an
  * interval from the end of the first ones on. Else all would come within 2 s of each interval,
- * until the jitter has spread them. Never longer than an interval, and a whole one for the first. */
+ * until the jitter has spread them. At most an interval, and a whole one for the first. */
 uint32_t schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total,
                                   uint32_t interval_ms);
 

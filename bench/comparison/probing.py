@@ -175,8 +175,9 @@ class Haproxy(Prober):
         up = sum(1 for one in self.last if one["status"] == "UP")
         return up if all(one["check_status"] != "INI" for one in self.last) else -1
 
-    def note(self):
+    def end(self):
         self.last = self._servers()
+        super().end()
 
     def told(self):
         good = [one for one in self.last if one["addr"] in self.endpoints.good]
@@ -207,21 +208,26 @@ def punctuality(starts, endpoints, begun, ended):
     return {"probes_s": probes / (ended - begun), "late": late, "gap_max_s": worst}
 
 
-def watch(prober, seconds):
-    """Seen from outside, by the kernel's account."""
+def seen(prober, starts, begun, ended):
     endpoints = prober.endpoints
+    own = [(at, target) for at, process, target, _ in starts
+           if process == prober.checker and at < ended]
+    result = punctuality(own, endpoints.good, begun, ended)
+    if endpoints.black:
+        black = punctuality(own, endpoints.black, begun, ended)
+        result |= {f"black_{key}": value for key, value in black.items()}
+    return result
+
+
+def watch(endpoints, probers, seconds):
+    """From outside, by the kernel's account: {proxy: {metric: number}}"""
     trace = ConnectTrace(endpoints.good_port, endpoints.black_port, starts_only=True,
                          buffer_kb=32768)
     begun = time.monotonic()
     time.sleep(seconds)
     ended = time.monotonic()
-    starts = [(at, target) for at, process, target, _ in trace.end_targets()
-              if process == prober.checker and at < ended]
-    result = punctuality(starts, endpoints.good, begun, ended)
-    if endpoints.black:
-        black = punctuality(starts, endpoints.black, begun, ended)
-        result |= {f"black_{key}": value for key, value in black.items()}
-    return result
+    starts = trace.end_targets()
+    return {one.name: seen(one, starts, begun, ended) for one in probers}
 
 
 # ---- cost -------------------------------------------------------------------------------
@@ -233,33 +239,51 @@ def ticks(pid):
     return [int(word) / os.sysconf("SC_CLK_TCK") for word in words[11:13]]
 
 
-def cost(prober, seconds):
-    """% of a core: of the process that probes, of which in the kernel, and of all of them."""
-    family = prober.family()
-    checker = next(pid for pid, name in family if name == prober.checker)
-    used = {pid: processes.run_seconds(pid) for pid, _ in family}
-    system, begun = ticks(checker)[1], time.monotonic()
-    time.sleep(seconds)
-    took = (time.monotonic() - begun) / 100
-    now = {pid: processes.run_seconds(pid) for pid, _ in family}
-    return {"cpu_percent": (now[checker] - used[checker]) / took,
-            "cpu_system_percent": (ticks(checker)[1] - system) / took,
-            "cpu_all_percent": sum(now[pid] - used[pid] for pid in used) / took,
-            "pss_mb": processes.pss_of(checker) / MB}
+class Cost:
+    """% of a core, from now on: of the process that probes, of which in the kernel, and of all of
+    them."""
+
+    def __init__(self, prober):
+        self.pids = [pid for pid, _ in prober.family()]
+        self.checker = next(pid for pid, name in prober.family() if name == prober.checker)
+        self.begun, self.before = time.monotonic(), self._now()
+
+    def _now(self):
+        return {pid: processes.run_seconds(pid) for pid in self.pids}, ticks(self.checker)[1]
+
+    def end(self):
+        (used, system), took = self._now(), (time.monotonic() - self.begun) / 100
+        before, system_before = self.before
+        return {"cpu_percent": (used[self.checker] - before[self.checker]) / took,
+                "cpu_system_percent": (system - system_before) / took,
+                "cpu_all_percent": sum(used[pid] - before[pid] for pid in used) / took,
+                "pss_mb": processes.pss_of(self.checker) / MB}
 
 
-def measure(bench, name, endpoints, apps, settle_s, cpu_s, watch_s):
-    """{metric: number}"""
-    begun = time.monotonic()
-    prober = KINDS[name](bench, endpoints, apps)
-    processes.wait_until(f"a first round of probes by {name}", prober.knows_all,
-                         FIRST_ROUND_SECONDS)
-    result = {"first_round_s": time.monotonic() - begun}
+def start(bench, names, endpoints, apps):
+    """All of them, and {proxy: {metric: number}}; the others are not there yet while one starts."""
+    probers, results = [], {}
+    for name in names:
+        begun = time.monotonic()
+        probers.append(KINDS[name](bench, endpoints, apps))
+        processes.wait_until(f"a first round of probes by {name}", probers[-1].knows_all,
+                             FIRST_ROUND_SECONDS)
+        results[name] = {"first_round_s": time.monotonic() - begun}
+    return probers, results
+
+
+def measure(bench, names, endpoints, apps, settle_s, cpu_s, watch_s):
+    """{proxy: {metric: number}}: all at the same time."""
+    probers, results = start(bench, names, endpoints, apps)
     time.sleep(settle_s)
-    result |= cost(prober, cpu_s)
+    costs = {one.name: Cost(one) for one in probers}
+    time.sleep(cpu_s)
+    for name, cost in costs.items():
+        results[name] |= cost.end()
     if os.geteuid() == 0:
-        result |= watch(prober, watch_s)
-    if name == "haproxy":
-        prober.note()
-    prober.end()
-    return result | prober.told()
+        for name, result in watch(endpoints, probers, watch_s).items():
+            results[name] |= result
+    for prober in probers:
+        prober.end()
+        results[prober.name] |= prober.told()
+    return results

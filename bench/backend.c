@@ -2,14 +2,15 @@
  * bench_backend - a target that costs little itself: it answers each 64-byte request with
  * as many bytes as the request names.
  *
- *   bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...] [--mark CHARACTER]
+ *   bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...] [--mark CHARACTER] [--backlog N]
  *
  * Its answers consist of the mark, so that a client knows which of two it reached.
  * Prints "ready" once it listens. On SIGUSR1 it becomes a black hole: a socket filter drops
  * every packet that arrives for its listening sockets, so a SYN is neither answered nor
- * refused, as with a host that vanished.
+ * refused, as with a host that vanished. On SIGUSR2 it is back.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -24,7 +25,7 @@
 #include "bench/bench_util.h"
 #include "bench/wire.h"
 
-enum { LISTENERS_MAX = 16, BATCH = 256, CHUNK_BYTES = 256 * 1024 };
+enum { LISTENERS_MAX = 16, BATCH = 256, CHUNK_BYTES = 256 * 1024, BACKLOG = 4096 };
 
 struct conn {
     int fd;
@@ -38,25 +39,35 @@ static int epoll_fd;
 static int listeners[LISTENERS_MAX];
 static unsigned listener_count;
 static char chunk[CHUNK_BYTES];
-static volatile sig_atomic_t black_hole_wanted;
+static int backlog = BACKLOG;
+static volatile sig_atomic_t wanted_signal;     /* SIGUSR1, SIGUSR2; 0: none */
 
 static void
 on_signal(int signal_number)
 {
-    black_hole_wanted = 1;
+    wanted_signal = signal_number;
 }
 
 static void
-become_black_hole(void)
+become_black_hole(bool black)
 {
     struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = { .len = 1, .filter = &drop };
 
-    black_hole_wanted = 0;
     for (unsigned i = 0; i < listener_count; i++)
-        if (setsockopt(listeners[i], SOL_SOCKET, SO_ATTACH_FILTER, &program,
-                       sizeof program) < 0)
-            die("SO_ATTACH_FILTER");
+        if (setsockopt(listeners[i], SOL_SOCKET, black ? SO_ATTACH_FILTER : SO_DETACH_FILTER,
+                       &program, sizeof program) < 0)
+            die("the filter of a socket");
+}
+
+static void
+obey_signal(void)
+{
+    int signal_number = wanted_signal;
+
+    wanted_signal = 0;
+    if (signal_number != 0)
+        become_black_hole(signal_number == SIGUSR1);
 }
 
 static void
@@ -158,7 +169,7 @@ listen_on(const struct sockaddr_in *address)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);     /* inherited */
     if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0)
         die("bind");
-    if (listen(fd, 4096) < 0)
+    if (listen(fd, backlog) < 0)
         die("listen");
     listeners[listener_count++] = fd;
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
@@ -180,8 +191,7 @@ serve(void)
     for (;;) {
         int count = epoll_wait(epoll_fd, events, BATCH, 1000);
 
-        if (black_hole_wanted)
-            become_black_hole();
+        obey_signal();
         for (int i = 0; i < count; i++) {
             if (is_listener(events[i].data.ptr))
                 accept_all(*(int *)events[i].data.ptr);
@@ -191,27 +201,51 @@ serve(void)
     }
 }
 
+static _Noreturn void
+usage(void)
+{
+    fprintf(stderr, "usage: bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...] "
+                    "[--mark CHARACTER] [--backlog N]\n");
+    exit(2);
+}
+
+/* Where to listen: how many addresses there are. */
+static unsigned
+options_parse(int argc, char **argv, struct sockaddr_in *addresses)
+{
+    static const struct option options[] = { { "listen", required_argument, NULL, 'l' },
+                                             { "mark", required_argument, NULL, 'm' },
+                                             { "backlog", required_argument, NULL, 'b' },
+                                             { 0 } };
+    unsigned count = 0;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        switch (option) {
+        case 'l': count = addresses_parse(optarg, addresses, LISTENERS_MAX); break;
+        case 'm': memset(chunk, optarg[0], sizeof chunk); break;
+        case 'b': backlog = (int)strtol(optarg, NULL, 10); break;
+        default: usage();
+        }
+    }
+    if (count == 0 || optind < argc)
+        usage();
+    return count;
+}
+
 int
 main(int argc, char **argv)
 {
     struct sockaddr_in addresses[LISTENERS_MAX];
     struct sigaction action = { .sa_handler = on_signal };
-    unsigned count;
+    unsigned count = options_parse(argc, argv, addresses);
 
-    if ((argc != 3 && argc != 5) || strcmp(argv[1], "--listen") != 0
-        || (argc == 5 && strcmp(argv[3], "--mark") != 0)) {
-        fprintf(stderr, "usage: bench_backend --listen ADDRESS:PORT[,ADDRESS:PORT...] "
-                        "[--mark CHARACTER]\n");
-        return 2;
-    }
-    if (argc == 5)
-        memset(chunk, argv[4][0], sizeof chunk);
     descriptors_raise();
     sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         die("epoll_create1");
-    count = addresses_parse(argv[2], addresses, LISTENERS_MAX);
     for (unsigned i = 0; i < count; i++)
         listen_on(&addresses[i]);
     puts("ready");

@@ -4,7 +4,8 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from comparison import change_report, changes, many, report, workloads  # noqa: E402
+from comparison import (change_report, changes, many, outage, outage_report,  # noqa: E402
+                        probing, probing_report, report, trace, workloads)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_not_the_ratio_of_medians():
@@ -40,6 +41,10 @@ def test_a_client_that_had_reached_the_killed_target_may_fail_and_no_other():
                                                              "CLOSE")]
     assert workloads.judge_kill(events, 2.0, 2.1, 1)["failed_unreached"] == 0
     assert workloads.judge_kill(events, 2.0, 2.1, 2)["failed_unreached"] == 1
+
+
+def test_a_syn_without_a_port_excuses_no_failure():
+    assert workloads.judge_kill(connected(1.0, 0)[:1], 2.0, 2.1, 1)["failed_unreached"] == 1
 
 
 def test_probes_and_what_came_before_the_death_are_not_clients_sent_there():
@@ -98,3 +103,96 @@ def test_both_tables_hold_every_proxy_and_every_row():
 def test_roles_are_named_after_the_executables():
     assert many.spread("pss", {"fproxy": 1, "fproxy-worker": 2}) == {"pss_supervisor": 1,
                                                                    "pss_worker": 2}
+
+
+# ---- failing ----------------------------------------------------------------------------
+
+def taken(at, port, process="haproxy"):
+    """A connection that the target takes, as the kernel tells it: no port at first."""
+    return [(at, process, 0, "CLOSE", "SYN_SENT"),
+            (at + 0.0001, process, port, "SYN_SENT", "ESTABLISHED")]
+
+
+def closed(at, port):
+    return [(at, "haproxy", port, "ESTABLISHED", "FIN_WAIT1"),
+            (at + 0.0001, "bench_backend", port, "FIN_WAIT1", "FIN_WAIT2")]
+
+
+def judged(events, failed=0):
+    """Failed at 10, back at 40."""
+    return outage.judge(events, 10.0, 10.001, 40.0, failed)
+
+
+def test_a_line_of_the_kernel_is_read():
+    (event,) = trace.parse(
+        " haproxy-12    [001] ..s2. 27391.752431: inet_sock_set_state: family=AF_INET "
+        "protocol=IPPROTO_TCP sport=15578 dport=80 saddr=127.0.0.1 daddr=127.0.1.4 "
+        "saddrv6=::ffff:127.0.0.1 daddrv6=::ffff:127.0.1.4 oldstate=TCP_SYN_SENT "
+        "newstate=TCP_CLOSE\n# no event")
+    assert event == (27391.752431, "haproxy", 15578, "127.0.1.4:80", "SYN_SENT", "CLOSE")
+
+
+def test_what_is_sent_to_a_target_that_fails_is_counted_and_probes_are_not():
+    result = judged([(9.0, "x", 0, "CLOSE", "SYN_SENT"), (12.0, "x", 0, "CLOSE", "SYN_SENT"),
+                     (15.0, "fproxy-prober", 0, "CLOSE", "SYN_SENT")])
+    assert result["sent_after"] == 1 and round(result["last_sent_ms"]) == 1999
+
+
+def test_a_target_is_used_again_with_the_first_client_that_it_takes():
+    refused = [(40.5, "x", 0, "CLOSE", "SYN_SENT"), (40.5001, "x", 7, "SYN_SENT", "CLOSE")]
+    probe = taken(41.0, 8, "fproxy-prober")
+    assert judged(refused + probe)["again_ms"] is None
+    assert round(judged(refused + probe + taken(42.0, 9))["again_ms"]) == 2000
+
+
+def test_a_syn_of_before_that_is_answered_late_is_no_use_again():
+    late = [(39.5, "x", 0, "CLOSE", "SYN_SENT"), (40.5, "swapper", 7, "SYN_SENT", "ESTABLISHED")]
+    assert judged(late)["again_ms"] is None
+
+
+def test_a_client_that_the_hung_target_had_taken_may_fail_and_no_other():
+    held = taken(12.0, 5) + closed(27.0, 5)             # taken by the kernel alone
+    beaten = taken(12.0, 6) + closed(12.02, 6)          # another target was faster
+    there = taken(9.9, 7)                               # when it failed
+    done = taken(9.0, 8) + closed(9.1, 8)
+    events = sorted(held + beaten + there + done)
+    assert judged(events, 2)["failed_unreached"] == 0
+    assert judged(events, 3)["failed_unreached"] == 1
+
+
+def test_a_round_in_which_it_never_came_back_is_the_worst():
+    rounds = [{"again_ms": 100.0}, {"again_ms": None}, {"again_ms": 300.0}]
+    assert outage_report.cell("again_ms", rounds) == "300 (never)"
+    assert outage_report.cell("failed", [{"failed": 0}, {"failed": 0}]) == "0"
+    assert outage_report.cell("last_sent_ms", [{}]) == "-"
+
+
+# ---- probing ----------------------------------------------------------------------------
+
+def test_a_probe_is_late_after_the_interval_and_its_jitter():
+    starts = [(3.0, "a"), (8.4, "a"), (2.0, "b"), (8.0, "b"), (5.0, "of another")]
+    result = probing.punctuality(starts, ["a", "b"], 0.0, 10.0)
+    assert result["late"] == 1 and round(result["gap_max_s"], 3) == 6
+    assert result["probes_s"] == 0.4
+
+
+def test_an_endpoint_that_is_never_probed_is_late():
+    result = probing.punctuality([], ["a"], 0.0, 10.0)
+    assert result["late"] == 1 and result["gap_max_s"] == 10 and result["probes_s"] == 0
+
+
+def test_the_goal_of_many_endpoints_is_judged_by_the_worst_round():
+    limits = probing_report.goals(10000, 10)
+    ours = {"fproxy": [{"cpu_percent": 20, "late": 0}, {"cpu_percent": 41, "late": 0}]}
+    assert probing_report.verdict("cpu_percent", limits, ours).startswith("NO")
+    assert probing_report.verdict("late", limits, ours).startswith("yes")
+
+
+def test_the_goal_of_1000_endpoints_is_what_haproxy_takes_in_the_same_round():
+    limits = probing_report.goals(1000, 0)
+    both = {"fproxy": [{"cpu_percent": 2.0}, {"cpu_percent": 5.0}],
+            "haproxy": [{"cpu_percent": 2.1}, {"cpu_percent": 6.0}]}
+    assert probing_report.verdict("cpu_percent", limits, both).startswith("yes")
+    both["fproxy"][1]["cpu_percent"] = 7.0
+    assert "1.06 x haproxy" in probing_report.table("t", both, limits)
+    assert "NO" in probing_report.table("t", both, limits)

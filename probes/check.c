@@ -13,7 +13,6 @@
 #include "probes/schedule.h"
 
 enum {
-    LATE_MS = 1000,                     /* a probe that waited longer is told of */
     SHARE_PATIENCE_MS = 100,            /* for an equal probe's result, after its timeout */
 };
 
@@ -53,7 +52,11 @@ arm_next(struct check *check, uint64_t started_ms, uint64_t now_ms)
     uint32_t interval_ms = health_interval_ms(&check->health, &check->of->policy);
     uint32_t random = schedule_random(&check->prober->random);
 
-    interval_ms = schedule_jitter(interval_ms, check->of->config->jitter_percent, random);
+    if (check->second_ms != 0 && interval_ms == check->of->policy.interval_ms)
+        interval_ms = check->second_ms;
+    else
+        interval_ms = schedule_jitter(interval_ms, check->of->config->jitter_percent, random);
+    check->second_ms = 0;
     arm(check, schedule_align_ms(now_ms, schedule_wait_ms(started_ms, interval_ms, now_ms)));
 }
 
@@ -62,6 +65,15 @@ check_arm(struct check *check, uint32_t wait_ms)
 {
     check->held = false;
     arm(check, wait_ms);
+}
+
+void
+check_arm_spread(struct check *check, uint32_t index, uint32_t count, uint32_t total)
+{
+    uint32_t interval_ms = check->of->policy.interval_ms;
+
+    check->second_ms = index > 0 ? schedule_second_probe_ms(index, count, total, interval_ms) : 0;
+    check_arm(check, schedule_first_probe_ms(index, count, total, interval_ms));
 }
 
 void
@@ -152,7 +164,8 @@ note_lag(struct check *check)
     uint64_t now_ms = clock_monotonic_ms();
     uint32_t lag_ms = now_ms > check->due_ms ? (uint32_t)(now_ms - check->due_ms) : 0;
 
-    if (lag_ms < LATE_MS)
+    if (lag_ms <= schedule_late_ms(check->of->policy.interval_ms,
+                                   check->of->config->jitter_percent))
         return;
     prober->lagging++;
     prober->lag_max_ms = MAX(prober->lag_max_ms, lag_ms);

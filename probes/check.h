@@ -56,6 +56,7 @@ struct check {
     struct probe probe;
     struct event timer;             /* the next probe */
     uint64_t due_ms;                /* when it was meant to start */
+    uint32_t second_ms;             /* interval until its second probe; 0: as any other */
     struct gate_ticket ticket;
     struct health health;
     bool first_done;                /* its first probe ended */
@@ -73,6 +74,8 @@ void check_fini(struct check *check);
 
 /* Its first probe, `wait_ms` from now. */
 void check_arm(struct check *check, uint32_t wait_ms);
+/* Likewise, of number `index` of `count` of its app, in a process with `total` endpoints. */
+void check_arm_spread(struct check *check, uint32_t index, uint32_t count, uint32_t total);
 /* Its probes go on as if nothing had happened: the next is due at check->due_ms. */
 void check_resume(struct check *check);
 /* No more probes until it is armed; one that runs is cancelled. */

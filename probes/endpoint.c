@@ -22,7 +22,6 @@
 #include "probes/evidence.h"
 #include "probes/prober_priv.h"
 #include "probes/prober_target.h"
-#include "probes/schedule.h"
 #include "probes/standing.h"
 #include "probes/verdict.h"
 
@@ -399,10 +398,8 @@ start_probing(struct endpoint *endpoint, struct check *check)
     struct prober_app *app = endpoint->target->app;
     uint32_t index = app->started++;
     uint32_t count = MAX(app->config.target_count * app->check_count, app->started);
-    uint32_t total = app->prober->endpoint_count;
 
-    check_arm(check,
-              schedule_first_probe_ms(index, count, total, check->of->config->interval_ms));
+    check_arm_spread(check, index, count, app->prober->endpoint_count);
 }
 
 /* Those whose turn it is: what waits for a startup probe is held. */

@@ -14,15 +14,42 @@ schedule_jitter(uint32_t interval_ms, uint32_t percent, uint32_t random)
     return (uint32_t)(interval_ms - reach_ms + random % (2 * reach_ms + 1));
 }
 
-uint32_t
-schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t interval_ms)
+/* Over how long the first probes of an app are spread. */
+static uint32_t
+first_spread_ms(uint32_t count, uint32_t total, uint32_t interval_ms)
 {
     uint64_t spread_ms = (uint64_t)MAX(total, count) * 1000 / SCHEDULE_FIRST_PER_SECOND;
 
-    assert(index < count);
     spread_ms = MIN(spread_ms, SCHEDULE_SPREAD_MAX_MS);
-    spread_ms = MIN(spread_ms, interval_ms);
+    return (uint32_t)MIN(spread_ms, interval_ms);
+}
+
+uint32_t
+schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t interval_ms)
+{
+    uint64_t spread_ms = first_spread_ms(count, total, interval_ms);
+
+    assert(index < count);
     return (uint32_t)(spread_ms * index / count);
+}
+
+uint32_t
+schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t interval_ms)
+{
+    uint64_t spread_ms = first_spread_ms(count, total, interval_ms);
+
+    assert(index < count);
+    if (index == 0)
+        return interval_ms;
+    return (uint32_t)(spread_ms + (interval_ms - spread_ms) * index / count);
+}
+
+uint32_t
+schedule_late_ms(uint32_t interval_ms, uint32_t percent)
+{
+    uint64_t reach_ms = (uint64_t)interval_ms * MIN(percent, 100) / 100;
+
+    return (uint32_t)MIN(MAX(reach_ms, SCHEDULE_LATE_MIN_MS), SCHEDULE_LATE_MAX_MS);
 }
 
 uint32_t

@@ -14,6 +14,7 @@ enum {
     SCHEDULE_FIRST_PER_SECOND = 2500,   /* how fast first probes are started */
     SCHEDULE_GRID_MS = 20,
     SCHEDULE_GRID_FROM_MS = 500,        /* shorter waits are left as they are */
+    SCHEDULE_LATE_MIN_MS = 100, SCHEDULE_LATE_MAX_MS = 1000,
 };
 
 /* `interval_ms` plus or minus at most `percent` of it. */
@@ -24,6 +25,15 @@ uint32_t schedule_jitter(uint32_t interval_ms, uint32_t percent, uint32_t random
  * the `total` endpoints of the whole process need, at most 2 s or an interval. */
 uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
                                  uint32_t interval_ms);
+
+/* The interval until the second one: so that the second probes of the app come evenly within an
+ * interval from the end of the first ones on. Else all would come within 2 s of each interval,
+ * until the jitter has spread them. At most an interval, and a whole one for the first. */
+uint32_t schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total,
+                                  uint32_t interval_ms);
+
+/* A probe that starts so much after its time is told of: its jitter, within reason. */
+uint32_t schedule_late_ms(uint32_t interval_ms, uint32_t percent);
 
 /* How long to wait for the next start, when the last was at `started_ms`; 0: it is due. */
 uint32_t schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms);

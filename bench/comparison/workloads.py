@@ -25,9 +25,10 @@ class Bench:
         self.seconds = seconds
         self.started = 0
 
-    def backend(self, addresses, mark="-"):
+    def backend(self, addresses, mark="-", backlog=4096):
         process = processes.start([self.tools / "bench_backend", "--listen", ",".join(addresses),
-                                   "--mark", mark], processes.PEER_CPU, stdout=subprocess.PIPE)
+                                   "--mark", mark, "--backlog", backlog], processes.PEER_CPU,
+                                  stdout=subprocess.PIPE)
         if process.stdout.readline() != b"ready\n":
             raise SystemExit("compare: a backend does not start")
         return process
@@ -149,21 +150,40 @@ def idle(bench, name):
 class Failing:
     """Four targets in four processes; the last one will fail.
 
-    Each has a second port, where haproxy checks, so that its checks are not counted as
-    clients; the probes of fproxy are known by the name of their process.
+    With a trace, each listens on one port of all addresses, and haproxy checks another address
+    than it sends clients to: so its checks meet the same queue and are not counted as clients.
+    The probes of fproxy are known by the name of their process.
     """
 
-    def __init__(self, bench, name):
-        hosts = [f"127.0.1.{i + 1}" for i in range(TARGETS)]
-        self.port = processes.free_port(hosts)
-        check = processes.free_port(hosts)
-        ports = [self.port if i == TARGETS - 1 else processes.free_port([hosts[i]])
-                 for i in range(TARGETS)]
-        self.targets = [f"{host}:{port}" for host, port in zip(hosts, ports)]
-        checks = [f"{host}:{check}" for host in hosts]
-        self.backends = [bench.backend(pair) for pair in zip(self.targets, checks)]
-        self.proxy = bench.proxy(name, self.targets, checks)
+    def __init__(self, bench, name, backlog=4096):
+        self.bench, self.backlog = bench, backlog
+        ports = [processes.free_port(["0.0.0.0"]) for _ in range(TARGETS)]
+        self.targets = [f"127.0.1.{i + 1}:{port}" for i, port in enumerate(ports)]
+        self.port, self.target = ports[-1], self.targets[-1]
+        self.traced = os.geteuid() == 0
+        self.listens = [f"0.0.0.0:{port}" for port in ports] if self.traced else self.targets
+        checks = [f"127.0.2.{i + 1}:{port}" for i, port in enumerate(ports)]
+        self.backends = [bench.backend([address], backlog=backlog) for address in self.listens]
+        self.proxy = bench.proxy(name, self.targets, checks if self.traced else None)
         time.sleep(1)
+
+    def trace(self):
+        """None: nobody may know who connects."""
+        return ConnectTrace(self.port) if self.traced else None
+
+    def load_start(self, rate, seconds):
+        return self.bench.load_start("open", self.proxy.address, rate=rate, seconds=seconds,
+                                     clients=8000, cpu_of=self.proxy.pids())
+
+    def kill(self):
+        self.backends[-1].kill()
+        self.backends[-1].wait()
+
+    def restart(self):
+        self.backends[-1] = self.bench.backend([self.listens[-1]], backlog=self.backlog)
+
+    def signal(self, number):
+        self.backends[-1].send_signal(number)
 
     def end(self):
         self.proxy.end()
@@ -179,10 +199,9 @@ def waits(got):
 
 def blackhole(bench, name, seconds=20, rate=200):
     failing = Failing(bench, name)
-    load = bench.load_start("open", failing.proxy.address, rate=rate, seconds=seconds,
-                            clients=8000, cpu_of=failing.proxy.pids())
+    load = failing.load_start(rate, seconds)
     time.sleep(seconds / 2)
-    failing.backends[-1].send_signal(signal.SIGUSR1)
+    failing.signal(signal.SIGUSR1)
     got = finish(load)
     failing.end()
     return waits(got)
@@ -190,26 +209,25 @@ def blackhole(bench, name, seconds=20, rate=200):
 
 def kill(bench, name, seconds=20, rate=500):
     failing = Failing(bench, name)
-    trace = ConnectTrace(failing.port) if os.geteuid() == 0 else None
-    load = bench.load_start("open", failing.proxy.address, rate=rate, seconds=seconds,
-                            clients=8000, cpu_of=failing.proxy.pids())
+    trace = failing.trace()
+    load = failing.load_start(rate, seconds)
     time.sleep(seconds / 5)
     before = time.monotonic()
-    failing.backends[-1].kill()
-    failing.backends[-1].wait()
+    failing.kill()
     after = time.monotonic()
     result = waits(finish(load))
     if trace:
-        result |= judge_kill(trace.end(), before, after, result["failed"])
+        result |= judge_kill(trace.end(failing.target), before, after, result["failed"])
     failing.end()
     return result
 
 
 def judge_kill(events, before, after, failed):
-    """Which clients had reached the target, and when the last one was sent there."""
+    """Which clients had reached the target, and when the last one was sent there. Some kernels
+    tell of SYN_SENT before there is a port."""
     state = {}
     for at, _, port, _, new in events:
-        if at < before or (at < after and new == "ESTABLISHED"):
+        if port and (at < before or (at < after and new == "ESTABLISHED")):
             state[port] = new
     reached = sum(1 for new in state.values() if new in ("ESTABLISHED", "SYN_SENT"))
     late = [at - after for at, process, _, _, new in events

@@ -105,7 +105,7 @@ enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DR
  *   one, when its worker has a new traffic page. The prober does without the page as well.
  * APP_GROW: `count` endpoints have to fit; the present board has too few slots.
  * APP_UNRESPONSIVE: clients of its port are not served, although a target is available; `detail` is
- *   what a liveness probe met.
+ *   what a liveness probe met, for `count` ms.
  * APP_DRAIN: its ports are gone: who waits in their queues is still taken, then they close;
  *   `count` is the time in ms until what is left is closed; APP_GONE when all of it is.
  * APP_RETIRE: its ports live on elsewhere: it stops accepting and leaves the queues alone;

@@ -559,11 +559,16 @@ probes_require_read(struct reader *reader, const struct key *key,
 static void
 fill_in(struct app_probe *probe, const struct app_probe *from)
 {
-    uint32_t *own[] = { &probe->interval_ms, &probe->rise,      &probe->fall,
-                        &probe->window,      &probe->threshold, &probe->jitter_percent };
-    const uint32_t others[] = { from->interval_ms, from->rise,      from->fall,
-                                from->window,      from->threshold, from->jitter_percent };
+    uint32_t *own[] = { &probe->interval_ms, &probe->rise, &probe->fall,
+                        &probe->jitter_percent };
+    const uint32_t others[] = { from->interval_ms, from->rise, from->fall,
+                                from->jitter_percent };
 
+    /* A threshold says nothing without its window. */
+    if (probe->threshold == APP_DURATION_OPEN)
+        probe->threshold = probe->window == APP_DURATION_OPEN ? from->threshold : 0;
+    if (probe->window == APP_DURATION_OPEN)
+        probe->window = from->window;
     for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
         if (*own[i] == APP_DURATION_OPEN)
             *own[i] = others[i];
@@ -620,6 +625,29 @@ check_keys(struct reader *reader, const struct place *place, const struct app_pr
     }
 }
 
+/* Else they would be printed, and could not be read back. */
+static void
+drop_foreign_numbers(struct app_probe_more *more, unsigned flag)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+    } numbers[] = {
+        { "close", OF_MORE(close) },   { "proxy_protocol", OF_MORE(proxy_protocol) },
+        { "verify", OF_MORE(verify) }, { "certificate_warn", OF_MORE(certificate_warn_ms) },
+        { "tls", OF_MORE(tls) },       { "ttl", OF_MORE(ttl_ms) },
+        { "cpu_time", OF_MORE(cpu_ms) },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        size_t at = numbers[i].offset;
+
+        if (!(kinds_with(numbers[i].key) & flag))
+            *(uint32_t *)((char *)more + at) =
+                *(const uint32_t *)((const char *)&app_probe_more_defaults + at);
+    }
+}
+
 /* What it inherited, but its kind does not have. */
 static void
 drop_foreign(struct app_probe *probe)
@@ -645,6 +673,7 @@ drop_foreign(struct app_probe *probe)
         if (!(kinds_with(probe_list_keys[i]) & flag))
             list_clear(&more->lists[i]);
     }
+    drop_foreign_numbers(more, flag);
 }
 
 static void
@@ -777,8 +806,13 @@ probes_finish(struct reader *reader, const struct config_setting_t *app, struct 
         place.group = NULL;
     /* Who says of which kind its probe is wants no list that the defaults have. */
     if (list == NULL && place.group != NULL &&
-        config_setting_get_member(place.group, "kind") != NULL)
+        config_setting_get_member(place.group, "kind") != NULL) {
         forget_list(probes);
+        if (config_setting_get_member(app, "probes_require") == NULL)
+            probes->required = probes->required_of = 0;
+    }
+    if (probe->role != PROBE_READINESS)
+        tell(reader, &place, "role", "is a key of one of several: probes = ( { role = ...; }, ... )");
     finish_one(reader, &place, probe);
     place.prefix = "probes.";
     for (uint32_t i = 0; i < probes->count; i++) {

@@ -28,6 +28,7 @@ enum { REPORT_INTERVAL_MS = 50 };
 
 struct tally {
     uint32_t total, available, eligible, reserve, reserve_available, homeless;
+    uint32_t housed_reserve;        /* with a slot */
     bool last_resort;               /* who leaves or is unproven is better than none */
     struct ladder_count ladder;
     uint64_t now_ms;
@@ -153,7 +154,12 @@ count_endpoint(struct tally *tally, const struct endpoint *endpoint, uint64_t no
     tally->ladder.recent += tried && ladder_recent(endpoint->worked_ms, now_ms, hold_ms);
     tally->eligible += endpoint_eligible(endpoint);
     tally->reserve += endpoint_in_reserve(endpoint);
-    tally->reserve_available += endpoint_state_works(endpoint->probed);
+    if (endpoint->slot != SLOT_NONE) {
+        tally->ladder.eligible += endpoint_eligible(endpoint);
+        tally->housed_reserve += endpoint_in_reserve(endpoint);
+    }
+    tally->reserve_available +=
+        endpoint_in_reserve(endpoint) && endpoint_state_works(endpoint->probed);
     tally->homeless += endpoint->slot == SLOT_NONE;
 }
 
@@ -172,8 +178,8 @@ take_tally(struct prober_app *app)
         tally.last_resort = true;
         tally.eligible = tally.reserve;
         tally.available = tally.reserve_available;
+        tally.ladder.eligible = tally.housed_reserve;
     }
-    tally.ladder.eligible = tally.eligible;
     return tally;
 }
 

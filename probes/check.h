@@ -62,6 +62,7 @@ struct check {
     bool first_done;                /* its first probe ended */
     bool held;                      /* no probes, until it is armed */
     struct last_probe last;
+    uint64_t warned_ms;             /* CLOCK_MONOTONIC: a warning of it was told; 0: none */
     struct probe_log log;
     struct share_member member;
 };

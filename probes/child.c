@@ -228,7 +228,7 @@ wait_for(const struct child *child, uint64_t until_ms)
 void
 child_end_all(void)
 {
-    uint64_t until_ms = clock_monotonic_ms() + LAST_GRACE_MS;
+    uint64_t until_ms = clock_monotonic_ms() + LAST_GRACE_MS, last_ms = until_ms + KILL_MS;
     struct child *child;
     struct child_end end;
 
@@ -239,7 +239,7 @@ child_end_all(void)
     while ((child = LIST_FIRST(&children)) != NULL) {
         if (!wait_for(child, until_ms)) {
             kill_group(child, SIGKILL);
-            wait_for(child, clock_monotonic_ms() + KILL_MS);
+            wait_for(child, last_ms);
         }
         reap(child, &end);
         free_child(child);

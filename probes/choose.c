@@ -18,7 +18,8 @@ is_eligible(const struct candidate *candidate)
 static bool
 is_warming(const struct candidate *candidate)
 {
-    return candidate->state == ENDPOINT_WARMING && candidate->percent < CHOOSE_PERCENT_FULL;
+    return (candidate->state == ENDPOINT_WARMING || candidate->state == ENDPOINT_FAILING) &&
+           candidate->percent < CHOOSE_PERCENT_FULL;
 }
 
 static bool

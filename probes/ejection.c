@@ -89,7 +89,7 @@ count(const struct endpoint *subject)
 
             tally.total += endpoint->address.family != 0;
             tally.ejected += state == ENDPOINT_EJECTED;
-            tally.others += endpoint != subject && endpoint_state_eligible(state);
+            tally.others += endpoint != subject && endpoint_eligible(endpoint);
         }
     }
     return tally;

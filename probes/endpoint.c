@@ -26,7 +26,9 @@
 #include "probes/verdict.h"
 
 enum {
+    CHECKS_MAX = APP_PROBES_MAX + 1,    /* those of `probes`, and that of `probe` */
     HURRY_INTERVAL_MS = 250,            /* between probes that evidence started */
+    WARN_INTERVAL_MS = 24 * 60 * 60 * 1000,
 };
 
 const struct check *
@@ -57,7 +59,7 @@ take_parts(const struct endpoint *endpoint, struct combine_part *parts)
 static enum endpoint_state
 weigh(struct endpoint *endpoint)
 {
-    struct combine_part parts[APP_PROBES_MAX];
+    struct combine_part parts[CHECKS_MAX];
     uint32_t count = take_parts(endpoint, parts);
     struct combined combined;
 
@@ -126,6 +128,8 @@ is_first_done(const struct endpoint *endpoint)
     for (uint32_t i = 0; i < endpoint->check_count; i++) {
         const struct check *check = &endpoint->checks[i];
 
+        if (check->of->config->role == PROBE_STARTUP && check->health.failures > 0)
+            return true;            /* what waits for it may wait for long */
         done += check->first_done && check->of->config->role == PROBE_READINESS;
         readiness += check->of->config->role == PROBE_READINESS;
     }
@@ -162,12 +166,14 @@ endpoint_judge(struct endpoint *endpoint, const char *detail)
         board_writer_changed(endpoint->target->app);
 }
 
-/* Has a probe of this process counted? */
+/* Startup probes come before the others, or have passed long ago. */
 bool
 endpoint_proven(const struct endpoint *endpoint)
 {
     for (uint32_t i = 0; i < endpoint->check_count; i++) {
-        if (!endpoint->checks[i].health.probed)
+        const struct check *check = &endpoint->checks[i];
+
+        if (check->of->config->role == PROBE_READINESS && !check->health.probed)
             return false;
     }
     return true;
@@ -184,7 +190,7 @@ bool
 endpoint_in_reserve(const struct endpoint *endpoint)
 {
     return endpoint_state_eligible(endpoint->probed) &&
-           endpoint->admin.action == OVERRIDE_NONE && endpoint->eject.until_ms == 0;
+           endpoint->admin.action == OVERRIDE_NONE;
 }
 
 void
@@ -217,7 +223,7 @@ has_startup(const struct endpoint *endpoint)
 static bool
 is_started(const struct endpoint *endpoint)
 {
-    struct combine_part parts[APP_PROBES_MAX];
+    struct combine_part parts[CHECKS_MAX];
 
     return combine_started(parts, take_parts(endpoint, parts));
 }
@@ -283,6 +289,25 @@ note_failed(struct endpoint *endpoint, const struct check *check, uint64_t start
         endpoint->failed_start_ms = started_ms;
 }
 
+/* It passed, but somebody should look: told once a day. */
+static void
+tell_warning(const struct endpoint *endpoint, struct check *check,
+             const struct probe_result *result)
+{
+    const struct prober_app *app = endpoint->target->app;
+    uint64_t now_ms = clock_monotonic_ms();
+    char address[ADDRESS_TEXT_BYTES], message[256];
+
+    if (!result->warning || app->shadowed ||
+        (check->warned_ms != 0 && now_ms - check->warned_ms < WARN_INTERVAL_MS))
+        return;
+    check->warned_ms = now_ms;
+    snprintf(message, sizeof message, "%.80s %s: %.120s", endpoint->target->config->name,
+             address_format(&endpoint->address, address), result->detail);
+    log_warn(app->config.name, "%s", message);
+    prober_event(app->prober, app->config.name, "probe_warning", LOG_WARN, message);
+}
+
 static void
 on_result(struct check *check, const struct probe_result *result, uint64_t started_ms)
 {
@@ -295,12 +320,15 @@ on_result(struct check *check, const struct probe_result *result, uint64_t start
         note_passed(endpoint, check, result, started_ms);
     else if (result->outcome != REASON_CONNECT_LOCAL)
         note_failed(endpoint, check, started_ms);
+    tell_warning(endpoint, check, result);
     endpoint_record_result(endpoint, check, result);
     endpoint_judge(endpoint, result->detail);
     if (result->outcome == REASON_OK && endpoint_state_works(endpoint->probed))
         endpoint->worked_ms = clock_monotonic_ms();
     if (!was_started && is_started(endpoint))
         begin_readiness(endpoint);
+    else if (!was_started && result->outcome == REASON_OK)
+        check_hold(check);          /* it has passed; others of startup have not yet */
     else if (was_started && endpoint->probed == ENDPOINT_UNAVAILABLE && has_startup(endpoint))
         begin_startup(endpoint);
     if (endpoint->probed != probed_before)
@@ -471,7 +499,11 @@ endpoint_pause(struct endpoint *endpoint)
 void
 endpoint_resume(struct endpoint *endpoint)
 {
+    const struct prober_app *app = endpoint->target->app;
+
     endpoint->was_down = false;
+    endpoint->must_prove = endpoint->check_count > 0 && app->first_round_done &&
+                           app->config.initial != APP_INITIAL_UP;
     for (uint32_t i = 0; i < endpoint->check_count; i++)
         health_init(&endpoint->checks[i].health, ENDPOINT_UNKNOWN, REASON_NONE,
                     clock_monotonic_ms());

@@ -105,7 +105,7 @@ find_same(const struct endpoint *twin, const struct check *check)
 static void
 begin_anew(struct check *check, const struct endpoint *twin)
 {
-    bool down = health_seed_state(twin->checks[0].health.state) == ENDPOINT_UNAVAILABLE;
+    bool down = health_seed_state(twin->probed) == ENDPOINT_UNAVAILABLE;
 
     begin_check(check, down ? ENDPOINT_UNAVAILABLE : ENDPOINT_UNKNOWN,
                 down ? REASON_HISTORY : REASON_NONE);
@@ -248,6 +248,9 @@ recall_others(struct endpoint *endpoint, const struct board_detail *detail)
     begin(endpoint, state, recall_reason(detail));
     for (uint32_t i = 0; i < endpoint->check_count; i++) {
         endpoint->checks[i].health.probed = detail->first_done;
+        endpoint->checks[i].health.degraded = recall_state(detail) == ENDPOINT_DEGRADED;
+        if (state == ENDPOINT_UNAVAILABLE)  /* a window begins with what led there */
+            endpoint->checks[i].health.result_count = HEALTH_WINDOW_MAX;
         endpoint->checks[i].first_done = detail->first_done;
     }
 }

@@ -57,7 +57,11 @@ endpoint_policy_moved(struct endpoint *endpoint, enum endpoint_state from, int64
 bool
 endpoint_policy_holds(const struct endpoint *endpoint)
 {
-    return endpoint->flap.held && !endpoint->target->app->flapping_released;
+    const struct prober_app *app = endpoint->target->app;
+
+    /* A penalty of a generation that had damping holds nobody in one that has none. */
+    return endpoint->flap.held && app->config.flap_half_life_ms != 0 &&
+           !app->flapping_released;
 }
 
 const char *
@@ -106,7 +110,7 @@ decide_release(struct prober_app *app, int64_t wall_ms)
             flap_age(&endpoint->flap, &policy, wall_ms);
             total++;
             held += endpoint->flap.held;
-            free += !endpoint->flap.held && endpoint_state_eligible(endpoint->probed);
+            free += !endpoint->flap.held && endpoint_eligible(endpoint);
         }
     }
     app->flapping_released = held > 0 && flap_releases(total, free);

@@ -22,6 +22,7 @@ struct live {
     struct check check;
     uint32_t told;                  /* times in a row */
     uint64_t told_ms;               /* CLOCK_MONOTONIC; 0: never */
+    uint64_t failing_ms;            /* likewise: start of the first that failed of those in a row */
 };
 
 struct liveness {
@@ -67,9 +68,10 @@ tell(struct live *live, const char *detail)
 
     control_app_message(&message, CONTROL_APP_UNRESPONSIVE, app->config.name, app->generation);
     snprintf(message.body.app.detail, sizeof message.body.app.detail, "%s", detail);
-    prober_tell(app->prober, &message);
     live->told++;
     live->told_ms = clock_monotonic_ms();
+    message.body.app.count = (uint32_t)MIN(live->told_ms - live->failing_ms, UINT32_MAX);
+    prober_tell(app->prober, &message);
 }
 
 static void
@@ -80,6 +82,8 @@ on_result(struct check *check, const struct probe_result *result, uint64_t start
 
     if (probe_log_keep(&check->log, result->outcome, clock_wall_ms()) && !live->app->shadowed)
         record(live, result);
+    if (check->health.failures == 1)
+        live->failing_ms = started_ms;
     if (result->outcome == REASON_OK && now_ms - live->told_ms >= CALM_MS)
         live->told = 0;
     if (check->health.state != ENDPOINT_UNAVAILABLE)

@@ -140,7 +140,9 @@ arm_look(struct target *target, uint64_t look_ms, uint64_t now_ms)
     struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
                             .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
 
-    if (look_ms == 0)
+    if (target->services_moved)         /* it is to look now: event_add() would take that back */
+        event_active(&target->look, EV_TIMEOUT, 1);
+    else if (look_ms == 0)
         event_del(&target->look);
     else
         event_add(&target->look, &wait);

@@ -36,6 +36,7 @@ struct overriding {
     bool written, obeyed;
     bool last_one;                      /* nothing eligible is left */
     int store_rc, prober_rc;
+    bool refused;                       /* the prober could not take it */
     struct event *timer;                /* owned */
 };
 
@@ -122,6 +123,8 @@ warnings_json(const struct overriding *overriding)
                        "over a restart");
     if (overriding->prober_rc < 0)
         warn(warnings, "no prober runs at present: it holds as soon as one does");
+    else if (overriding->refused)
+        warn(warnings, "the prober could not take it: connections go on as before; see the log");
     else if (!overriding->obeyed)
         warn(warnings, "the prober has not answered yet: it holds as soon as it does");
     return warnings;
@@ -187,7 +190,7 @@ on_closed(struct evhttp_connection *connection, void *context)
 }
 
 void
-admin_override_obeyed(struct supervisor *supervisor, uint32_t serial)
+admin_override_obeyed(struct supervisor *supervisor, uint32_t serial, int result)
 {
     struct overriding *overriding;
 
@@ -195,6 +198,7 @@ admin_override_obeyed(struct supervisor *supervisor, uint32_t serial)
         if (overriding->serial != serial)
             continue;
         overriding->obeyed = true;
+        overriding->refused = result < 0;
         answer_when_done(overriding);
         return;
     }

@@ -22,8 +22,8 @@ struct supervisor;
 bool admin_override(struct supervisor *supervisor, struct evhttp_request *request,
                     const char *path);
 
-/* The prober has obeyed what was sent with this serial. */
-void admin_override_obeyed(struct supervisor *supervisor, uint32_t serial);
+/* The prober has obeyed what was sent with this serial, or could not: `result` is 0 or -errno. */
+void admin_override_obeyed(struct supervisor *supervisor, uint32_t serial, int result);
 
 /* At the end, before the store and the loop go: nobody is answered any more. */
 void admin_overrides_forget(struct supervisor *supervisor);

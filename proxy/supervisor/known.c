@@ -41,7 +41,9 @@ known_read(struct known *known, struct store *store)
         known->group_count = 0;
     if (store_read_rollouts(store, &known->rollouts, &known->rollout_count) < 0)
         known->rollout_count = 0;
-    if (store_read_overrides(store, &known->overrides, &known->override_count) < 0)
+    known->overrides_unknown =
+        store_read_overrides(store, &known->overrides, &known->override_count) < 0;
+    if (known->overrides_unknown)
         known->override_count = 0;
 }
 

@@ -19,6 +19,7 @@ struct known {
     size_t rollout_count;
     struct store_override *overrides;   /* owned; by name */
     size_t override_count;
+    bool overrides_unknown;             /* they could not be read */
 };
 
 /* The reason of rollouts that a supervisor which was killed left open. */

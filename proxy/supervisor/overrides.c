@@ -110,6 +110,7 @@ overrides_read(struct supervisor *supervisor)
 {
     const struct known *known = &supervisor->known;
 
+    supervisor->overrides_unknown = known->overrides_unknown;
     for (size_t i = 0; i < known->override_count; i++) {
         const struct store_override *row = &known->overrides[i];
         struct app_overrides *overrides;

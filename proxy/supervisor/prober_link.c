@@ -63,7 +63,8 @@ send_overrides(const struct app *app)
     size_t count;
 
     overrides_of(app->supervisor, app->name, &count);
-    if (count == 0 && !app->supervisor->prober_adopted)
+    /* An adopted prober may have some that are over; one that could not be read is not over. */
+    if (count == 0 && (!app->supervisor->prober_adopted || app->supervisor->overrides_unknown))
         return 0;
     return overrides_send(app->supervisor, app->name, 0);
 }
@@ -329,9 +330,16 @@ on_unresponsive(struct app_generation *generation, const struct control_app *tol
     struct supervisor *supervisor = generation->app->supervisor;
     struct worker *worker = generation->worker;
 
-    if (worker == NULL || worker->child == NULL || worker->outdated ||
-        supervisor->shutdown != NULL)
+    if (worker == NULL || worker->child == NULL || !worker->there || worker->outdated ||
+        generation->load != LOAD_ACCEPTING || supervisor->shutdown != NULL)
         return;
+    /* What failed before this process began was another one's. */
+    if (clock_monotonic_ms() < worker->child->started_at_ms + told->count)
+        return;
+    if (worker->retired) {              /* the last hand-over failed: it is tried again */
+        supervisor->workers_unsettled = true;
+        return;
+    }
     event_write(supervisor, LOG_ERROR, generation->app->name, "unresponsive",
                 "its port does not serve clients though a target is available (%s): a new worker "
                 "takes over from worker %s (pid %d)", told->detail, worker->name,
@@ -358,7 +366,7 @@ prober_link_message(struct supervisor *supervisor, const struct control_message 
             on_loaded(generation, &message->body.app);
         break;
     case CONTROL_APP_OVERRIDES:
-        admin_override_obeyed(supervisor, message->body.app.count);
+        admin_override_obeyed(supervisor, message->body.app.count, message->body.app.result);
         break;
     case CONTROL_APP_GROW:
         generation = subject(supervisor, &message->body.app);

@@ -110,6 +110,7 @@ struct supervisor {
     struct admin *admin;                /* owned */
     struct app_overrides *overrides;    /* owned, by app; see overrides.h */
     LIST_HEAD(, overriding) overridings;    /* owned; see admin_overrides.h */
+    bool overrides_unknown;             /* the database could not tell them at the start */
     uint32_t override_serial;           /* the last one given */
     LIST_HEAD(, reload) reloads;        /* owned */
     uint64_t reload_token;

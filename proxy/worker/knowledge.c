@@ -88,6 +88,12 @@ knowledge_failed(struct traffic_knowledge *cell, uint32_t id)
         atomic_fetch_add_explicit(&cell->failed_in_row, 1, memory_order_relaxed);
 }
 
+uint32_t
+knowledge_failed_in_row(const struct traffic_knowledge *cell, uint32_t id)
+{
+    return LOAD(cell->id) == id ? LOAD(cell->failed_in_row) : 0;
+}
+
 void
 knowledge_connected(struct traffic_knowledge *cell, uint32_t id, uint32_t connect_us)
 {

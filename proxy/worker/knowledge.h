@@ -35,6 +35,9 @@ bool knowledge_shunned(struct traffic_knowledge *cell, const struct board_pulse 
 void knowledge_shun(struct traffic_knowledge *cell, const struct board_pulse *pulse,
                     uint32_t id, uint64_t now_ms);
 
+/* So many connections in a row have failed there; 0: the cell is another endpoint's. */
+uint32_t knowledge_failed_in_row(const struct traffic_knowledge *cell, uint32_t id);
+
 /* A try failed (beside being shunned for it): refused or timed out, not only late. */
 void knowledge_failed(struct traffic_knowledge *cell, uint32_t id);
 

@@ -116,6 +116,18 @@ skip_tried_or_shunned(const struct strategy_filter *filter,
                              conn->thread->loop.now_ms);
 }
 
+/* Shunned because it failed, not because it was late. */
+static bool
+skip_tried_or_dead(const struct strategy_filter *filter,
+                   const struct available_endpoint *endpoint)
+{
+    const struct conn *conn = filter->context;
+    const struct traffic_knowledge *cell = knowledge_of(conn->app, endpoint->slot);
+
+    return skip_tried_or_shunned(filter, endpoint) &&
+           (skip_tried(filter, endpoint) || knowledge_failed_in_row(cell, endpoint->id) > 0);
+}
+
 static bool
 skip_shunned_or_old(const struct strategy_filter *filter,
                     const struct available_endpoint *endpoint)
@@ -188,6 +200,11 @@ pick(struct conn *conn)
     if (LIKELY(index < 0)) {
         filter.skip = skip_tried_or_shunned;
         index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+    }
+    if (index < 0 && app->snapshot->reserve > 0) {
+        filter.skip = skip_tried_or_dead;   /* a tier that is late is not one that is gone */
+        index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
+        filter.skip = skip_tried_or_shunned;
     }
     if (index < 0)
         index = pick_reserve(app->snapshot, &filter, conn->thread->loop.now_ms);

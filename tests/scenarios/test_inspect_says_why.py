@@ -81,7 +81,7 @@ def test_the_addresses_of_a_name_and_one_that_leaves(daemon, started):
     zone = {"two.test": {"A": ["127.0.0.1", "127.0.0.2"], "ttl": 1}}
     dns = started(DnsServer(daemon.directory, zone))
     name, second = f"Two.test:{target_port}", f"127.0.0.2:{target_port}"
-    daemon.write_apps(app("web", port, [name]), more=f'daemon = {{ dns = {{ servers = '
+    daemon.write_apps(app("web", port, [name], 'drain_timeout = "1s";'), more=f'daemon = {{ dns = {{ servers = '
                       f'["{dns.address}"]; ttl_min = "1s"; ttl_max = "1s"; }}; }};')
     daemon.start()
     daemon.until_available("web", 2)
@@ -97,10 +97,11 @@ def test_the_addresses_of_a_name_and_one_that_leaves(daemon, started):
 
     dns.set({"two.test": {"A": ["127.0.0.1"], "ttl": 1}})
     until(lambda: why(daemon, "web", second).returncode == 2, what="the second address has left")
-    until(lambda: daemon.sql("SELECT 1 FROM transitions WHERE reason = 'ttl_expired'"),
-          what="it is written")
+    until(lambda: daemon.sql("SELECT 1 FROM transitions WHERE reason = 'ttl_expired' AND "
+                             "to_state = 'unresolved'"), what="it is written")
     then = json.loads(daemon.run("fproxy-probe", "inspect", "--at", "now", "--json").stdout)
-    assert [each["address"] for each in then["apps"][0]["endpoints"]] == [f"127.0.0.1:{target_port}"]
+    left = [each["address"] for each in then["apps"][0]["endpoints"]]
+    assert left == [f"127.0.0.1:{target_port}"]
 
 
 def test_what_it_announces_comes_true(shop, started):

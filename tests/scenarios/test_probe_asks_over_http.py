@@ -115,6 +115,10 @@ server {{
         ends(daemon, f"{name}-tls", state, reason,
              detail.replace("HTTP 200 in ", "TLS handshake in "))
     ends(daemon, "unchecked", "available", "ok", "HTTP 200 in ")
+    told = "SELECT app, message FROM events WHERE kind = 'probe_warning' ORDER BY app"
+    until(lambda: [row[0] for row in daemon.sql(told)] == ["soon-https", "soon-tls"],
+          what="the warnings are told, once each")
+    assert "certificate expires in 5 days" in daemon.sql(told)[0][1]
     assert "reset by peer" not in nginx.log.read_text()
 
 

@@ -24,6 +24,7 @@ state_of(char letter)
     case 'a':
         return ENDPOINT_AVAILABLE;
     case 'f':
+    case 'g':           /* while it was warming */
         return ENDPOINT_FAILING;
     case 'k':
         return ENDPOINT_UNKNOWN;
@@ -54,7 +55,7 @@ assert_choice(const char *name, const char *text, bool panic_all, const char *ex
             .state = state_of(at[0]),
             .tier = (uint16_t)(at[1] - '0'),
             .weight = (uint16_t)MAX(count, 1),
-            .percent = 30,
+            .percent = at[0] == 'w' || at[0] == 'g' ? 30 : 100,
             .has_address = true,
         };
     for (uint32_t i = 0; i < count; i++)
@@ -83,6 +84,7 @@ the_smallest_tier_that_works_gets_everything(void **state)
         { "better than degraded, met later", "d0 d0 f0", "0 0 2" },
         { "taken out by hand", "m0 l0 a1", "0 0 2" },
         { "one warming beside others", "a0 a0 w0", "10 10 6" },
+        { "one that fails while it warms", "a0 a0 g0", "10 10 6" },
         { "one warming in a tier that waits", "a0 a0 w1", "1 1 0" },
         { "all warming have nobody who spares them", "w0 w0 u0", "1 1 0" },
         { "a degraded one spares nobody", "w0 d0", "1 0" },

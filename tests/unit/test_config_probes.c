@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "config/app.h"
 #include "config/app_read.h"
+#include "config/canonical.h"
 
 #define APP "name = \"a\"; ports = 80; targets = \"t:1\"; "
 
@@ -151,6 +152,68 @@ defaults_with_several_probes_read_back(void **state)
     app_draft_fini(&again);
 }
 
+static void
+read_onto(const char *defaults_text, const char *text, struct app_draft *draft)
+{
+    struct app_draft defaults;
+    struct canonical canonical;
+    char why[DETAIL_BYTES] = "";
+    int rc;
+
+    assert_int_equal(app_defaults_parse(defaults_text, &defaults, why), 0);
+    assert_int_equal(canonical_open(&canonical, text, why), 0);
+    rc = app_read(canonical.root, SYNTAX_OURS, &defaults, &canonical.problems, draft);
+    if (canonical_close(&canonical, rc) < 0)
+        fail_msg("%s onto %s: %s", text, defaults_text, why);
+    app_draft_fini(&defaults);
+}
+
+/* What a kind inherits and does not have must not be printed, for it could not be read back. */
+static void
+every_kind_goes_with_the_defaults_of_another(void **state)
+{
+    static const char *const defaults[] = {
+        "probe = { close = \"rst\"; proxy_protocol = \"v2\"; };",
+        "probe = { kind = \"https\"; verify = false; certificate_warn = 0; path = \"/x\"; };",
+        "probe = { kind = \"grpc\"; tls = true; service = \"s\"; };",
+        "probe = { kind = \"push\"; ttl = \"9s\"; };",
+        "probe = { kind = \"exec\"; command = \"x\"; cpu_time = \"1s\"; };",
+        "probes = ( { name = \"a\"; }, { name = \"b\"; }, { name = \"c\"; } ); "
+        "probes_require = \"2 of 3\";",
+    };
+    static const char *const kinds[] = {
+        "tcp", "exchange\"; send = \"a", "http", "https", "tls", "grpc",
+        "exec\"; command = \"a", "helper\"; command = \"a", "dns\"; host = \"a", "push",
+        "traffic", "none",
+    };
+
+    for (size_t d = 0; d < ARRAY_SIZE(defaults); d++) {
+        for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+            struct app_draft draft;
+            char text[512];
+
+            snprintf(text, sizeof text, APP "probe = { kind = \"%s\"; };", kinds[k]);
+            read_onto(defaults[d], text, &draft);
+            free(print_twice(&draft.app));
+            app_draft_fini(&draft);
+        }
+    }
+}
+
+static void
+a_threshold_goes_with_its_window(void **state)
+{
+    struct app_config app;
+
+    parse("probe = { window = 10; threshold = 8; }; probes = ( { name = \"a\"; window = 5; }, "
+          "{ name = \"b\"; } );", &app);
+    assert_int_equal(app.probes.list[0].threshold, 3);
+    assert_int_equal(app.probes.list[1].window, 10);
+    assert_int_equal(app.probes.list[1].threshold, 8);
+    free(print_twice(&app));
+    app_config_fini(&app);
+}
+
 /* ---- what cannot be ---- */
 
 static void
@@ -176,6 +239,7 @@ what_cannot_be_is_told(void **state)
         { "probe = { kind = \"dns\"; };", "needs a name to ask for" },
         { "probe = { kind = \"https\"; verify = 1; };", "write true or false" },
         { "probe = { window = 4; threshold = 5; };", "make it at most `window`" },
+        { "probe = { role = \"startup\"; };", "is a key of one of several" },
         { "probes = ( { }, { } );", "need different names" },
         { "probes = ( { name = \"A B\"; } );", "is no name of a probe" },
         { "probes = { };", "write a list" },
@@ -208,6 +272,8 @@ main(void)
         cmocka_unit_test(what_is_said_is_what_is_there),
         cmocka_unit_test(a_copy_is_its_own),
         cmocka_unit_test(defaults_with_several_probes_read_back),
+        cmocka_unit_test(every_kind_goes_with_the_defaults_of_another),
+        cmocka_unit_test(a_threshold_goes_with_its_window),
         cmocka_unit_test(what_cannot_be_is_told),
     };
 

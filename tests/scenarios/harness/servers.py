@@ -27,6 +27,8 @@ class RealServer:
         self.address = f"127.0.0.1:{self.port}"
         # Another user may have to get there, and pytest's directories let nobody in.
         self.directory = Path(tempfile.mkdtemp(prefix="fproxy-server-", dir="/var/tmp"))
+        # Theirs, too: that of the tests is for root alone.
+        self.environment = {**os.environ, "TMPDIR": str(self.directory)}
         self.process = None
 
     def launch(self, *command, user=None):
@@ -34,7 +36,7 @@ class RealServer:
         self.output = open(self.directory / "output", "ab")
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.output,
-            stderr=self.output, cwd=self.directory, **as_user(user))
+            stderr=self.output, cwd=self.directory, env=self.environment, **as_user(user))
         until(self.accepts, 30, f"{command[0]} accepts")
 
     def accepts(self):
@@ -92,7 +94,8 @@ class Postgres(RealServer):
             shutil.chown(self.directory, user)
         subprocess.run([find_program("initdb", "/usr/lib/postgresql/*/bin/initdb"), "-D", data,
                         "-A", "trust", "-U", "postgres", "--no-sync"], check=True,
-                       cwd=self.directory, capture_output=True, **as_user(user))
+                       cwd=self.directory, env=self.environment, capture_output=True,
+                       **as_user(user))
         self.launch(find_program("postgres", "/usr/lib/postgresql/*/bin/postgres"), "-D", data,
                     "-p", self.port, "-h", "127.0.0.1", "-k", self.directory,
                     "-c", "log_connections=on", "-c", "fsync=off", user=user)
@@ -107,7 +110,8 @@ class MariaDb(RealServer):
             shutil.chown(self.directory, user)
         subprocess.run([find_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}",
                         "--auth-root-authentication-method=normal", "--skip-test-db"], check=True,
-                       cwd=self.directory, capture_output=True, **as_user(user))
+                       cwd=self.directory, env=self.environment, capture_output=True,
+                       **as_user(user))
         self.launch(find_program("mariadbd"), "--no-defaults", f"--datadir={data}",
                     f"--port={self.port}", "--bind-address=127.0.0.1",
                     f"--socket={self.directory}/socket", user=user)

@@ -49,7 +49,8 @@ def test_nobody_flips_four_times_over(daemon, started):
     daemon.until_state("web", dead, "unavailable")
     daemon.until_available("web", 2)
     before = endpoints(daemon), daemon.inspect("web")["generation"]
-    moved = daemon.sql("SELECT count(*) FROM transitions")
+    moved = [(3,)]                      # each was unknown once
+    until(lambda: daemon.sql("SELECT count(*) FROM transitions") == moved, what="it is on disk")
     crowd = started(Crowd(port))
 
     for _ in range(4):              # later and later, for it keeps dying

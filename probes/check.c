@@ -72,7 +72,9 @@ check_arm_spread(struct check *check, uint32_t index, uint32_t count, uint32_t t
 {
     uint32_t interval_ms = check->of->policy.interval_ms;
 
-    check->second_ms = index > 0 ? schedule_second_probe_ms(index, count, total, interval_ms) : 0;
+    check->second_ms = index == 0 ? 0
+                                  : schedule_second_probe_ms(index, count, total, interval_ms,
+                                                             check->of->config->timeout_ms);
     check_arm(check, schedule_first_probe_ms(index, count, total, interval_ms));
 }
 

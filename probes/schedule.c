@@ -34,14 +34,16 @@ schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t
 }
 
 uint32_t
-schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t interval_ms)
+schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total, uint32_t interval_ms,
+                         uint32_t timeout_ms)
 {
-    uint64_t spread_ms = first_spread_ms(count, total, interval_ms);
+    uint64_t least_ms = MAX(first_spread_ms(count, total, interval_ms), timeout_ms);
 
     assert(index < count);
     if (index == 0)
         return interval_ms;
-    return (uint32_t)(spread_ms + (interval_ms - spread_ms) * index / count);
+    least_ms = MIN(least_ms, interval_ms);
+    return (uint32_t)(least_ms + (interval_ms - least_ms) * index / count);
 }
 
 uint32_t

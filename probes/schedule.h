@@ -26,11 +26,12 @@ uint32_t schedule_jitter(uint32_t interval_ms, uint32_t percent, uint32_t random
 uint32_t schedule_first_probe_ms(uint32_t index, uint32_t count, uint32_t total,
                                  uint32_t interval_ms);
 
-/* The interval until the second one: so that the second probes of the app come evenly within an
- * interval from the end of the first ones on. Else all would come within 2 s of each interval,
- * until the jitter has spread them. At most an interval, and a whole one for the first. */
+/* The interval until the second one: so that the second probes of the app come evenly, from when
+ * the first ones are over, those that nobody answered as well, to an interval later. Else all would
+ * come within 2 s of each interval, until the jitter has spread them. At most an interval, and a
+ * whole one for the first. */
 uint32_t schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total,
-                                  uint32_t interval_ms);
+                                  uint32_t interval_ms, uint32_t timeout_ms);
 
 /* A probe that starts so much after its time is told of: its jitter, within reason. */
 uint32_t schedule_late_ms(uint32_t interval_ms, uint32_t percent);

@@ -232,16 +232,9 @@ def watch(endpoints, probers, seconds):
 
 # ---- cost -------------------------------------------------------------------------------
 
-def ticks(pid):
-    """(user, system) seconds of a process."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
-        words = stat.read().rsplit(")", 1)[1].split()
-    return [int(word) / os.sysconf("SC_CLK_TCK") for word in words[11:13]]
-
-
 class Cost:
-    """% of a core, from now on: of the process that probes, of which in the kernel, and of all of
-    them."""
+    """% of a core, from now on: of the process that probes, and of all of them. How much of it was
+    in the kernel is not known: that is sampled by a tick which our probes keep step with."""
 
     def __init__(self, prober):
         self.pids = [pid for pid, _ in prober.family()]
@@ -249,14 +242,13 @@ class Cost:
         self.begun, self.before = time.monotonic(), self._now()
 
     def _now(self):
-        return {pid: processes.run_seconds(pid) for pid in self.pids}, ticks(self.checker)[1]
+        return {pid: processes.run_seconds(pid) for pid in self.pids}
 
     def end(self):
-        (used, system), took = self._now(), (time.monotonic() - self.begun) / 100
-        before, system_before = self.before
-        return {"cpu_percent": (used[self.checker] - before[self.checker]) / took,
-                "cpu_system_percent": (system - system_before) / took,
-                "cpu_all_percent": sum(used[pid] - before[pid] for pid in used) / took,
+        percent = (time.monotonic() - self.begun) / 100
+        used = {pid: now - self.before[pid] for pid, now in self._now().items()}
+        return {"cpu_percent": used[self.checker] / percent,
+                "cpu_all_percent": sum(used.values()) / percent,
                 "pss_mb": processes.pss_of(self.checker) / MB}
 
 

@@ -6,7 +6,7 @@ from .report import lay_out, show
 
 ROWS = {
     "first_round_s": "all known after s", "cpu_percent": "CPU of the prober, % of a core",
-    "cpu_system_percent": "... in the kernel", "cpu_all_percent": "... of all processes",
+    "cpu_all_percent": "... of all processes",
     "pss_mb": "PSS of the prober MB", "probes_s": "probes/s of those that work",
     "late": "... later than their jitter", "gap_max_s": "... longest time without one, s",
     "black_probes_s": "probes/s of black holes", "black_late": "... later than their jitter",

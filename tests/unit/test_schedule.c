@@ -56,7 +56,7 @@ second_probes_come_evenly_within_the_interval_after_the_first_ones(void **state)
 {
     for (uint32_t i = 1; i < 1000; i++) {
         uint32_t first_ms = schedule_first_probe_ms(i, 1000, 10000, 5000);
-        uint32_t wait_ms = schedule_second_probe_ms(i, 1000, 10000, 5000);
+        uint32_t wait_ms = schedule_second_probe_ms(i, 1000, 10000, 5000, 1000);
         uint32_t even_ms = 2000 + i * 5;
 
         assert_in_range(first_ms + wait_ms, even_ms - 1, even_ms);
@@ -65,11 +65,19 @@ second_probes_come_evenly_within_the_interval_after_the_first_ones(void **state)
 }
 
 static void
+second_probes_come_when_the_first_ones_can_be_over(void **state)
+{
+    assert_int_equal(schedule_second_probe_ms(1, 1000, 1000, 5000, 2000), 2003);
+    assert_int_equal(schedule_second_probe_ms(999, 1000, 1000, 5000, 2000), 4997);
+    assert_int_equal(schedule_second_probe_ms(500, 1000, 1000, 5000, 5000), 5000);
+}
+
+static void
 the_first_of_an_app_and_few_endpoints_keep_their_interval(void **state)
 {
-    assert_int_equal(schedule_second_probe_ms(0, 1000, 10000, 5000), 5000);
-    assert_int_equal(schedule_second_probe_ms(0, 1, 1, 5000), 5000);
-    assert_int_equal(schedule_second_probe_ms(500, 1000, 10000, 250), 250);
+    assert_int_equal(schedule_second_probe_ms(0, 1000, 10000, 5000, 1000), 5000);
+    assert_int_equal(schedule_second_probe_ms(0, 1, 1, 5000, 1000), 5000);
+    assert_int_equal(schedule_second_probe_ms(500, 1000, 10000, 250, 250), 250);
 }
 
 static void
@@ -146,6 +154,7 @@ main(void)
         cmocka_unit_test(what_is_due_at_about_the_same_time_is_due_at_once),
         cmocka_unit_test(the_first_probe_of_an_app_goes_at_once),
         cmocka_unit_test(second_probes_come_evenly_within_the_interval_after_the_first_ones),
+        cmocka_unit_test(second_probes_come_when_the_first_ones_can_be_over),
         cmocka_unit_test(the_first_of_an_app_and_few_endpoints_keep_their_interval),
         cmocka_unit_test(a_probe_is_late_when_it_waited_longer_than_its_jitter),
         cmocka_unit_test(a_few_endpoints_are_hardly_spread),

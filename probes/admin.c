@@ -117,7 +117,7 @@ obey(struct endpoint *endpoint)
     }
     snprintf(detail, sizeof detail, "%s",
              override == NULL ? "an operator made it ready" : override->note);
-    endpoint_judge(endpoint, detail);
+    endpoint_judge_because(endpoint, REASON_ADMIN, detail);
 }
 
 static void

@@ -54,7 +54,7 @@ on_over(evutil_socket_t fd, short what, void *context)
     if (endpoint->eject.until_ms == 0)
         return;
     end(endpoint, false, clock_monotonic_ms());
-    endpoint_judge(endpoint, "its time out is over");
+    endpoint_judge_because(endpoint, REASON_PASSIVE_CONNECT, "its time out is over");
 }
 
 /* False without memory. */

@@ -141,6 +141,12 @@ is_first_done(const struct endpoint *endpoint)
 void
 endpoint_judge(struct endpoint *endpoint, const char *detail)
 {
+    endpoint_judge_because(endpoint, REASON_NONE, detail);
+}
+
+void
+endpoint_judge_because(struct endpoint *endpoint, enum reason reason, const char *detail)
+{
     enum endpoint_state from = endpoint->state, probed_before = endpoint->probed;
     enum reason reason_before = endpoint->reason;
     bool first_before = endpoint->first_done, changed;
@@ -156,7 +162,8 @@ endpoint_judge(struct endpoint *endpoint, const char *detail)
     changed = endpoint->state != from;
     if (changed) {
         endpoint->since_ms = wall_ms;
-        endpoint_record_transition(endpoint, from, endpoint->state, endpoint->reason,
+        endpoint_record_transition(endpoint, from, endpoint->state,
+                                   reason != REASON_NONE ? reason : endpoint->reason,
                                    endpoint_policy_detail(endpoint, detail, wall_ms, text));
     }
     if (changed || endpoint->reason != reason_before)

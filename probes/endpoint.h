@@ -40,6 +40,9 @@ const struct check *endpoint_because(const struct endpoint *endpoint);
  * people, and publishes when it is another one. */
 void endpoint_judge(struct endpoint *endpoint, const char *detail);
 
+/* The same, where it is not its new state's reason that tells why it changed. */
+void endpoint_judge_because(struct endpoint *endpoint, enum reason reason, const char *detail);
+
 /* Why there is no address. */
 void endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
                              const struct resolver_answer *answer);

@@ -114,7 +114,8 @@ warnings_json(const struct overriding *overriding)
     json_t *warnings = json_array();
 
     if (overriding->last_one)
-        warn(warnings, "nothing is left that may get connections: clients are refused");
+        warn(warnings, "no target that works is left: those that are down are tried, or clients "
+                       "refused (panic)");
     if (overriding->store_rc < 0)
         warn(warnings, "the database cannot be written: it holds, but it is not kept over a "
                        "restart yet; see the log");

@@ -374,6 +374,16 @@ publish_list(struct prober_app *app, uint32_t count, uint32_t flags)
     writer->published_any = true;
 }
 
+static bool
+has_both_families(const struct available_endpoint *list, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        if (list[i].address.family != list[0].address.family)
+            return true;
+    }
+    return false;
+}
+
 static void
 publish(struct prober_app *app, const struct tally *tally)
 {
@@ -384,6 +394,7 @@ publish(struct prober_app *app, const struct tally *tally)
     uint32_t reserve = collect(app, tally, &choice, true, app->prober->scratch + count);
     uint32_t flags = choice.panic && count > 0 ? AVAILABLE_PANIC : 0;
 
+    flags |= has_both_families(app->prober->scratch, count) ? AVAILABLE_BOTH_FAMILIES : 0;
     assert(count + reserve <= writer->slot_count);
     tell_tier(app, &choice);
     publish_list(app, count + reserve, flags | reserve << AVAILABLE_RESERVE_SHIFT);

@@ -40,6 +40,7 @@ _Static_assert(sizeof(struct available_endpoint) == 40, "copied as five words");
 
 enum available_flag {
     AVAILABLE_PANIC = 1,        /* nothing is eligible: these are all there are */
+    AVAILABLE_BOTH_FAMILIES = 2,    /* IPv4 and IPv6 are among `count` */
     AVAILABLE_FLAGS = 0xffff,   /* above them, for available_set_publish(): how many of the
                                  * last endpoints are the reserve */
     AVAILABLE_RESERVE_SHIFT = 16,

@@ -116,6 +116,28 @@ skip_tried_or_shunned(const struct strategy_filter *filter,
                              conn->thread->loop.now_ms);
 }
 
+static bool
+skip_all_but_the_other_family(const struct strategy_filter *filter,
+                              const struct available_endpoint *endpoint)
+{
+    const struct conn *conn = filter->context;
+
+    return endpoint->address.family == conn->race->family ||
+           skip_tried_or_shunned(filter, endpoint);
+}
+
+/* Beside a try that is pending. -1: there is none of the other family. */
+static int
+pick_other_family(struct conn *conn, struct strategy_filter *filter)
+{
+    struct thread_app *app = conn->app;
+
+    if (conn->race->pending == 0 || !(app->snapshot->flags & AVAILABLE_BOTH_FAMILIES))
+        return -1;
+    filter->skip = skip_all_but_the_other_family;
+    return app->app->strategy->pick(app->app->strategy_state, app->snapshot, filter);
+}
+
 /* Shunned because it failed, not because it was late. */
 static bool
 skip_tried_or_dead(const struct strategy_filter *filter,
@@ -197,6 +219,8 @@ pick(struct conn *conn)
         available_set_copy(board_available(app->board), app->snapshot);
     if (UNLIKELY(app->snapshot->flags & AVAILABLE_PANIC))
         index = pick_last_good(conn, &filter);
+    else if (UNLIKELY(app->snapshot->flags & AVAILABLE_BOTH_FAMILIES))
+        index = pick_other_family(conn, &filter);
     if (LIKELY(index < 0)) {
         filter.skip = skip_tried_or_shunned;
         index = strategy->pick(app->app->strategy_state, app->snapshot, &filter);
@@ -386,6 +410,7 @@ lane_start(struct conn *conn, struct lane *lane, const struct available_endpoint
     lane->endpoint_slot = endpoint->slot;
     lane->target = (uint16_t)endpoint->target;
     race->pending++;
+    race->family = endpoint->address.family;
     race->tried[race->tried_count++] = endpoint->id;
     count_add(&conn->app->counters->attempts, 1);
     if (race->tries++ > 0)

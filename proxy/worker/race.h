@@ -5,7 +5,8 @@
  * is tried at once; when one is pending for longer than its endpoint usually needs
  * (knowledge.h; `stagger` at most), another is tried beside it. The first to connect wins,
  * the others are closed. Every endpoint is tried once; the only one there is, again after
- * RACE_AGAIN_MS. Nothing left to try, or `connect.timeout` over: the client gets RST.
+ * RACE_AGAIN_MS. A try beside one that is pending goes to the other family of addresses, where there
+ * are both: a way that is broken is mostly broken for all of its family (RFC 8305). Nothing left to try, or `connect.timeout` over: the client gets RST.
  */
 #ifndef FPROXY_WORKER_RACE_H
 #define FPROXY_WORKER_RACE_H
@@ -49,6 +50,7 @@ struct race {
     uint8_t tried_count;        /* in `tried`: not to be picked again */
     uint8_t tries;              /* in all */
     uint8_t pending;            /* lanes in use */
+    uint8_t family;             /* of the last try: 4 or 6 */
     bool timed_out;             /* some try got no answer at all */
 };
 

@@ -70,3 +70,18 @@ def test_per_try_ends_a_try_that_hangs(daemon, started):
 
     assert said == "reset"
     assert 0.25 < seconds < 0.3 + 0.5 * SLOWNESS
+
+
+def test_company_is_of_the_other_family(daemon, started):
+    """Three IPv4 targets are black holes, as when the way there is broken: then comes IPv6."""
+    port, = free_ports(1)
+    holes = [started(Target.black_hole()) for _ in range(3)]
+    good = started(Target(host="::1"))
+    daemon.write_apps(app("web", port, [*holes, good],
+                          'connect = { stagger = "1s"; }; threads = 1;', probe=NO_PROBE))
+    daemon.start()
+
+    said, seconds = timed_outcome(port)
+
+    assert said == "hello"
+    assert 0.9 < seconds < 1.9          # one after the other it would be three

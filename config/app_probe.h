@@ -40,10 +40,10 @@ enum app_probe_proxy { PROBE_PROXY_OFF, PROBE_PROXY_V1, PROBE_PROXY_V2 };
 enum app_probe_text {
     PROBE_METHOD,                   /* http, https: "GET" when not given */
     PROBE_PATH,                     /* http, https: "/" */
-    PROBE_HOST,                     /* http, https, grpc: the Host header; dns: the name that is asked */
+    PROBE_HOST,                     /* http, https, grpc: the Host header; dns: the name asked for */
     PROBE_STATUS,                   /* http, https: "200-299,404", normalised; "200-399" */
     PROBE_BODY,                     /* http, https: a substring of the body */
-    PROBE_SNI,                      /* https, tls, grpc: the name in the handshake and certificate */
+    PROBE_SNI,                      /* https, tls, grpc: name in handshake and certificate */
     PROBE_CA,                       /* likewise: path of a file of trusted certificates */
     PROBE_SERVICE,                  /* grpc: the service; "": the server as a whole */
     PROBE_USER,                     /* exec, helper: run as this user */
@@ -72,7 +72,7 @@ struct app_probe_more {
     uint32_t tls;                   /* grpc: 1: over TLS */
     uint32_t certificate_warn_ms;   /* https, tls, grpc: expiry nearer than this is a warning */
     uint32_t ttl_ms;                /* push: silence for so long is a failure; 0: 3 intervals */
-    uint32_t cpu_ms;                /* exec, helper: CPU time one run may take; 0: as long as timeout */
+    uint32_t cpu_ms;                /* exec, helper: CPU time of one run; 0: as timeout */
 };
 
 struct app_probe {
@@ -94,7 +94,7 @@ struct app_probe {
 struct app_probes {
     struct app_probe *list;         /* owned; NULL: there is the one of the key `probe` */
     uint32_t count;
-    uint32_t required;              /* of those whose role is readiness, so many must pass; 0: all */
+    uint32_t required;              /* of those for readiness so many must pass; 0: all */
     uint32_t required_of;           /* as told: "2 of 3"; 0: not told */
 };
 

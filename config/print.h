@@ -24,8 +24,8 @@ char *print_end(struct print *print);
 /* `"text"` with quotes, so that libconfig reads the same bytes back. */
 void print_quoted(struct print *print, const char *text);
 
-/* What stands before and after a value: `KEY = ` and `;`, on a line of its own, where `indent` is in
- * spaces, unless print->in_line. */
+/* What stands before and after a value: `KEY = ` and `;`, on a line of its own, where `indent` is
+ * in spaces, unless print->in_line. */
 void print_begin_value(struct print *print, int indent, const char *key);
 void print_end_value(struct print *print);
 

@@ -40,8 +40,10 @@ enum {
 
 /* In the order of the flags. Mirrors probe_kinds of probes/probe.c, which lies in a layer that this
  * one may not include; `none` is no kind there. */
-static const char *const kinds[] = { "tcp",    "exchange", "http", "https", "tls",     "grpc", "exec",
-                                     "helper", "dns",      "push", "traffic", "none", NULL };
+static const char *const kinds[] = {
+    "tcp", "exchange", "http", "https", "tls", "grpc", "exec",
+    "helper", "dns", "push", "traffic", "none", NULL,
+};
 
 const char *const probe_role_words[] = { [PROBE_READINESS] = "readiness",
                                          [PROBE_STARTUP] = "startup",
@@ -392,7 +394,8 @@ list_read(struct reader *reader, const struct key *key, const struct config_sett
         return;
     list_clear(list);
     if (!one && setting->type != CONFIG_TYPE_LIST && setting->type != CONFIG_TYPE_ARRAY) {
-        key_problem(reader, setting, key->name, "is %s; write a list of strings: ( \"...\", \"...\" )",
+        key_problem(reader, setting, key->name,
+                    "is %s; write a list of strings: ( \"...\", \"...\" )",
                     key_type_name(setting));
         return;
     }
@@ -686,7 +689,8 @@ check_durations(struct reader *reader, const struct place *place, struct app_pro
         probe->timeout_ms = MIN(probe->interval_ms, usual_ms);
     if (probe->timeout_ms <= probe->interval_ms)
         return;
-    snprintf(text, sizeof text, "%s is longer than %sinterval, %s; a probe must end before the next",
+    snprintf(text, sizeof text,
+             "%s is longer than %sinterval, %s; a probe must end before the next",
              duration_format(probe->timeout_ms, timeout), place->prefix,
              duration_format(probe->interval_ms, interval));
     tell(reader, place, "timeout", text);
@@ -744,7 +748,8 @@ check_needs(struct reader *reader, const struct place *place, const struct app_p
         tell(reader, place, "kind",
              "\"exchange\" needs to know what is said: send and expect, steps, or preset");
     if ((flag & PROGRAM) && app_probe_more(probe)->lists[PROBE_COMMAND].count == 0)
-        tell(reader, place, "kind", "needs a program to run: command = ( \"/usr/bin/check\", ... )");
+        tell(reader, place, "kind",
+             "needs a program to run: command = ( \"/usr/bin/check\", ... )");
     if (probe->role == PROBE_LIVENESS && !says_something(probe))
         tell(reader, place, "role",
              "a liveness probe has to say something, or to hear: for our port accepts whatever "
@@ -812,7 +817,8 @@ probes_finish(struct reader *reader, const struct config_setting_t *app, struct 
             probes->required = probes->required_of = 0;
     }
     if (probe->role != PROBE_READINESS)
-        tell(reader, &place, "role", "is a key of one of several: probes = ( { role = ...; }, ... )");
+        tell(reader, &place, "role",
+             "is a key of one of several: probes = ( { role = ...; }, ... )");
     finish_one(reader, &place, probe);
     place.prefix = "probes.";
     for (uint32_t i = 0; i < probes->count; i++) {

@@ -88,8 +88,8 @@ void check_hurry(struct check *check, uint64_t now_ms);
 /* What its last probe says, for people. Into `last`; without memory nothing. */
 void last_probe_set_detail(struct last_probe *last, const char *detail);
 
-/* Does what it finds hold for the connections of clients as well? One of another port or address says
- * nothing of what they meet. */
+/* Does what it finds hold for the connections of clients as well? One of another port or address
+ * says nothing of what they meet. */
 bool check_tells_of_traffic(const struct check *check);
 
 /* Of a check that is no more: as app_check. */

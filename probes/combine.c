@@ -44,8 +44,8 @@ decide(const struct votes *votes, uint32_t required)
     return ENDPOINT_UNAVAILABLE;
 }
 
-/* How much a probe in this state says for an endpoint that is `state`: those that fail say why it is
- * down, and the first of those that are on their way why it is. */
+/* How much a probe in this state says for an endpoint that is `state`: those that fail say why it
+ * is down, and the first of those that are on their way why it is. */
 static uint32_t
 weight_of(enum endpoint_state part, enum endpoint_state state)
 {

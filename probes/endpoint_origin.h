@@ -12,8 +12,8 @@
 
 #include "probes/prober_priv.h"
 
-/* Sets id, health of its checks and everything else that is known. Those that go on have the time at
- * which their next probe is due, the others 0. */
+/* Sets id, health of its checks and everything else that is known. Those that go on have the time
+ * at which their next probe is due, the others 0. */
 void endpoint_origin(struct endpoint *endpoint);
 
 #endif

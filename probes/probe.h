@@ -26,9 +26,9 @@ struct event_base;
 struct probe;
 struct probe_result;
 
-/* What all runs of one configured probe share, made once: compiled expressions, a helper program.
- * 0 and `*shared` (NULL is fine), or -errno with the reason in `why` (DETAIL_BYTES). `config` outlives
- * it. */
+/* What all runs of one configured probe share, made once: compiled expressions, a helper program. 0
+ * and `*shared` (NULL is fine), or -errno with the reason in `why` (DETAIL_BYTES). `config`
+ * outlives it. */
 typedef int probe_prepare_fn(const struct app_probe *config, struct event_base *base,
                              void **shared, char *why);
 typedef void probe_release_fn(void *shared);

@@ -185,9 +185,9 @@ add_check(struct prober_app *app, const struct app_probe *probe, char *why)
     return rc;
 }
 
-/* Its configured probes. Those of our own proxy say nothing of targets, and those of startup nothing
- * of what comes later: when there is no other, there is also the one that `probe` says, or its
- * defaults. */
+/* Its configured probes. Those of our own proxy say nothing of targets, and those of startup
+ * nothing of what comes later: when there is no other, there is also the one that `probe` says, or
+ * its defaults. */
 static int
 prepare(struct prober_app *app, char *why)
 {

@@ -1,13 +1,13 @@
 /*
  * share - equal probes of several apps run once and count for all.
  *
- * Checks that would ask the same of the same address as often are members of one group. Whichever is
- * due first runs, and the others take its result as their own: one that is due meanwhile waits for it,
- * and their next probes are due an interval later as well. What they make of it (rise, fall) is
- * their own.
+ * Checks that would ask the same of the same address as often are members of one group. Whichever
+ * is due first runs, and the others take its result as their own: one that is due meanwhile waits
+ * for it, and their next probes are due an interval later as well. What they make of it (rise,
+ * fall) is their own.
  *
- * Equal is told by a digest of 64 bits of what is asked (share_digest()) and the address. Every step
- * is O(1) but giving a result away, which is O(members). The prober's loop only.
+ * Equal is told by a digest of 64 bits of what is asked (share_digest()) and the address. Every
+ * step is O(1) but giving a result away, which is O(members). The prober's loop only.
  */
 #ifndef FPROXY_PROBES_SHARE_H
 #define FPROXY_PROBES_SHARE_H
@@ -33,8 +33,8 @@ struct shares *shares_create(void);
 /* Without members. */
 void shares_destroy(struct shares *shares);
 
-/* Of what a probe of this configuration asks, and how often; never 0. Text that follows the target's
- * name (a Host header) must not be shared between targets: see PROBE_NAMES. */
+/* Of what a probe of this configuration asks, and how often; never 0. Text that follows the
+ * target's name (a Host header) must not be shared between targets: see PROBE_NAMES. */
 uint64_t share_digest(const struct app_probe *probe);
 
 /* `digest` for a probe that names its target. */
@@ -45,8 +45,8 @@ void share_join(struct shares *shares, struct share_member *member, uint64_t dig
                 const struct address *address);
 void share_leave(struct shares *shares, struct share_member *member);
 
-/* Its probe begins: true, and share_end() is to follow; false: another one's runs, whose result is to
- * come, unless it is cut short. */
+/* Its probe begins: true, and share_end() is to follow; false: another one's runs, whose result is
+ * to come, unless it is cut short. */
 bool share_begin(struct share_member *member);
 void share_end(struct share_member *member);
 

@@ -86,8 +86,8 @@ find(const struct sources *list, const struct dns_service *service)
     return NULL;
 }
 
-/* Weights of records go up to 65,535, ours to APP_WEIGHT_MAX: larger ones become smaller together. A
- * weight of 0 is "hardly ever", not never. */
+/* Weights of records go up to 65,535, ours to APP_WEIGHT_MAX: larger ones become smaller together.
+ * A weight of 0 is "hardly ever", not never. */
 static uint16_t
 scale_weight(uint32_t weight, uint32_t largest)
 {

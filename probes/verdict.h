@@ -1,6 +1,6 @@
 /*
- * verdict - what an endpoint is, all things considered: a pure function of what its probes say, what
- * an operator wants, what DNS says and what clients met. The first that holds tells:
+ * verdict - what an endpoint is, all things considered: a pure function of what its probes say,
+ * what an operator wants, what DNS says and what clients met. The first that holds tells:
  *
  *   unresolved > maintenance > draining (operator) > draining (left DNS) > down by its probes
  *              > ejected > held because it flaps > warming > by its probes

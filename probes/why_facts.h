@@ -73,8 +73,8 @@ struct why_all {
  * literal. */
 bool why_host(const char *target, char *host);
 
-/* Reads what the app's last good configuration says of the probe of this name, else of its first one;
- * unknown where there is none. SQLITE_OK or an SQLite code. */
+/* Reads what the app's last good configuration says of the probe of this name, else of its first
+ * one; unknown where there is none. SQLITE_OK or an SQLite code. */
 int why_policy_read(sqlite3 *database, const char *app, const char *probe,
                     struct why_policy *policy);
 

@@ -16,7 +16,8 @@
     "fproxy-probe inspect " app " --json 2>/dev/null | "                                       \
     "sed -n 's/^ *\"\\(target\\|address\\)\": \"\\([^\"]*\\)\".*/\\2/p' | sort -u"
 
-#define COMMANDS "check drain maintain plan ready reload report rollback status stop upgrade completion"
+#define COMMANDS                                                                               \
+    "check drain maintain plan ready reload report rollback status stop upgrade completion"
 
 static const char bash_script[] =
     "# bash completion of fproxy: source <(fproxy completion bash)\n"

@@ -1,12 +1,13 @@
 /*
  * race - finding a target that takes the connection, as fast as can be.
  *
- * The first try goes to the strategy's pick. Whenever a try is refused, the next endpoint
- * is tried at once; when one is pending for longer than its endpoint usually needs
- * (knowledge.h; `stagger` at most), another is tried beside it. The first to connect wins,
- * the others are closed. Every endpoint is tried once; the only one there is, again after
- * RACE_AGAIN_MS. A try beside one that is pending goes to the other family of addresses, where there
- * are both: a way that is broken is mostly broken for all of its family (RFC 8305). Nothing left to try, or `connect.timeout` over: the client gets RST.
+ * The first try goes to the strategy's pick. Whenever a try is refused, the next endpoint is tried
+ * at once; when one is pending for longer than its endpoint usually needs (knowledge.h; `stagger`
+ * at most), another is tried beside it. The first to connect wins, the others are closed. Every
+ * endpoint is tried once; the only one there is, again after RACE_AGAIN_MS. A try beside one that
+ * is pending goes to the other family of addresses, where there are both: a way that is broken is
+ * mostly broken for all of its family (RFC 8305). Nothing left to try, or `connect.timeout` over:
+ * the client gets RST.
  */
 #ifndef FPROXY_WORKER_RACE_H
 #define FPROXY_WORKER_RACE_H

@@ -1,5 +1,5 @@
-/* Any packet, as the answer to a question: the judgement is sound, whatever it claims. Its first two
- * bytes are the id that it should have. */
+/* Any packet, as the answer to a question: the judgement is sound, whatever it claims. Its first
+ * two bytes are the id that it should have. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -68,7 +68,8 @@ def crashes(daemon):
 
 def roles(daemon):
     """{pid: executable} of all processes of this daemon."""
-    return {pid: Path(words[0]).name for pid, words in daemon.children()}
+    return {pid: Path(words[0]).name for pid, words in daemon.children()
+            if words}                   # else it is ending
 
 
 def listeners(port):

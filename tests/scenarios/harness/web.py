@@ -46,7 +46,7 @@ commonName = supplied
 
     def sign(self, name, starts, ends):
         """Times as YYYYMMDDHHMMSSZ. Returns certificate and key."""
-        stem = self.directory / f"{name}-{ends}"
+        stem = self.directory / f"{name}-{starts}-{ends}"
         key, request, certificate = (Path(f"{stem}.{end}") for end in ("key", "csr", "pem"))
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                 "-keyout", key, "-out", request, "-subj", f"/CN={name}",

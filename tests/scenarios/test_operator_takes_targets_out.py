@@ -79,7 +79,7 @@ def test_connections_that_are_open_go_on(daemon, started, action):
 
     answer = daemon.run("fproxy", action, "web", target.address)
     assert answer.returncode == 0
-    assert "nothing is left" in answer.stderr               # but it is done
+    assert "no target that works is left" in answer.stderr               # but it is done
     assert outcome(port) == "reset"                         # although panic = "all"
     assert talk.lasts()
     assert daemon.status("web")["state"] == "unavailable"

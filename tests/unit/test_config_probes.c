@@ -178,8 +178,8 @@ every_kind_goes_with_the_defaults_of_another(void **state)
         "probe = { kind = \"grpc\"; tls = true; service = \"s\"; };",
         "probe = { kind = \"push\"; ttl = \"9s\"; };",
         "probe = { kind = \"exec\"; command = \"x\"; cpu_time = \"1s\"; };",
-        "probes = ( { name = \"a\"; }, { name = \"b\"; }, { name = \"c\"; } ); "
-        "probes_require = \"2 of 3\";",
+        ("probes = ( { name = \"a\"; }, { name = \"b\"; }, { name = \"c\"; } ); "
+         "probes_require = \"2 of 3\";"),
     };
     static const char *const kinds[] = {
         "tcp", "exchange\"; send = \"a", "http", "https", "tls", "grpc",

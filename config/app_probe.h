@@ -40,7 +40,7 @@ enum app_probe_proxy { PROBE_PROXY_OFF, PROBE_PROXY_V1, PROBE_PROXY_V2 };
 enum app_probe_text {
     PROBE_METHOD,                   /* http, https: "GET" when not given */
     PROBE_PATH,                     /* http, https: "/" */
-    PROBE_HOST,                     /* http, https, grpc: the Host header; dns: the name asked for */
+    PROBE_HOST,                     /* http, https, grpc: Host header; dns: the name asked for */
     PROBE_STATUS,                   /* http, https: "200-299,404", normalised; "200-399" */
     PROBE_BODY,                     /* http, https: a substring of the body */
     PROBE_SNI,                      /* https, tls, grpc: name in handshake and certificate */

@@ -398,8 +398,8 @@ say_way_back(const struct inspect_endpoint *endpoint, char *sentence)
     else if (is_state(endpoint, ENDPOINT_DRAINING))
         say(sentence, "it goes when drain_timeout is over, and stays if DNS names it again");
     else if (is_state(endpoint, ENDPOINT_EJECTED))
-        say(sentence, "it is back when its time is over, or when a probe of clients' own address and "
-                      "port passes, if those are believed");
+        say(sentence, "it is back when its time is over, or when a probe of clients' own address "
+                      "and port passes, if those are believed");
     else if (endpoint->flapping)
         say(sentence, "it flaps, and is held until its penalty has faded");
     else if (is_state(endpoint, ENDPOINT_WARMING))

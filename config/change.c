@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/shared_text.h"
 #include "config/source.h"
 
 void
@@ -8,7 +9,7 @@ config_change_free(struct config_change *change)
     if (change == NULL)
         return;
     for (size_t i = 0; i < change->item_count; i++) {
-        free(change->items[i].text);
+        shared_text_unref(change->items[i].text);
         free(change->items[i].source);
         free(change->items[i].reason);
     }

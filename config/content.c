@@ -179,7 +179,7 @@ read_app(struct reading *reading, const struct config_setting_t *group)
     if (rc == 0)
         rc = check_ports(reading, facts, &sink.problems);
     if (rc == 0 && sink.problems.count == 0)
-        rc = app_facts_print(&facts, &draft.app);
+        rc = app_facts_print(facts, &draft.app);
     if (name[0] == '\0' || content->errors.dropped > 0)
         content->opaque = true; /* which one is it? */
     if (rc == 0 && name[0] != '\0' && (facts->text != NULL || !content->errors.dropped)) {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shared_text.h"
+
 static bool
 continues(const struct port_span *span, const struct address *address, unsigned line)
 {
@@ -36,30 +38,15 @@ app_facts_create(const struct app_draft *draft, struct app_facts **out)
     return 0;
 }
 
-static int
-append_text(struct app_facts **facts, const char *text)
-{
-    size_t bytes = sizeof **facts + (*facts)->span_count * sizeof(*facts)->spans[0];
-    struct app_facts *grown = realloc(*facts, bytes + strlen(text) + 1);
-
-    if (grown == NULL)
-        return -ENOMEM;
-    grown->text = strcpy((char *)grown + bytes, text);
-    *facts = grown;
-    return 0;
-}
-
 int
-app_facts_print(struct app_facts **facts, const struct app_config *app)
+app_facts_print(struct app_facts *facts, const struct app_config *app)
 {
     char *text = app_config_print(app);
-    int rc = -ENOMEM;
 
-    assert((*facts)->refs == 1);
-    if (text != NULL)
-        rc = append_text(facts, text);
+    assert(facts->text == NULL);
+    facts->text = shared_text_create(text);
     free(text);
-    return rc;
+    return facts->text != NULL ? 0 : -ENOMEM;
 }
 
 int
@@ -76,12 +63,22 @@ app_facts_parse(const char *text, struct app_facts **out)
     app_draft_fini(&draft);
     if (rc < 0)
         return rc;
-    rc = append_text(&facts, text);
-    if (rc < 0)
+    facts->text = shared_text_create(text);
+    if (facts->text == NULL) {
         app_facts_unref(facts);
-    else
-        *out = facts;
-    return rc;
+        return -ENOMEM;
+    }
+    *out = facts;
+    return 0;
+}
+
+void
+app_facts_share_text(struct app_facts *facts, const struct app_facts *other)
+{
+    const char *text = facts->text;
+
+    facts->text = shared_text_ref(other->text);
+    shared_text_unref(text);
 }
 
 struct app_facts *
@@ -94,6 +91,8 @@ app_facts_ref(struct app_facts *facts)
 void
 app_facts_unref(struct app_facts *facts)
 {
-    if (facts != NULL && --facts->refs == 0)
-        free(facts);
+    if (facts == NULL || --facts->refs > 0)
+        return;
+    shared_text_unref(facts->text);
+    free(facts);
 }

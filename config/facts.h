@@ -13,16 +13,20 @@
 struct app_facts {
     uint32_t refs;
     uint32_t span_count;
-    const char *text;           /* canonical, behind the spans; NULL: the app has errors */
+    const char *text;           /* canonical, a reference (base/shared_text.h); NULL: the app
+                                 * has errors */
     struct port_span spans[];   /* in the order of the ports */
 };
 
 /* The ports of a draft, without a text. 0 or -ENOMEM. */
 int app_facts_create(const struct app_draft *draft, struct app_facts **facts);
-/* Adds the canonical text; while nobody else has a reference. 0 or -ENOMEM. */
-int app_facts_print(struct app_facts **facts, const struct app_config *app);
+/* Adds the canonical text. 0 or -ENOMEM. */
+int app_facts_print(struct app_facts *facts, const struct app_config *app);
 /* Of a canonical text; lines are not known. 0; -EINVAL when it is none; -ENOMEM. */
 int app_facts_parse(const char *text, struct app_facts **facts);
+
+/* `facts` has the same text as `other`: from now on, it is one. */
+void app_facts_share_text(struct app_facts *facts, const struct app_facts *other);
 
 struct app_facts *app_facts_ref(struct app_facts *facts);
 void app_facts_unref(struct app_facts *facts);  /* NULL is fine */

@@ -38,7 +38,7 @@ enum {
     PROGRAM = EXEC | HELPER,
 };
 
-/* In the order of the flags. Mirrors probe_kinds of probes/probe.c, which lies in a layer that this
+/* In the order of the flags. Mirrors kinds[] of probes/probe.c, which lies in a layer that this
  * one may not include; `none` is no kind there. */
 static const char *const kinds[] = {
     "tcp", "exchange", "http", "https", "tls", "grpc", "exec",

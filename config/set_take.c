@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shared_text.h"
 #include "config/set_priv.h"
 
 static bool
@@ -49,8 +50,8 @@ add_item(struct config_change *change, const struct set_entry *entry)
 
     item->op = absent ? CONFIG_REMOVE : valid ? CONFIG_SET : CONFIG_BROKEN;
     memcpy(item->app, entry->name, sizeof item->app);
-    if (!copy(&item->text, valid ? entry->app->facts->text : NULL) ||
-        !copy(&item->source, absent ? NULL : source_of(entry)) ||
+    item->text = shared_text_ref(valid ? entry->app->facts->text : NULL);
+    if (!copy(&item->source, absent ? NULL : source_of(entry)) ||
         !copy(&item->reason, valid || absent ? NULL : entry->reason))
         return -ENOMEM;
     return 0;
@@ -230,6 +231,8 @@ take_entry(struct set_entry *entry)
     bool changed = differs(entry);
 
     if (entry->now == NOW_VALID && entry->held != entry->app->facts) {
+        if (entry->held != NULL && same(entry->held->text, entry->app->facts->text))
+            app_facts_share_text(entry->app->facts, entry->held);   /* who runs it has it too */
         app_facts_unref(entry->held); /* also when the text is the same: one copy is enough */
         entry->held = app_facts_ref(entry->app->facts);
     }

@@ -31,7 +31,8 @@ enum config_op {
 struct config_item {
     enum config_op op;
     char app[APP_NAME_BYTES];
-    char *text;                 /* owned; of CONFIG_SET: the canonical text */
+    const char *text;           /* a reference (base/shared_text.h); of CONFIG_SET: the canonical
+                                 * text */
     char *source;               /* owned; where it stands: the file; NULL of CONFIG_REMOVE */
     char *reason;               /* owned; of CONFIG_BROKEN: FILE:LINE: app: key: message */
 };

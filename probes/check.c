@@ -277,11 +277,9 @@ app_check_init(struct app_check *check, const struct app_probe *config, struct e
 {
     int rc = 0;
 
-    *check = (struct app_check){ .config = config, .ops = probe_find(config->kind) };
-    if (check->ops == NULL) {
-        snprintf(why, DETAIL_BYTES, "there is no probe of kind \"%s\"", config->kind);
-        return -EINVAL;
-    }
+    *check = (struct app_check){ .config = config, .ops = probe_find(config->kind, why) };
+    if (check->ops == NULL)
+        return -ENOENT;
     if (check->ops->prepare != NULL)
         rc = check->ops->prepare(config, base, &check->shared, why);
     check->policy = (struct health_policy){

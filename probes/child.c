@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -47,20 +48,16 @@ child_set_launcher(const char *path)
     snprintf(launcher, sizeof launcher, "%s", path);
 }
 
-/* Also when the running program was replaced: "/usr/libexec/fproxy/fproxy-prober (deleted)". */
+/* Where it is missed, if it is: starting it says so. */
 static const char *
 find_launcher(void)
 {
-    static const char name[] = "/fproxy-launch";
-    ssize_t bytes;
-    char *slash;
+    char path[PATH_BYTES];
 
     if (launcher[0] != '\0')
         return launcher;
-    bytes = readlink("/proc/self/exe", launcher, sizeof launcher - sizeof name);
-    launcher[MAX(bytes, 0)] = '\0';
-    slash = strrchr(launcher, '/');
-    memcpy(slash != NULL ? slash : launcher, name, sizeof name);
+    beside_find("fproxy-launch", X_OK, path);
+    memcpy(launcher, path, sizeof launcher);
     return launcher;
 }
 

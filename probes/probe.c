@@ -8,29 +8,52 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "probes/probe_module.h"
 
-const struct probe_ops *const probe_kinds[] = {
-    &probe_tcp,
-    &probe_exchange,
-    &probe_http,
-    &probe_https,
-    &probe_tls,
-    &probe_grpc,
-    &probe_exec,
-    &probe_helper,
-    &probe_dns,
-    &probe_push,
-    NULL,
+static const struct {
+    const char *name;
+    const struct probe_ops *ops;
+    const char *module;                 /* where it is, for those that are not here */
+} kinds[] = {
+    { "tcp", &probe_tcp, NULL },
+    { "exchange", &probe_exchange, NULL },
+    { "http", NULL, PROBE_MODULE_CURL },
+    { "https", NULL, PROBE_MODULE_CURL },
+    { "tls", NULL, PROBE_MODULE_CURL },
+    { "grpc", NULL, PROBE_MODULE_CURL },
+    { "exec", &probe_exec, NULL },
+    { "helper", &probe_helper, NULL },
+    { "dns", &probe_dns, NULL },
+    { "push", &probe_push, NULL },
 };
 
-const struct probe_ops *
-probe_find(const char *name)
+static size_t
+position(const char *name)
 {
-    for (size_t i = 0; probe_kinds[i] != NULL; i++) {
-        if (strcmp(probe_kinds[i]->name, name) == 0)
-            return probe_kinds[i];
+    size_t i = 0;
+
+    while (i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+bool
+probe_known(const char *name)
+{
+    return position(name) < ARRAY_SIZE(kinds);
+}
+
+const struct probe_ops *
+probe_find(const char *name, char *why)
+{
+    size_t i = position(name);
+
+    if (i == ARRAY_SIZE(kinds)) {
+        snprintf(why, DETAIL_BYTES, "there is no probe of kind \"%s\"", name);
+        return NULL;
     }
-    return NULL;
+    return kinds[i].ops != NULL ? kinds[i].ops
+                                : probe_module_kind(kinds[i].module, name, why);
 }
 
 void

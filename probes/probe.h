@@ -1,8 +1,7 @@
 /*
  * probe - one check of one endpoint, and the kinds of checks there are.
  *
- * A kind is one file with a struct probe_ops and a row in probe_kinds (probe.c). It finds
- * out what happened (enum reason) and nothing else: what to make of it is health.h's.
+ * A kind is one file with a struct probe_ops and a row in kinds[] (probe.c). It finds out what happened (enum reason) and nothing else: what to make of it is health.h's.
  *
  *   owner: probe_init(), probe_start() -> 0 ... on_done() once ... probe_start() again
  *   kind:  start() -> 0, later probe_done(); or -errno and nothing follows
@@ -107,14 +106,13 @@ void probe_tell(const struct probe *probe, const char *what, const void *bytes, 
 /* The reason for a probe that could not even start with -errno `error`. */
 enum reason probe_start_reason(int error);
 
-/* NULL when there is none of this name ("none" is no kind). */
-const struct probe_ops *probe_find(const char *name);
-
-/* The table, ended by NULL. */
-extern const struct probe_ops *const probe_kinds[];
+/* Is there a kind of this name? ("none" and "traffic" are none.) */
+bool probe_known(const char *name);
+/* Loads what it needs (probe_module.h). NULL: the reason is in `why` (DETAIL_BYTES). The loop's
+ * thread only. */
+const struct probe_ops *probe_find(const char *name, char *why);
 
 extern const struct probe_ops probe_tcp, probe_exchange, probe_dns, probe_push;
 extern const struct probe_ops probe_exec, probe_helper;
-extern const struct probe_ops probe_http, probe_https, probe_grpc, probe_tls;
 
 #endif

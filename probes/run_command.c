@@ -170,9 +170,11 @@ run_probe(struct run *run, const struct app_target *target, const struct app_pro
 {
     const struct address where = app_probe_where(config, address);
     char text[ADDRESS_TEXT_BYTES];
+    char why[DETAIL_BYTES];
+    const struct probe_ops *ops = probe_find(config->kind, why);
     struct probe probe;
 
-    probe_init(&probe, probe_find(config->kind), run->base, &where);
+    probe_init(&probe, ops, run->base, &where);
     probe.config = config;
     probe.app = run->app->name;
     probe.target = target->name;
@@ -181,7 +183,11 @@ run_probe(struct run *run, const struct app_target *target, const struct app_pro
     probe.context = probe.trace_context = run;
     run_show_begin(&run->show, run->app->name, target->name, address_format(&where, text),
                    app_probe_title(config), config->kind);
-    run_kind(run, &probe);
+    run->passed = false;
+    if (ops != NULL)
+        run_kind(run, &probe);
+    else
+        run_show_end(&run->show, reason_name(REASON_CONNECT_LOCAL), 0, why);
     run->ran++;
     return run->passed;
 }
@@ -190,7 +196,7 @@ run_probe(struct run *run, const struct app_target *target, const struct app_pro
 static bool
 can_run(const struct app_probe *config)
 {
-    return probe_find(config->kind) != NULL && strcmp(config->kind, "push") != 0 &&
+    return probe_known(config->kind) && strcmp(config->kind, "push") != 0 &&
            strcmp(config->kind, "traffic") != 0 && config->role != PROBE_LIVENESS;
 }
 

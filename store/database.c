@@ -223,6 +223,17 @@ check_tables(struct database *database)
     return rc;
 }
 
+/* SQLite would keep 2 MB, and what is written here is hardly ever read again. A transaction may hold
+ * more: what it writes need not go to the file before its end. Reads the schema. */
+static int
+bound_cache(struct database *database)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "PRAGMA cache_size=-%d; PRAGMA cache_spill=OFF", DATABASE_CACHE_KB);
+    return database_exec(database, sql);
+}
+
 static int
 prepare_writes(struct database *database)
 {
@@ -260,6 +271,8 @@ open_steps(struct database *database, const char *path)
         rc = schema_migrate(database->handle, version);
     if (rc == SQLITE_OK && version > 0)
         rc = check_tables(database);        /* now that all of them must be there */
+    if (rc == SQLITE_OK)
+        rc = bound_cache(database);
     if (rc == SQLITE_OK)
         rc = prepare_writes(database);
     if ((rc & 0xff) == SQLITE_ERROR) {      /* tables that are not as they should be */

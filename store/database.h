@@ -20,6 +20,7 @@
 
 enum {
     DATABASE_BUSY_MS = 250,
+    DATABASE_CACHE_KB = 256,        /* of pages that are kept between transactions */
     DATABASE_WHY_BYTES = 256,
 };
 

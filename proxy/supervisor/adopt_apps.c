@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/shared_text.h"
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
@@ -116,21 +117,21 @@ static struct app_generation *
 make(struct app *app, struct reported *reported, struct worker *worker)
 {
     struct app_generation *generation = NULL;
+    const char *text = shared_text_create(reported->text);
     char *source = strdup(source_of(app->supervisor, reported));
     char why[DETAIL_BYTES] = "its text is missing";
     struct pages_owner owner;
-    int rc = reported->text == NULL || source == NULL
+    int rc = text == NULL || source == NULL
                  ? -ENOMEM
-                 : generation_create(app, reported->number, reported->text, source, &generation,
-                                     why);
+                 : generation_create(app, reported->number, text, source, &generation, why);
 
+    shared_text_unref(text);
     if (rc < 0) {
         free(source);
         log_error(app->name, "generation %u, which runs, cannot be read: %s", reported->number,
                   why);
         return NULL;
     }
-    reported->text = NULL;
     generation_assign(generation, worker);
     generation->load = LOAD_ACCEPTING;
     generation->loaded_before = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/shared_text.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
@@ -179,7 +180,7 @@ app_set_error(struct app *app, const char *reason)
 void
 app_forget_refused(struct app *app)
 {
-    free(app->refused.text);
+    shared_text_unref(app->refused.text);
     free(app->refused.source);
     app->refused = (struct refused){ 0 };
 }

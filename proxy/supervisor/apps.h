@@ -30,7 +30,8 @@ enum { APP_REASON_BYTES = 256 };
 
 /* A text that is configured, but did not become current. */
 struct refused {
-    char *text, *source;            /* owned; NULL: none */
+    const char *text;               /* a reference (base/shared_text.h); NULL: none */
+    char *source;                   /* owned; with `text` */
     uint32_t number;                /* of its generation */
     bool pinned;                    /* an operator went back from it: not tried again */
     bool stepping_back;             /* ... and that is under way: if it fails, nothing was */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/shared_text.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/live_settings.h"
@@ -49,19 +50,18 @@ find_or_add(struct supervisor *supervisor, const char *name)
     return app != NULL ? app : add(supervisor, name);
 }
 
-/* Takes copies of the texts. NULL when it cannot be used, which is told. */
+/* `text` is a shared one, `source` is copied. NULL when it cannot be used, which is told. */
 static struct app_generation *
 make_generation(struct app *app, uint32_t number, const char *text, const char *source)
 {
     struct app_generation *generation = NULL;
-    char *text_copy = strdup(text), *source_copy = strdup(source != NULL ? source : "");
+    char *source_copy = strdup(source != NULL ? source : "");
     char why[DETAIL_BYTES] = "no memory";
 
-    if (text_copy != NULL && source_copy != NULL &&
-        generation_create(app, number, text_copy, source_copy, &generation, why) == 0)
+    if (text != NULL && source_copy != NULL &&
+        generation_create(app, number, text, source_copy, &generation, why) == 0)
         return generation;
     log_error(app->name, "generation %u cannot be used: %s", number, why);
-    free(text_copy);
     free(source_copy);
     return NULL;
 }
@@ -172,12 +172,22 @@ is_pinned(struct app *app, const struct config_item *item)
         store_forget_override(app->supervisor->store, app->name, "");
         return false;
     }
-    app->refused = (struct refused){ .text = strdup(item->text),
+    app->refused = (struct refused){ .text = shared_text_ref(item->text),
                                      .source = strdup(item->source), .pinned = true };
     if (app->refused.text != NULL && app->refused.source != NULL)
         return true;
     app_forget_refused(app);        /* no memory: rather what is configured than nothing */
     return false;
+}
+
+/* It was adopted with a text of its own: one copy is enough. */
+static void
+share_text(struct app_generation *generation, const char *text)
+{
+    if (strcmp(generation->text, text) != 0)
+        return;
+    shared_text_unref(generation->text);
+    generation->text = shared_text_ref(text);
 }
 
 /* It stands in another file than before, or its file is in order again. */
@@ -189,6 +199,7 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
 
     cancel(app);
     unpin(app);
+    share_text(current, item->text);
     if (strcmp(current->source, item->source) != 0) {
         char *source = strdup(item->source);
 
@@ -477,7 +488,7 @@ put_aside(struct app *app)
 
     refused->stepping_back = refused->text == NULL;
     if (refused->text == NULL) {
-        refused->text = strdup(app->current->text);
+        refused->text = shared_text_ref(app->current->text);
         refused->source = strdup(app->current->source);
         refused->number = app->current->number;
     }
@@ -493,13 +504,16 @@ int
 change_step_back(struct app *app, const struct store_config *config, char *why)
 {
     struct app_generation *generation;
+    const char *text;
     char hash[65];
 
     if (app->rolling != NULL || app->pending || app->current == NULL) {
         snprintf(why, DETAIL_BYTES, "something is being rolled out: wait for its end");
         return -EBUSY;
     }
-    generation = make_generation(app, config->generation, config->config, config->source);
+    text = shared_text_create(config->config);
+    generation = make_generation(app, config->generation, text, config->source);
+    shared_text_unref(text);
     if (generation == NULL || put_aside(app) < 0) {
         if (generation != NULL)
             generation_destroy(generation);

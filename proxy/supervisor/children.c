@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/clock.h"
 #include "base/dirs.h"
 #include "base/log.h"
@@ -91,24 +92,11 @@ int
 child_find_program(enum control_role role, char *path)
 {
     const char *program = child_program(role);
-    static const char *const places[] = { "", "../libexec/fproxy/" };
-    char self[PATH_BYTES];
-    ssize_t bytes = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash;
+    int rc = beside_find(program, X_OK, path);
 
-    if (bytes < 0)
-        return -errno;
-    self[bytes] = '\0';
-    slash = strrchr(self, '/');
-    assert(slash != NULL);
-    slash[1] = '\0';
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-        if (snprintf(path, PATH_BYTES, "%s%s%s", self, places[i], program) < PATH_BYTES &&
-            access(path, X_OK) == 0)
-            return 0;
-    }
-    log_error(NULL, "%s is missing: it belongs beside %sfproxy", program, self);
-    return -ENOENT;
+    if (rc == -ENOENT)
+        log_error(NULL, "%s is missing: it belongs beside fproxy, or into libexec/fproxy", path);
+    return rc;
 }
 
 /* What holds in the child before it runs: descriptors, a session of its own, no signal

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/shared_file.h"
+#include "base/shared_text.h"
 #include "base/util.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/prober_link.h"
@@ -61,7 +62,7 @@ takes_reports(const struct app_config *config)
 }
 
 int
-generation_create(struct app *app, uint32_t number, char *text, char *source,
+generation_create(struct app *app, uint32_t number, const char *text, char *source,
                   struct app_generation **out, char *why)
 {
     struct app_generation *generation = calloc(1, sizeof *generation);
@@ -82,7 +83,7 @@ generation_create(struct app *app, uint32_t number, char *text, char *source,
     generation->text_fd = -1;
     generation->app = app;
     generation->number = number;
-    generation->text = text;
+    generation->text = shared_text_ref(text);
     generation->source = source;
     store_hash(text, generation->hash);
     *out = generation;
@@ -93,12 +94,11 @@ struct app_generation *
 generation_clone(const struct app_generation *generation)
 {
     struct app_generation *clone = NULL;
-    char *text = strdup(generation->text), *source = strdup(generation->source);
+    char *source = strdup(generation->source);
     char why[DETAIL_BYTES];
 
-    if (text == NULL || source == NULL ||
-        generation_create(generation->app, generation->number, text, source, &clone, why) < 0) {
-        free(text);
+    if (source == NULL || generation_create(generation->app, generation->number,
+                                            generation->text, source, &clone, why) < 0) {
         free(source);
         return NULL;
     }
@@ -133,7 +133,7 @@ generation_destroy(struct app_generation *generation)
     if (generation->text_fd >= 0)
         close(generation->text_fd);
     app_config_fini(&generation->config);
-    free(generation->text);
+    shared_text_unref(generation->text);
     free(generation->source);
     free(generation);
 }

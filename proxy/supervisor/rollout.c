@@ -97,7 +97,8 @@ refuse(struct app *app, struct app_generation *generation)
     app_forget_refused(app);
     app->refused = (struct refused){ .text = generation->text, .source = generation->source,
                                      .number = generation->number };
-    generation->text = generation->source = NULL;
+    generation->text = NULL;
+    generation->source = NULL;
 }
 
 static void

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "probes/probe_module.h"
 
 static int
 listen_on_loopback(struct address *address)
@@ -95,12 +96,25 @@ rig_init(struct rig_probe *probe, const char *kind)
     snprintf(probe->config.kind, sizeof probe->config.kind, "%s", kind);
 }
 
+const struct probe_ops *
+rig_find(const char *kind)
+{
+    const struct probe_ops *ops;
+    char why[DETAIL_BYTES];
+
+    probe_module_linked(&fproxy_probe_module);
+    ops = probe_find(kind, why);
+    if (ops == NULL)
+        fail_msg("%s: %s", kind, why);
+    return ops;
+}
+
 int
 rig_prepare(const struct rig_probe *rig, char why[DETAIL_BYTES])
 {
     struct app_probe config = rig->config;
     struct app_probe_more more = rig->more;
-    const struct probe_ops *ops = probe_find(config.kind);
+    const struct probe_ops *ops = rig_find(config.kind);
     struct event_base *base = event_base_new();
     void *shared;
     int rc;
@@ -118,7 +132,7 @@ rig_run(const struct rig_probe *rig, const char *target, rig_serve_fn *serve)
 {
     struct app_probe config = rig->config;
     struct app_probe_more more = rig->more;
-    const struct probe_ops *ops = probe_find(config.kind);
+    const struct probe_ops *ops = rig_find(config.kind);
     struct event_base *base = event_base_new();
     struct rig_result heard = { .outcome = REASON_NONE };
     uint64_t begin_ms = clock_monotonic_ms();

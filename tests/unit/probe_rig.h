@@ -31,6 +31,9 @@ void rig_init(struct rig_probe *probe, const char *kind);
 /* `target` as configured ("web.example:80"), NULL: the address. `serve` NULL: nobody listens. */
 struct rig_result rig_run(const struct rig_probe *probe, const char *target, rig_serve_fn *serve);
 
+/* The kind `kind`; the test is linked with the module that has it. */
+const struct probe_ops *rig_find(const char *kind);
+
 /* -errno of ops->prepare(), with the reason in `why`. */
 int rig_prepare(const struct rig_probe *probe, char why[DETAIL_BYTES]);
 

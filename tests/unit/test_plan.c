@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/shared_text.h"
 #include "proxy/commands/plan_compare.h"
 #include "proxy/commands/plan_keys.h"
 #include "store/store.h"
@@ -81,7 +82,8 @@ add_item(enum config_op op, const char *name)
 static void
 will_be(const char *name, char *text)
 {
-    add_item(CONFIG_SET, name)->text = text;
+    add_item(CONFIG_SET, name)->text = shared_text_create(text);
+    free(text);
 }
 
 static struct plan *
@@ -254,7 +256,7 @@ static void
 what_an_operator_went_back_from_is_held_back_until_it_changes(void **state)
 {
     char *text = text_of("web", "5001", "a:1", 30000);
-    char *left = text_of("web", "5001", "b:2", 30000);
+    char *left = text_of("web", "5001", "b:2", 30000), *other;
     char hash[65];
     struct plan_running running = { .name = "web", .text = text, .gone_back_from = hash };
     struct plan *plan;
@@ -266,8 +268,10 @@ what_an_operator_went_back_from_is_held_back_until_it_changes(void **state)
     assert_true(plan->apps[0].pinned);
     plan_free(plan);
 
-    free(change->items[0].text);
-    change->items[0].text = text_of("web", "5001", "c:3", 30000);
+    shared_text_unref(change->items[0].text);
+    other = text_of("web", "5001", "c:3", 30000);
+    change->items[0].text = shared_text_create(other);
+    free(other);
     plan = compare(&running, 1);
     assert_int_equal(plan->apps[0].op, PLAN_UPDATE);
     plan_free(plan);

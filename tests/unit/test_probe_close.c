@@ -98,7 +98,7 @@ probe_it(struct target *target, struct app_probe *config, struct app_probe_more 
 
     config->more = more;
     config->timeout_ms = config->timeout_ms == 0 ? LONG_MS : config->timeout_ms;
-    probe_init(&probe, probe_find(config->kind), target->base, &target->address);
+    probe_init(&probe, probe_find(config->kind, why), target->base, &target->address);
     assert_int_equal(probe.ops->prepare(config, target->base, &probe.shared, why), 0);
     probe.config = config;
     probe.on_done = on_done;

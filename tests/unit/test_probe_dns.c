@@ -205,7 +205,7 @@ probe_it(const struct server *server, uint32_t timeout_ms)
     char why[DETAIL_BYTES];
     struct probe probe;
 
-    probe_init(&probe, probe_find("dns"), server->base, &server->address);
+    probe_init(&probe, probe_find("dns", why), server->base, &server->address);
     assert_int_equal(probe.ops->prepare(&config, server->base, &probe.shared, why), 0);
     probe.config = &config;
     probe.on_done = on_done;
@@ -312,7 +312,7 @@ one_that_is_cancelled_leaves_nothing(void **state)
     char why[DETAIL_BYTES];
 
     open_server(&server, IS_SILENT, NO_TCP);
-    probe_init(&probe, probe_find("dns"), server.base, &server.address);
+    probe_init(&probe, probe_find("dns", why), server.base, &server.address);
     assert_int_equal(probe.ops->prepare(&config, server.base, &probe.shared, why), 0);
     probe.config = &config;
     assert_int_equal(probe_start(&probe), 0);

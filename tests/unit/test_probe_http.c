@@ -401,14 +401,15 @@ it_can_be_cancelled_at_any_time(void **state)
     struct event_base *base = event_base_new();
     struct app_probe config = { .kind = "http", .timeout_ms = RIG_TIMEOUT_MS };
     struct address address;
+    const struct probe_ops *ops = rig_find("http");
     struct probe probes[3];
     char why[DETAIL_BYTES];
     void *shared;
 
     assert_int_equal(address_parse_ip("127.0.0.1", 1, &address), 0);
-    assert_int_equal(probe_http.prepare(&config, base, &shared, why), 0);
+    assert_int_equal(ops->prepare(&config, base, &shared, why), 0);
     for (unsigned i = 0; i < ARRAY_SIZE(probes); i++) {
-        probe_init(&probes[i], &probe_http, base, &address);
+        probe_init(&probes[i], ops, base, &address);
         probes[i].config = &config;
         probes[i].shared = shared;
         probes[i].on_done = never;
@@ -420,7 +421,7 @@ it_can_be_cancelled_at_any_time(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(probes); i++)
         probe_fini(&probes[i]);
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    probe_http.release(shared);
+    ops->release(shared);
     event_base_free(base);
 }
 

@@ -111,7 +111,7 @@ probe_it(uint32_t ttl_ms, uint64_t loaded_ms_ago)
     char why[DETAIL_BYTES];
 
     assert_int_equal(address_parse_ip("10.0.0.1", 80, &address), 0);
-    probe_init(&probe, probe_find("push"), base, &address);
+    probe_init(&probe, probe_find("push", why), base, &address);
     assert_int_equal(probe.ops->prepare(&config, base, &probe.shared, why), 0);
     *(uint64_t *)probe.shared -= loaded_ms_ago;      /* its first member: since when it listens */
     probe.config = &config;

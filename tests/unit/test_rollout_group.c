@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/shared_text.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/rollout_group.h"
 #include "proxy/supervisor/supervisor.h"
@@ -19,11 +20,14 @@ generation(struct app *app, const char *ports)
 {
     char text[256], why[DETAIL_BYTES];
     struct app_generation *made = NULL;
+    const char *shared;
 
     snprintf(text, sizeof text, "name = \"%s\"; ports = ( %s ); targets = ( \"127.0.0.1:1\" );",
              app->name, ports);
-    assert_int_equal(generation_create(app, ++app->generation_last, strdup(text),
-                                       strdup("file"), &made, why), 0);
+    shared = shared_text_create(text);
+    assert_int_equal(generation_create(app, ++app->generation_last, shared, strdup("file"), &made,
+                                       why), 0);
+    shared_text_unref(shared);
     return made;
 }
 

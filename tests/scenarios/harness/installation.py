@@ -3,7 +3,8 @@ import os
 
 from .machine import BIN
 
-PROGRAMS = ("fproxy", "fproxy-worker", "fproxy-prober", "fproxy-launch", "fproxy-probe", "ftest")
+PROGRAMS = ("fproxy", "fproxy-worker", "fproxy-prober", "fproxy-launch", "fproxy-probe",
+            "fproxy-probe-curl.so", "ftest")
 
 
 class Installation:

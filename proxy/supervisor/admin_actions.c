@@ -116,8 +116,8 @@ static json_t *
 rollback_json(const struct waiting *waiting, const struct app *app)
 {
     return json_pack("{s:s, s:s, s:s, s:I, s:I}", "app", app->name, "outcome",
-                     app->rollout.outcome, "reason", app->rollout.reason, "from_generation",
-                     (json_int_t)waiting->from_generation, "to_generation",
+                     app->rollout.outcome, "reason", app_rollout_reason(&app->rollout),
+                     "from_generation", (json_int_t)waiting->from_generation, "to_generation",
                      (json_int_t)app->rollout.to_generation);
 }
 

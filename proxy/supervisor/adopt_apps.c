@@ -41,7 +41,7 @@ find_or_add(struct supervisor *supervisor, const char *name)
     if (app == NULL)
         return NULL;
     if (rollout != NULL)
-        app->rollout = *rollout;
+        app_rollout_set(&app->rollout, rollout);
     app->good_generation = good != NULL ? good->generation : 0;
     app->generation_last = known_highest(&supervisor->known, name);
     return app;
@@ -444,7 +444,7 @@ close_rollout(struct app *app)
         app->begun_at_ms = clock_monotonic_ms();
         journal_open(app, running);
     }
-    if (app->rollout.started_at_ms == 0 || app->rollout.outcome[0] != '\0')
+    if (!app_rollout_is_open(&app->rollout))
         return;
     if (app->rollout.to_generation == running)
         journal_close(app, "done", "");

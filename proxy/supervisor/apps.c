@@ -78,6 +78,7 @@ app_drop(struct app *app)
         supervisor->unsettled--;
     event_free(app->timer);
     app_forget_refused(app);
+    app_rollout_fini(&app->rollout);
     free(app->config_error);
     free(app);
 }

@@ -17,6 +17,7 @@
 
 #include "base/control.h"
 #include "base/log.h"
+#include "proxy/supervisor/app_rollout.h"
 #include "proxy/supervisor/generation.h"
 #include "proxy/supervisor/readiness.h"
 #include "proxy/supervisor/status.h"
@@ -57,7 +58,7 @@ struct app {
     struct app *group;                  /* while groups are formed; see rollout.c */
     bool pending;                       /* in supervisor->pending */
     TAILQ_ENTRY(app) of_pending;
-    struct store_rollout rollout;       /* the last one; its outcome is "" while it is open */
+    struct app_rollout rollout;         /* the last one */
     uint64_t begun_at_ms;               /* CLOCK_MONOTONIC: of the present try */
     uint64_t waiting_since_ms;          /* CLOCK_MONOTONIC: of its worker having loaded it */
     struct control_health health, next_health;  /* as the prober told last */

@@ -28,6 +28,7 @@ add(struct supervisor *supervisor, const char *name)
     const struct store_config *good = known_good(known, name);
     const struct store_rollout *rollout = known_rollout(known, name);
     struct app *app = app_add(supervisor, name);
+    struct store_rollout last;
 
     if (app == NULL) {
         log_error(name, "no memory for this app");
@@ -36,8 +37,9 @@ add(struct supervisor *supervisor, const char *name)
     app->good_generation = good != NULL ? good->generation : 0;
     app->generation_last = known_highest(known, name);
     if (rollout != NULL) {
-        app->rollout = *rollout;
-        known_end(&app->rollout);
+        last = *rollout;
+        known_end(&last);
+        app_rollout_set(&app->rollout, &last);
     }
     return app;
 }

@@ -225,7 +225,7 @@ commit_removal(struct app *app)
 
     assert(app->removed);
     supervisor_hush(supervisor);
-    if (app->rollout.outcome[0] != '\0' || app->rollout.started_at_ms == 0) {
+    if (!app_rollout_is_open(&app->rollout)) {
         app->begun_at_ms = clock_monotonic_ms();
         journal_open(app, 0);
     }

@@ -7,24 +7,33 @@
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
+/* The row as it is now, also for the app. */
+static void
+write_row(struct app *app, struct store_rollout *row)
+{
+    text_copy(row->app, sizeof row->app, app->name);
+    app_rollout_set(&app->rollout, row);
+    store_write_rollout(app->supervisor->store, row);
+}
+
 void
 journal_open(struct app *app, uint32_t to_generation)
 {
     uint64_t since_ms = clock_monotonic_ms() - app->begun_at_ms;
-
-    app->rollout = (struct store_rollout){
+    struct store_rollout row = {
         .from_generation = app->good_generation,
         .to_generation = to_generation,
         .started_at_ms = clock_wall_ms() - (int64_t)since_ms,
     };
-    text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
-    store_write_rollout(app->supervisor->store, &app->rollout);
+
+    write_row(app, &row);
 }
 
 void
 journal_close(struct app *app, const char *outcome, const char *reason)
 {
-    bool open = app->rollout.outcome[0] == '\0' && app->rollout.started_at_ms != 0;
+    bool open = app_rollout_is_open(&app->rollout);
+    struct store_rollout row = { 0 };
 
     if (!open && app->config_error != NULL)
         return;                     /* the failure that holds it back stays the last word */
@@ -32,27 +41,29 @@ journal_close(struct app *app, const char *outcome, const char *reason)
         return;
     if (!open)
         journal_open(app, app->current != NULL ? app->current->number : 0);
-    text_copy(app->rollout.outcome, sizeof app->rollout.outcome, outcome);
-    utf8_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
-    app->rollout.finished_at_ms = clock_wall_ms();
-    store_write_rollout(app->supervisor->store, &app->rollout);
+    row.from_generation = app->rollout.from_generation;
+    row.to_generation = app->rollout.to_generation;
+    row.started_at_ms = app->rollout.started_at_ms;
+    row.finished_at_ms = clock_wall_ms();
+    text_copy(row.outcome, sizeof row.outcome, outcome);
+    utf8_copy(row.reason, sizeof row.reason, reason);
+    write_row(app, &row);
 }
 
 void
 journal_held_back(struct app *app, const char *reason)
 {
     int64_t now_ms = clock_wall_ms();
-
-    app->rollout = (struct store_rollout){
+    struct store_rollout row = {
         .from_generation = app->good_generation,
         .to_generation = app->current != NULL ? app->current->number : app->good_generation,
         .outcome = "failed",
         .started_at_ms = now_ms,
         .finished_at_ms = now_ms,
     };
-    text_copy(app->rollout.app, sizeof app->rollout.app, app->name);
-    utf8_copy(app->rollout.reason, sizeof app->rollout.reason, reason);
-    store_write_rollout(app->supervisor->store, &app->rollout);
+
+    utf8_copy(row.reason, sizeof row.reason, reason);
+    write_row(app, &row);
 }
 
 void

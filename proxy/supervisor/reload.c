@@ -70,7 +70,7 @@ changed_json(const struct reload *reload, bool *all)
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s}", "app", changed->app, "op",
                             create ? "create" : ops[changed->op], "outcome", outcome, "reason",
-                            app != NULL ? app->rollout.reason : ""));
+                            app != NULL ? app_rollout_reason(&app->rollout) : ""));
     }
     return list;
 }
@@ -85,7 +85,7 @@ held_back_json(const struct supervisor *supervisor, bool *all)
 
         if (reason == NULL && app->refused.text != NULL)
             reason = app->refused.pinned ? "an operator went back from what is configured"
-                                         : app->rollout.reason;
+                                         : app_rollout_reason(&app->rollout);
         if (reason == NULL)
             continue;
         if (!app->refused.pinned)

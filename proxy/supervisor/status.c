@@ -38,14 +38,15 @@ ports_json(const struct app_listen *ports, uint32_t count)
 }
 
 static json_t *
-rollout_json(const struct store_rollout *rollout)
+rollout_json(const struct app_rollout *rollout)
 {
     if (rollout->started_at_ms == 0)
         return json_null();
     return json_pack("{s:o, s:s, s:o, s:o}", "outcome",
                      rollout->outcome[0] == '\0' ? json_null() : json_string(rollout->outcome),
-                     "reason", rollout->reason, "started_at", time_json(rollout->started_at_ms),
-                     "finished_at", time_json(rollout->finished_at_ms));
+                     "reason", app_rollout_reason(rollout), "started_at",
+                     time_json(rollout->started_at_ms), "finished_at",
+                     time_json(rollout->finished_at_ms));
 }
 
 json_t *

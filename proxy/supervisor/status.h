@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "config/app.h"
-#include "store/store.h"
+#include "proxy/supervisor/app_rollout.h"
 
 struct app_status {
     const char *name, *state;
@@ -24,7 +24,7 @@ struct app_status {
     uint32_t available, total;          /* endpoints */
     uint32_t panics;                    /* times that nothing was eligible and all was tried */
     json_t *overrides;                  /* an array, taken over; NULL: none */
-    const struct store_rollout *rollout;    /* started_at_ms 0: there was none */
+    const struct app_rollout *rollout;
 };
 
 /* One element of "apps"; NULL without memory. The caller owns it. */

@@ -27,7 +27,7 @@ an_app_has_the_keys_of_the_contract(void **state)
         { .address.port = 5001 },
         { .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 5002 } },
     };
-    const struct store_rollout rollout = { .outcome = "done", .reason = "not_ready",
+    const struct app_rollout rollout = { .outcome = "done", .reason = (char[]){ "not_ready" },
                                            .started_at_ms = 1000, .finished_at_ms = 2500 };
     const struct app_status status = {
         .name = "web", .state = "ready", .ready = true, .generation = 3, .ports = ports,
@@ -48,8 +48,8 @@ an_app_has_the_keys_of_the_contract(void **state)
 static void
 what_is_not_there_is_null(void **state)
 {
-    const struct store_rollout open = { .started_at_ms = 1000 };
-    const struct store_rollout none = { 0 };
+    const struct app_rollout open = { .started_at_ms = 1000 };
+    const struct app_rollout none = { 0 };
     struct app_status status = { .name = "a", .state = "config_error", .worker = "a",
                                  .rollout = &open };
     json_t *never;

@@ -72,10 +72,18 @@ app_facts_parse(const char *text, struct app_facts **out)
     return 0;
 }
 
+bool
+app_facts_same(const struct app_facts *one, const struct app_facts *other)
+{
+    if (one->text == NULL || other->text == NULL || one->text == other->text)
+        return one->text == other->text;
+    return strcmp(one->text->bytes, other->text->bytes) == 0;
+}
+
 void
 app_facts_share_text(struct app_facts *facts, const struct app_facts *other)
 {
-    const char *text = facts->text;
+    struct shared_text *text = facts->text;
 
     facts->text = shared_text_ref(other->text);
     shared_text_unref(text);

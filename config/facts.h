@@ -7,14 +7,14 @@
 #ifndef FPROXY_CONFIG_FACTS_H
 #define FPROXY_CONFIG_FACTS_H
 
+#include "base/shared_text.h"
 #include "config/app_read.h"
 #include "config/claims.h"
 
 struct app_facts {
     uint32_t refs;
     uint32_t span_count;
-    const char *text;           /* canonical, a reference (base/shared_text.h); NULL: the app
-                                 * has errors */
+    struct shared_text *text;   /* canonical, a reference; NULL: the app has errors */
     struct port_span spans[];   /* in the order of the ports */
 };
 
@@ -24,6 +24,9 @@ int app_facts_create(const struct app_draft *draft, struct app_facts **facts);
 int app_facts_print(struct app_facts *facts, const struct app_config *app);
 /* Of a canonical text; lines are not known. 0; -EINVAL when it is none; -ENOMEM. */
 int app_facts_parse(const char *text, struct app_facts **facts);
+
+/* Have they the same text, or none? */
+bool app_facts_same(const struct app_facts *one, const struct app_facts *other);
 
 /* `facts` has the same text as `other`: from now on, it is one. */
 void app_facts_share_text(struct app_facts *facts, const struct app_facts *other);

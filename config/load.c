@@ -138,7 +138,7 @@ give_apps(const struct config_set *set, struct config *config)
 
         if (entry->now != NOW_VALID)
             continue;
-        rc = app_config_parse(entry->app->facts->text, &app->app, why);
+        rc = app_config_parse(entry->app->facts->text->bytes, &app->app, why);
         if (rc < 0)
             return rc;
         config->app_count++;

@@ -172,7 +172,7 @@ know_app(struct config_set *set, const struct config_known *known)
     if (entry == NULL)
         return -ENOMEM;
     if (entry->app != NULL && entry->app->facts->text != NULL && known->text != NULL &&
-        strcmp(entry->app->facts->text, known->text) == 0)
+        strcmp(entry->app->facts->text->bytes, known->text) == 0)
         facts = app_facts_ref(entry->app->facts);
     else if (known->text != NULL)
         rc = app_facts_parse(known->text, &facts);

@@ -30,7 +30,7 @@ differs(const struct set_entry *entry)
         return entry->taken != TAKEN_BROKEN || !same(entry->reason, entry->taken_reason) ||
                !same(source_of(entry), entry->source);
     return entry->taken != TAKEN_SET || entry->held == NULL ||
-           !same(entry->app->facts->text, entry->held->text) ||
+           !app_facts_same(entry->app->facts, entry->held) ||
            !same(source_of(entry), entry->source);
 }
 
@@ -231,7 +231,7 @@ take_entry(struct set_entry *entry)
     bool changed = differs(entry);
 
     if (entry->now == NOW_VALID && entry->held != entry->app->facts) {
-        if (entry->held != NULL && same(entry->held->text, entry->app->facts->text))
+        if (entry->held != NULL && app_facts_same(entry->held, entry->app->facts))
             app_facts_share_text(entry->app->facts, entry->held);   /* who runs it has it too */
         app_facts_unref(entry->held); /* also when the text is the same: one copy is enough */
         entry->held = app_facts_ref(entry->app->facts);

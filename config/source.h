@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/names.h"
+#include "base/shared_text.h"
 
 struct event_base;
 struct config_set;
@@ -31,8 +32,7 @@ enum config_op {
 struct config_item {
     enum config_op op;
     char app[APP_NAME_BYTES];
-    const char *text;           /* a reference (base/shared_text.h); of CONFIG_SET: the canonical
-                                 * text */
+    struct shared_text *text;   /* a reference; of CONFIG_SET: the canonical text */
     char *source;               /* owned; where it stands: the file; NULL of CONFIG_REMOVE */
     char *reason;               /* owned; of CONFIG_BROKEN: FILE:LINE: app: key: message */
 };

@@ -200,7 +200,7 @@ op_of(const struct config_item *item, const struct plan_running *running, bool p
     }
     if (running == NULL)
         return PLAN_CREATE;
-    if (strcmp(running->text, item->text) == 0)
+    if (strcmp(running->text, item->text->bytes) == 0)
         return PLAN_UNCHANGED;
     return pinned ? PLAN_HELD_BACK : PLAN_UPDATE;
 }
@@ -218,7 +218,7 @@ compare_app(struct plan_app *app, const struct config_item *item,
 {
     int rc;
 
-    app->pinned = item->op == CONFIG_SET && is_gone_back_from(running, item->text);
+    app->pinned = item->op == CONFIG_SET && is_gone_back_from(running, item->text->bytes);
     app->op = op_of(item, running, app->pinned);
     if (app->op == PLAN_UNCHANGED)
         return 0;
@@ -231,7 +231,7 @@ compare_app(struct plan_app *app, const struct config_item *item,
                                      "stays so until its configuration changes"
                                    : item->reason);
     if (rc == 0 && app->op != PLAN_HELD_BACK)
-        rc = compare_texts(app, running, app->op == PLAN_DELETE ? NULL : item->text);
+        rc = compare_texts(app, running, app->op == PLAN_DELETE ? NULL : item->text->bytes);
     return rc;
 }
 

@@ -299,7 +299,7 @@ admin_running(struct supervisor *supervisor, struct evhttp_request *request)
         json_array_append_new(
             apps, json_pack("{s:s, s:I, s:s, s:s, s:I, s:o}", "name", app->name, "generation",
                             (json_int_t)generation->number, "source", generation->source,
-                            "config", generation->text, "connections",
+                            "config", generation->text->bytes, "connections",
                             (json_int_t)app_connections(app), "targets",
                             targets_json(app)));
     }

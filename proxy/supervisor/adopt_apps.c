@@ -117,7 +117,7 @@ static struct app_generation *
 make(struct app *app, struct reported *reported, struct worker *worker)
 {
     struct app_generation *generation = NULL;
-    const char *text = shared_text_create(reported->text);
+    struct shared_text *text = shared_text_create(reported->text);
     char *source = strdup(source_of(app->supervisor, reported));
     char why[DETAIL_BYTES] = "its text is missing";
     struct pages_owner owner;

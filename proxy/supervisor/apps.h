@@ -31,7 +31,7 @@ enum { APP_REASON_BYTES = 256 };
 
 /* A text that is configured, but did not become current. */
 struct refused {
-    const char *text;               /* a reference (base/shared_text.h); NULL: none */
+    struct shared_text *text;       /* a reference; NULL: none */
     char *source;                   /* owned; with `text` */
     uint32_t number;                /* of its generation */
     bool pinned;                    /* an operator went back from it: not tried again */

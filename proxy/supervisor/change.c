@@ -52,9 +52,10 @@ find_or_add(struct supervisor *supervisor, const char *name)
     return app != NULL ? app : add(supervisor, name);
 }
 
-/* `text` is a shared one, `source` is copied. NULL when it cannot be used, which is told. */
+/* `source` is copied. NULL when it cannot be used, which is told. */
 static struct app_generation *
-make_generation(struct app *app, uint32_t number, const char *text, const char *source)
+make_generation(struct app *app, uint32_t number, struct shared_text *text,
+                const char *source)
 {
     struct app_generation *generation = NULL;
     char *source_copy = strdup(source != NULL ? source : "");
@@ -102,10 +103,13 @@ begin_good(struct app *app)
 {
     const struct store_config *good = known_good(&app->supervisor->known, app->name);
     struct app_generation *generation;
+    struct shared_text *text;
 
     if (app->current != NULL || good == NULL)
         return false;
-    generation = make_generation(app, good->generation, good->config, good->source);
+    text = shared_text_create(good->config);
+    generation = make_generation(app, good->generation, text, good->source);
+    shared_text_unref(text);
     if (generation == NULL)
         return false;
     generation->recorded = true;
@@ -143,7 +147,7 @@ number_for(struct app *app, const char *text)
 {
     const struct store_config *good = known_good(&app->supervisor->known, app->name);
 
-    if (app->refused.text != NULL && strcmp(app->refused.text, text) == 0)
+    if (app->refused.text != NULL && strcmp(app->refused.text->bytes, text) == 0)
         return app->refused.number;
     if (good != NULL && good->generation != 0 && is_same(good->config, text))
         return good->generation;
@@ -166,10 +170,10 @@ is_pinned(struct app *app, const struct config_item *item)
     char hash[65];
 
     if (app->refused.pinned)
-        return strcmp(app->refused.text, item->text) == 0;
+        return strcmp(app->refused.text->bytes, item->text->bytes) == 0;
     if (hash_known == NULL)
         return false;
-    store_hash(item->text, hash);
+    store_hash(item->text->bytes, hash);
     if (strcmp(hash, hash_known) != 0) {
         store_forget_override(app->supervisor->store, app->name, "");
         return false;
@@ -184,9 +188,9 @@ is_pinned(struct app *app, const struct config_item *item)
 
 /* It was adopted with a text of its own: one copy is enough. */
 static void
-share_text(struct app_generation *generation, const char *text)
+share_text(struct app_generation *generation, struct shared_text *text)
 {
-    if (strcmp(generation->text, text) != 0)
+    if (strcmp(generation->text->bytes, text->bytes) != 0)
         return;
     shared_text_unref(generation->text);
     generation->text = shared_text_ref(text);
@@ -227,13 +231,13 @@ static void
 want(struct app *app, const struct config_item *item)
 {
     struct app_generation *generation =
-        make_generation(app, number_for(app, item->text), item->text, item->source);
+        make_generation(app, number_for(app, item->text->bytes), item->text, item->source);
     const struct store_config *good = known_good(&app->supervisor->known, app->name);
 
     if (generation == NULL)
         return;
     generation->recorded = good != NULL && good->generation == generation->number &&
-                           strcmp(good->config, item->text) == 0 && good->source != NULL &&
+                           strcmp(good->config, item->text->bytes) == 0 && good->source != NULL &&
                            strcmp(good->source, item->source) == 0;
     if (good != NULL && good->generation != generation->number)
         begin_good(app);
@@ -260,9 +264,9 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
             begin_good(app);
         return;
     }
-    if (app->next != NULL && strcmp(app->next->text, item->text) == 0)
+    if (app->next != NULL && strcmp(app->next->text->bytes, item->text->bytes) == 0)
         return;                     /* it is on its way already */
-    if (app->current != NULL && is_same(app->current->text, item->text)) {
+    if (app->current != NULL && is_same(app->current->text->bytes, item->text->bytes)) {
         keep_running(app, item, had_error);
         return;
     }
@@ -506,7 +510,7 @@ int
 change_step_back(struct app *app, const struct store_config *config, char *why)
 {
     struct app_generation *generation;
-    const char *text;
+    struct shared_text *text;
     char hash[65];
 
     if (app->rolling != NULL || app->pending || app->current == NULL) {
@@ -522,7 +526,7 @@ change_step_back(struct app *app, const struct store_config *config, char *why)
         snprintf(why, DETAIL_BYTES, "generation %u cannot be used", config->generation);
         return -EINVAL;
     }
-    store_hash(app->refused.text, hash);
+    store_hash(app->refused.text->bytes, hash);
     store_write_override(app->supervisor->store, app->name, "", rollback_action, hash,
                          clock_wall_ms());
     event_write(app->supervisor, LOG_WARN, app->name, "rollback",

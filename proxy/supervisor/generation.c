@@ -62,7 +62,7 @@ takes_reports(const struct app_config *config)
 }
 
 int
-generation_create(struct app *app, uint32_t number, const char *text, char *source,
+generation_create(struct app *app, uint32_t number, struct shared_text *text, char *source,
                   struct app_generation **out, char *why)
 {
     struct app_generation *generation = calloc(1, sizeof *generation);
@@ -71,7 +71,7 @@ generation_create(struct app *app, uint32_t number, const char *text, char *sour
     snprintf(why, DETAIL_BYTES, "no memory");
     if (generation == NULL)
         return -ENOMEM;
-    rc = app_config_parse(text, &generation->config, why);
+    rc = app_config_parse(text->bytes, &generation->config, why);
     if (rc < 0) {
         free(generation);
         return rc;
@@ -85,7 +85,7 @@ generation_create(struct app *app, uint32_t number, const char *text, char *sour
     generation->number = number;
     generation->text = shared_text_ref(text);
     generation->source = source;
-    store_hash(text, generation->hash);
+    store_hash(text->bytes, generation->hash);
     *out = generation;
     return 0;
 }
@@ -189,7 +189,8 @@ generation_text_fd(struct app_generation *generation)
     int fd = generation->text_fd;
 
     generation->text_fd = -1;
-    return fd >= 0 ? fd : sealed_text_create("app", generation->text, strlen(generation->text));
+    return fd >= 0 ? fd : sealed_text_create("app", generation->text->bytes,
+                                              strlen(generation->text->bytes));
 }
 
 void

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/shared_text.h"
 #include "config/app.h"
 #include "proxy/supervisor/listeners.h"
 #include "proxy/supervisor/pages.h"
@@ -36,7 +37,7 @@ struct app_generation {
     struct app_config config;       /* owned; without its targets: of them only the count is kept */
     uint32_t slots;                 /* of its first board */
     bool takes_reports;             /* one of its probes is of the kind push */
-    const char *text;               /* a reference (base/shared_text.h): the canonical text */
+    struct shared_text *text;       /* a reference: the canonical text */
     char hash[65];
     char *source;                   /* owned: the file */
     struct app *app;                /* borrowed */
@@ -59,9 +60,8 @@ struct app_generation {
     LIST_ENTRY(app_generation) of_app;      /* while it leaves */
 };
 
-/* Parses the text, of which it takes a reference of its own (base/shared_text.h), and takes over
- * `source`. 0; or -EINVAL with the reason in `why` (DETAIL_BYTES), -ENOMEM: nothing is taken. */
-int generation_create(struct app *app, uint32_t number, const char *text, char *source,
+/* Parses the text, of which it takes a reference of its own, and takes over `source`. 0; or -EINVAL with the reason in `why` (DETAIL_BYTES), -ENOMEM: nothing is taken. */
+int generation_create(struct app *app, uint32_t number, struct shared_text *text, char *source,
                       struct app_generation **generation, char *why);
 
 /* The same text once more, for another worker. NULL without memory. */

@@ -76,7 +76,7 @@ journal_good(struct app *app)
         return;
     generation->recorded =
         store_write_config(app->supervisor->store, app->name, generation->number, "good",
-                           generation->source, generation->text, generation->hash, "",
+                           generation->source, generation->text->bytes, generation->hash, "",
                            clock_wall_ms()) == 0;
 }
 

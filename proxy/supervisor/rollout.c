@@ -128,7 +128,7 @@ fail_member(struct app *app, const char *outcome, const char *reason, bool hand_
         return;
     }
     if (!hand_over) {
-        journal_failed(app, next->number, next->text, next->source, reason);
+        journal_failed(app, next->number, next->text->bytes, next->source, reason);
         refuse(app, next);
     }
     generation_destroy(next);

@@ -483,7 +483,7 @@ groups_of_the_database_hold_when_the_present_ones_are_broken(void **state)
                         "set a a.conf; daemon g.conf broken replaced; defaults -");
     assert_string_equal(change->daemon.text, "threads = 7;");
     assert_non_null(
-        strstr(change->items[0].text, "threads = 0;")); /* its file parses without */
+        strstr(change->items[0].text->bytes, "threads = 0;")); /* its file parses without */
     config_change_free(change);
 }
 
@@ -673,7 +673,7 @@ follow(struct running *running, const struct config_change *change)
             app_config_fini(&it->app);
         it->there = item->op == CONFIG_SET;
         if (it->there)
-            assert_int_equal(app_config_parse(item->text, &it->app, why), 0);
+            assert_int_equal(app_config_parse(item->text->bytes, &it->app, why), 0);
     }
 }
 

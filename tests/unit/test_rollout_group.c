@@ -20,7 +20,7 @@ generation(struct app *app, const char *ports)
 {
     char text[256], why[DETAIL_BYTES];
     struct app_generation *made = NULL;
-    const char *shared;
+    struct shared_text *shared;
 
     snprintf(text, sizeof text, "name = \"%s\"; ports = ( %s ); targets = ( \"127.0.0.1:1\" );",
              app->name, ports);

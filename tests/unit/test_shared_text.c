@@ -2,7 +2,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <cmocka.h>
 
 #include "base/shared_text.h"
@@ -12,24 +11,24 @@ static void
 it_is_one_text(void **state)
 {
     char mine[] = "name = \"web\";";
-    const char *first = shared_text_create(mine), *second = shared_text_ref(first);
+    struct shared_text *first = shared_text_create(mine), *second = shared_text_ref(first);
 
     mine[0] = 'x';
     assert_ptr_equal(first, second);
     shared_text_unref(first);
-    assert_string_equal(second, "name = \"web\";");
+    assert_string_equal(second->bytes, "name = \"web\";");
     shared_text_unref(second);
 }
 
 static void
 nothing_stays_nothing(void **state)
 {
-    const char *empty = shared_text_create("");
+    struct shared_text *empty = shared_text_create("");
 
     assert_null(shared_text_create(NULL));
     assert_null(shared_text_ref(NULL));
     shared_text_unref(NULL);
-    assert_string_equal(empty, "");
+    assert_string_equal(empty->bytes, "");
     shared_text_unref(empty);
 }
 
@@ -37,9 +36,9 @@ static void *
 use(void *text)
 {
     for (unsigned i = 0; i < 10000; i++) {
-        const char *mine = shared_text_ref(text);
+        struct shared_text *mine = shared_text_ref(text);
 
-        if (mine[0] != 'a')
+        if (mine->bytes[0] != 'a')
             break;
         shared_text_unref(mine);
     }
@@ -51,12 +50,12 @@ use(void *text)
 static void
 threads_share_it(void **state)
 {
-    const char *text = shared_text_create("a");
+    struct shared_text *text = shared_text_create("a");
     pthread_t threads[4];
 
     for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
         assert_int_equal(
-            pthread_create(&threads[i], NULL, use, (void *)(uintptr_t)shared_text_ref(text)), 0);
+            pthread_create(&threads[i], NULL, use, shared_text_ref(text)), 0);
     shared_text_unref(text);
     for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);

@@ -31,6 +31,9 @@ void rig_init(struct rig_probe *probe, const char *kind);
 /* `target` as configured ("web.example:80"), NULL: the address. `serve` NULL: nobody listens. */
 struct rig_result rig_run(const struct rig_probe *probe, const char *target, rig_serve_fn *serve);
 
+/* A listening socket on a free port of 127.0.0.1, which `address` gets. */
+int rig_listen(struct address *address);
+
 /* -errno of ops->prepare(), with the reason in `why`. */
 int rig_prepare(const struct rig_probe *probe, char why[DETAIL_BYTES]);
 

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/control.h"
 #include "base/log.h"
 #include "base/util.h"
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 
 struct event_base;
 struct control_peer;

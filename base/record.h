@@ -1,7 +1,7 @@
 /*
  * record - something worth keeping that happened, on its way to the database.
  *
- * Children send records to the supervisor (control.h), whose store writes them: a row
+ * Children send records to the supervisor (control_message.h), whose store writes them: a row
  * of the table that the kind names (design, section 8). The same struct comes back at
  * a start as the seed of the prober: what the database last knew. Fixed size, no
  * pointers; texts end with NUL; times are UTC in ms since 1970 (clock_wall_ms).

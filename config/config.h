@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "config/app.h"
+#include "config/file_uses.h"
 #include "config/settings.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
 /* An app that validated. */
 struct config_app {
     struct app_config app;
+    struct file_uses files;         /* that its probes need; nobody has looked at them */
     char *source;                   /* owned: the file */
     unsigned line;                  /* where it stands in it */
 };

@@ -142,13 +142,15 @@ check_ports(struct reading *reading, const struct app_facts *facts, struct probl
     return rc;
 }
 
+/* Takes `facts` over. */
 static int
 keep_app(struct content *content, const char *name, struct app_draft *draft,
-         struct app_facts *facts, size_t first_error)
+         const struct config_setting_t *group, struct app_facts *facts, size_t first_error)
 {
     struct file_app *app = next_app(content);
 
-    if (app == NULL) {
+    if (app == NULL || (facts->text != NULL &&
+                        file_uses_read(group, &draft->app, &app->files) < 0)) {
         app_facts_unref(facts);
         return -ENOMEM;
     }
@@ -183,7 +185,7 @@ read_app(struct reading *reading, const struct config_setting_t *group)
     if (name[0] == '\0' || content->errors.dropped > 0)
         content->opaque = true; /* which one is it? */
     if (rc == 0 && name[0] != '\0' && (facts->text != NULL || !content->errors.dropped)) {
-        rc = keep_app(content, name, &draft, facts, first_error);
+        rc = keep_app(content, name, &draft, group, facts, first_error);
         facts = NULL;
     }
     app_facts_unref(facts);
@@ -244,8 +246,10 @@ content_read(struct content *content, const char *path, const char *text, size_t
 void
 content_fini(struct content *content)
 {
-    for (uint32_t i = 0; i < content->app_count; i++)
+    for (uint32_t i = 0; i < content->app_count; i++) {
         app_facts_unref(content->apps[i].facts);
+        file_uses_fini(&content->apps[i].files);
+    }
     free(content->apps);
     for (int i = 0; i < GROUPS; i++) {
         if (content->groups[i] == NULL)

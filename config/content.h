@@ -12,6 +12,7 @@
 #include "config/claims.h"
 #include "config/errors.h"
 #include "config/facts.h"
+#include "config/file_uses.h"
 
 struct set_entry;
 
@@ -20,6 +21,7 @@ struct file_app {
     unsigned line;
     uint32_t error;             /* of one with errors: the first one, in the file's list */
     struct app_facts *facts;    /* owned */
+    struct file_uses files;     /* that its probes need; of one without errors */
     struct set_entry *entry;    /* borrowed: of this name; while apps are compared */
 };
 

@@ -142,6 +142,9 @@ give_apps(const struct config_set *set, struct config *config)
         if (rc < 0)
             return rc;
         config->app_count++;
+        rc = file_uses_copy(&entry->app->files, &app->files);
+        if (rc < 0)
+            return rc;
         app->line = entry->app->line;
         app->source = strdup(entry->file->path);
         if (app->source == NULL)
@@ -228,6 +231,7 @@ config_free(struct config *config)
     group_fini(&config->defaults);
     for (size_t i = 0; i < config->app_count; i++) {
         app_config_fini(&config->apps[i].app);
+        file_uses_fini(&config->apps[i].files);
         free(config->apps[i].source);
     }
     errors = (struct error_list){ .errors = config->errors, .count = config->error_count };

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "probes/board_writer.h"
 #include "probes/endpoint.h"
+#include "probes/prober_priv.h"
 #include "probes/standing.h"
 
 struct app_overrides {

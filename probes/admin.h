@@ -9,7 +9,9 @@
 #ifndef FPROXY_PROBES_ADMIN_H
 #define FPROXY_PROBES_ADMIN_H
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
+
+struct prober;
 
 /* In the place of what was said of the app before; `list` becomes the prober's (heap, or NULL).
  * 0 or -ENOMEM: then what was said before holds. Published when it returns. */

@@ -9,7 +9,7 @@
 #include "probes/endpoint.h"
 #include "probes/endpoint_policy.h"
 #include "probes/evidence.h"
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 #include "probes/standing.h"
 
 void

@@ -3,6 +3,7 @@
  * the figures that the supervisor is told. Published is on change only, never for a probe
  * that found what was known; several changes of one turn of the loop are one publication.
  */
+#include "base/control.h"
 #include "probes/board_writer.h"
 
 #include <assert.h>

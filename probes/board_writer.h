@@ -5,7 +5,7 @@
 #ifndef FPROXY_PROBES_BOARD_WRITER_H
 #define FPROXY_PROBES_BOARD_WRITER_H
 
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 
 /* Takes the board over, for the app's endpoints to come. 0 or -ENOMEM (the caller's then). */
 int board_writer_init(struct prober_app *app, struct board *board);

@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "config/app_probe.h"
+#include "config/command_file.h"
 #include "probes/probe.h"
 
 static void
@@ -21,7 +22,7 @@ begin(struct command_env *env, const char *app)
 {
     int count = 0;
 
-    add(env, &count, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    add(env, &count, "PATH", COMMAND_PATH);
     add(env, &count, "LANG", "C");
     add(env, &count, "HOME", "/");
     add(env, &count, "FPROXY_APP", app);

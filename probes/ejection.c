@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/endpoint.h"
+#include "probes/prober_priv.h"
 #include "probes/schedule.h"
 #include "probes/standing.h"
 

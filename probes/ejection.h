@@ -5,7 +5,7 @@
 #ifndef FPROXY_PROBES_EJECTION_H
 #define FPROXY_PROBES_EJECTION_H
 
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 
 /* "traffic": no probes, the app's connections are all there is; `fall` of them in a row count. */
 extern const char probe_kind_traffic[];

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 /* In its target's list, with a slot when one is free, its next probe scheduled: soon, unless
  * another prober or generation has told when (endpoint_origin.h). NULL without memory. An

@@ -11,6 +11,7 @@
 #include "probes/endpoint.h"
 #include "probes/endpoint_policy.h"
 #include "probes/prober_app.h"
+#include "probes/prober_priv.h"
 #include "probes/recall.h"
 
 static void

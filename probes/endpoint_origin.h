@@ -10,7 +10,7 @@
 #ifndef FPROXY_PROBES_ENDPOINT_ORIGIN_H
 #define FPROXY_PROBES_ENDPOINT_ORIGIN_H
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 /* Sets id, health of its checks and everything else that is known. Those that go on have the time
  * at which their next probe is due, the others 0. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 
 /* Of its app. */
 struct flap_policy endpoint_flap_policy(const struct endpoint *endpoint);

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 /* Its row, or that it has none any more. */
 void endpoint_record(struct endpoint *endpoint);

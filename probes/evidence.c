@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "probes/ejection.h"
 #include "probes/endpoint.h"
+#include "probes/prober_priv.h"
 
 static uint32_t
 failures_in(const struct traffic *traffic, uint32_t slot)

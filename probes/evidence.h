@@ -17,7 +17,7 @@
 #ifndef FPROXY_PROBES_EVIDENCE_H
 #define FPROXY_PROBES_EVIDENCE_H
 
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 
 enum {
     LOOK_INTERVAL_MS = 50,

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "probes/history_read.h"
 #include "probes/inspect_command.h"
+#include "probes/inspect_options.h"
 #include "probes/inspect_places.h"
 #include "probes/inspect_print.h"
 #include "probes/inspect_time.h"
@@ -27,17 +28,16 @@ enum {
 };
 
 struct arguments {
-    const char *app, *target, *since;
+    struct inspect_asked asked;
+    const char *since;
     uint32_t events_max;
-    bool json;
-    struct inspect_places places;
     int64_t from_ms, now_ms;
 };
 
 static const struct argp_option options[] = {
     { "since", KEY_SINCE, "TIME", 0, "Begin there; an hour ago unless given", 0 },
     { "number", 'n', "N", 0, "Show the last N transitions and results; 20 unless given", 0 },
-    { "json", 'j', NULL, 0, "Print JSON", 0 },
+    INSPECT_OPTION_JSON,
     { 0 },
 };
 
@@ -58,34 +58,16 @@ parse_option(int key, char *arg, struct argp_state *state)
     struct arguments *arguments = state->input;
 
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->places;
-        return 0;
     case KEY_SINCE:
         arguments->since = arg;
         return 0;
     case 'n':
         arguments->events_max = parse_number(arg, state);
         return 0;
-    case 'j':
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->app == NULL)
-            arguments->app = arg;
-        else if (arguments->target == NULL)
-            arguments->target = arg;
-        else
-            argp_error(state, "`%s' is too much: history takes an APP and a TARGET", arg);
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return inspect_option(key, arg, state, "history", &arguments->asked);
     }
 }
-
-static const struct argp_child children[] = {
-    { &inspect_places_argp, 0, NULL, 0 }, { NULL, 0, NULL, 0 },
-};
 
 static const struct argp argp = {
     options, parse_option, "[APP [TARGET]]",
@@ -95,7 +77,7 @@ static const struct argp argp = {
     "and one success a minute; charts are of all probes. Status 0: here it is; 1: nothing is "
     "recorded of that time; 2: wrong usage, there is no such app or target, or the database "
     "cannot be read.",
-    children, NULL, NULL,
+    inspect_children, NULL, NULL,
 };
 
 /* ---- charts ---- */
@@ -291,38 +273,35 @@ show(const char *command, const struct arguments *arguments, const struct histor
     char from[TIME_TEXT_BYTES];
     int rc = 0;
 
-    if (arguments->json)
+    if (arguments->asked.json)
         rc = print_json(past, arguments);
     else if (any)
         rc = print_text(past, arguments);
     else
         fprintf(stderr, "%s: nothing is recorded since %s; --since goes further back\n", command,
                 clock_format_utc(arguments->from_ms, from));
-    if (rc < 0 || fflush(stdout) != 0) {
-        fprintf(stderr, "%s: cannot print it\n", command);
-        return CLI_USAGE;
-    }
-    return any ? CLI_YES : CLI_NO;
+    return inspect_printed(command, rc, any ? CLI_YES : CLI_NO);
 }
 
 int
 history_command(int argc, char **argv, void *context)
 {
     struct arguments arguments = { .events_max = EVENTS_DEFAULT };
+    struct inspect_asked *asked = &arguments.asked;
     struct history_past past;
     char why[DETAIL_BYTES] = "";
     int status = CLI_USAGE, rc;
 
     setlocale(LC_CTYPE, "");
     cli_parse(&argp, argc, argv, &arguments);
-    inspect_places_find(argv[0], &arguments.places);
+    inspect_places_find(argv[0], &asked->places);
     choose_time(argv[0], &arguments);
-    rc = history_read(arguments.places.database, arguments.app, arguments.target,
-                      arguments.from_ms, arguments.events_max, &past, why);
+    rc = history_read(asked->places.database, asked->app, asked->target, arguments.from_ms,
+                      arguments.events_max, &past, why);
     if (rc < 0)
-        inspect_no_database(argv[0], &arguments.places, rc, why);
+        inspect_no_database(argv[0], &asked->places, rc, why);
     else if ((past.event_count > 0 || past.line_count > 0) ||
-             inspect_is_known(argv[0], &arguments.places, arguments.app, arguments.target))
+             inspect_is_known(argv[0], &asked->places, asked->app, asked->target))
         status = show(argv[0], &arguments, &past);
     history_past_free(&past);
     return status;

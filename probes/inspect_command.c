@@ -11,6 +11,7 @@
 #include "probes/inspect.h"
 #include "probes/inspect_at.h"
 #include "probes/inspect_command.h"
+#include "probes/inspect_options.h"
 #include "probes/inspect_places.h"
 #include "probes/inspect_print.h"
 #include "probes/inspect_time.h"
@@ -20,10 +21,9 @@
 enum { KEY_WHY = 0x100, KEY_WATCH, KEY_AT };
 
 struct arguments {
-    const char *app, *target;
+    struct inspect_asked asked;
     const char *at;
-    bool json, why, watch;
-    struct inspect_places places;
+    bool why, watch;
 };
 
 static const struct argp_option options[] = {
@@ -31,7 +31,7 @@ static const struct argp_option options[] = {
       "Tell in sentences why each is as it is, and what happens next", 0 },
     { "watch", KEY_WATCH, NULL, 0, "Show it until Ctrl-C, and mark what changes", 0 },
     { "at", KEY_AT, "TIME", 0, "Show who was available then, from the database", 0 },
-    { "json", 'j', NULL, 0, "Print JSON", 0 },
+    INSPECT_OPTION_JSON,
     { 0 },
 };
 
@@ -48,12 +48,6 @@ parse_option(int key, char *arg, struct argp_state *state)
     struct arguments *arguments = state->input;
 
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->places;
-        return 0;
-    case 'j':
-        arguments->json = true;
-        return 0;
     case KEY_WHY:
         arguments->why = true;
         return 0;
@@ -63,25 +57,13 @@ parse_option(int key, char *arg, struct argp_state *state)
     case KEY_AT:
         arguments->at = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->app == NULL)
-            arguments->app = arg;
-        else if (arguments->target == NULL)
-            arguments->target = arg;
-        else
-            argp_error(state, "`%s' is too much: inspect takes an APP and a TARGET", arg);
-        return 0;
     case ARGP_KEY_END:
         check(arguments, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return inspect_option(key, arg, state, "inspect", &arguments->asked);
     }
 }
-
-static const struct argp_child children[] = {
-    { &inspect_places_argp, 0, NULL, 0 }, { NULL, 0, NULL, 0 },
-};
 
 static const struct argp argp = {
     options, parse_option, "[APP [TARGET]]",
@@ -94,25 +76,25 @@ static const struct argp argp = {
     "or with --json, each change is a line. Status 0: yes; 1: APP is not "
     "ready, TARGET gets no connections (with --at: none of APP, or of TARGET, did); 2: wrong "
     "usage, there is no such app or target, or nothing is known. --watch ends with 0.",
-    children, NULL, NULL,
+    inspect_children, NULL, NULL,
 };
 
 /* Leaves what was asked for in the view, and says whether that is well: the exit status. */
 static int
-select_asked(const char *command, const struct arguments *arguments, struct inspect_view *view)
+select_asked(const char *command, const struct inspect_asked *asked, struct inspect_view *view)
 {
     const char *nearest;
 
-    if (arguments->app == NULL)
+    if (asked->app == NULL)
         return CLI_YES;
-    if (inspect_keep_app(view, arguments->app, &nearest) < 0) {
-        inspect_unknown(command, "app", arguments->app, nearest);
+    if (inspect_keep_app(view, asked->app, &nearest) < 0) {
+        inspect_unknown(command, "app", asked->app, nearest);
         return CLI_USAGE;
     }
-    if (arguments->target == NULL)
-        return arguments->places.running && view->apps[0].ready ? CLI_YES : CLI_NO;
-    if (inspect_keep_target(&view->apps[0], arguments->target, &nearest) < 0) {
-        inspect_unknown(command, "target", arguments->target, nearest);
+    if (asked->target == NULL)
+        return asked->places.running && view->apps[0].ready ? CLI_YES : CLI_NO;
+    if (inspect_keep_target(&view->apps[0], asked->target, &nearest) < 0) {
+        inspect_unknown(command, "target", asked->target, nearest);
         return CLI_USAGE;
     }
     return inspect_any_eligible(&view->apps[0]) ? CLI_YES : CLI_NO;
@@ -138,13 +120,13 @@ wants_colours(void)
 
 /* Without a running fproxy no app is ready, which was said already. */
 static int
-print_table(const struct arguments *arguments, const struct inspect_view *view)
+print_table(const struct inspect_asked *asked, const struct inspect_view *view)
 {
     enum inspect_apps apps = INSPECT_APPS_IN_TROUBLE;
 
-    if (!arguments->places.running || arguments->target != NULL)
+    if (!asked->places.running || asked->target != NULL)
         apps = INSPECT_APPS_NONE;
-    else if (arguments->app != NULL)
+    else if (asked->app != NULL)
         apps = INSPECT_APPS_ALL;
 
     if (view->count == 0) {
@@ -156,21 +138,21 @@ print_table(const struct arguments *arguments, const struct inspect_view *view)
 
 /* The database only adds to it: when it cannot be read, that is said, and the rest is told. */
 static int
-print_why(const char *command, const struct arguments *arguments, const struct inspect_view *view)
+print_why(const char *command, const struct inspect_asked *asked, const struct inspect_view *view)
 {
     char trouble[DETAIL_BYTES];
     struct why_all all;
     int64_t now_ms = clock_wall_ms();
-    int rc = why_facts_read(arguments->places.database, view, &all, trouble);
+    int rc = why_facts_read(asked->places.database, view, &all, trouble);
     json_t *json;
 
     if (rc < 0)
         fprintf(stderr, "%s: without %s, which tells of DNS, thresholds and what was before: "
-                "%s\n", command, arguments->places.database,
+                "%s\n", command, asked->places.database,
                 all.facts == NULL ? "no memory" : trouble);
     if (all.facts == NULL)
         return rc;
-    if (!arguments->json) {
+    if (!asked->json) {
         rc = why_print(stdout, view, &all, now_ms, wants_colours());
     } else {
         json = inspect_json(view);
@@ -184,23 +166,21 @@ print_why(const char *command, const struct arguments *arguments, const struct i
 static int
 inspect_now(const char *command, struct arguments *arguments)
 {
+    struct inspect_asked *asked = &arguments->asked;
     struct inspect_view view = { 0 };
     char note[INSPECT_NOTE_BYTES];
-    int status = CLI_USAGE, rc = inspect_places_read(command, &arguments->places, &view, note);
+    int status = CLI_USAGE, rc = inspect_places_read(command, &asked->places, &view, note);
 
     fputs(note, stderr);
     if (rc == 0)
-        status = select_asked(command, arguments, &view);
+        status = select_asked(command, asked, &view);
     if (status == CLI_USAGE)
         goto out;
     if (arguments->why)
-        rc = print_why(command, arguments, &view);
+        rc = print_why(command, asked, &view);
     else
-        rc = arguments->json ? print_json(inspect_json(&view)) : print_table(arguments, &view);
-    if (rc < 0 || fflush(stdout) != 0) {
-        fprintf(stderr, "%s: cannot print it\n", command);
-        status = CLI_USAGE;
-    }
+        rc = asked->json ? print_json(inspect_json(&view)) : print_table(asked, &view);
+    status = inspect_printed(command, rc, status);
 out:
     inspect_view_free(&view);
     return status;
@@ -209,28 +189,28 @@ out:
 static int
 inspect_then(const char *command, const struct arguments *arguments)
 {
+    const struct inspect_asked *asked = &arguments->asked;
     int64_t now_ms = clock_wall_ms(), at_ms;
 
     if (inspect_time_parse(arguments->at, now_ms, &at_ms) < 0)
         cli_usage_error(command, "`%s' is no time; write " INSPECT_TIME_FORMS, arguments->at);
     if (at_ms > now_ms)
         cli_usage_error(command, "`%s' lies ahead: --at tells what was", arguments->at);
-    return inspect_at(command, &arguments->places, arguments->app, arguments->target, at_ms,
-                      arguments->json);
+    return inspect_at(command, &asked->places, asked->app, asked->target, at_ms, asked->json);
 }
 
 int
 inspect_command(int argc, char **argv, void *context)
 {
     struct arguments arguments = { 0 };
+    struct inspect_asked *asked = &arguments.asked;
 
     setlocale(LC_CTYPE, "");
     cli_parse(&argp, argc, argv, &arguments);
-    inspect_places_find(argv[0], &arguments.places);
+    inspect_places_find(argv[0], &asked->places);
     if (arguments.at != NULL)
         return inspect_then(argv[0], &arguments);
     if (arguments.watch)
-        return inspect_watch(argv[0], &arguments.places, arguments.app, arguments.target,
-                             arguments.json);
+        return inspect_watch(argv[0], &asked->places, asked->app, asked->target, asked->json);
     return inspect_now(argv[0], &arguments);
 }

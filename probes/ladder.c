@@ -1,6 +1,6 @@
 #include "probes/ladder.h"
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/util.h"
 
 static const char *const rung_names[] = {

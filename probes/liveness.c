@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "probes/prober_peer.h"

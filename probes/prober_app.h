@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 
 /* Loads a generation; `board` becomes the app's, and is closed when that fails. 0, or -errno
  * with the reason in `why` (DETAIL_BYTES). */

@@ -11,6 +11,7 @@
 #include "probes/board_writer.h"
 #include "probes/dns_hold.h"
 #include "probes/endpoint.h"
+#include "probes/prober_priv.h"
 
 enum { ROTATES_MS = 10 * 60 * 1000 };   /* how long an address that came back is remembered */
 

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 /* Takes away the endpoints that have to go (their target may be left without any), and lets
  * others leave or come back. The instant at which to look again, CLOCK_MONOTONIC; 0: none. */

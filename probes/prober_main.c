@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/memory.h"

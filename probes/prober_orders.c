@@ -1,4 +1,5 @@
 /* What the supervisor says: each kind of message is one function here. */
+#include "base/control.h"
 #include "probes/prober_orders.h"
 
 #include <errno.h>

@@ -8,11 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/control.h"
 #include "base/log.h"
 #include "base/shared_file.h"
 #include "base/util.h"
 #include "probes/board_writer.h"
 #include "probes/prober_orders.h"
+#include "probes/prober_priv.h"
 
 enum {
     BACKLOG = 8,

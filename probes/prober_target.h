@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 void target_init(struct target *target, struct prober_app *app, uint32_t index);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/names.h"
 
 struct key {

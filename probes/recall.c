@@ -1,4 +1,5 @@
 /* The board tells all that is needed: nothing else outlives a prober. */
+#include "probes/prober_priv.h"
 #include "probes/recall.h"
 
 #include <assert.h>

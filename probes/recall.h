@@ -11,7 +11,7 @@
 #ifndef FPROXY_PROBES_RECALL_H
 #define FPROXY_PROBES_RECALL_H
 
-#include "probes/prober_priv.h"
+#include "probes/prober_app_priv.h"
 
 /* Before the app has endpoints, with a writer. 0 or -ENOMEM. Does nothing with a new board. */
 int recall_begin(struct prober_app *app);

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "config/app.h"
 #include "probes/inspect_command.h"
+#include "probes/inspect_options.h"
 #include "probes/inspect_places.h"
 #include "probes/inspect_print.h"
 #include "probes/replay_read.h"
@@ -19,16 +20,14 @@
 enum { KEY_FALL = 0x100, KEY_RISE, THRESHOLD_MAX = 1000, CELL_BYTES = 48 };
 
 struct arguments {
-    const char *app, *target;
+    struct inspect_asked asked;
     uint32_t fall, rise;            /* 0: as configured */
-    bool json;
-    struct inspect_places places;
 };
 
 static const struct argp_option options[] = {
     { "fall", KEY_FALL, "N", 0, "Failures in a row that take it down", 0 },
     { "rise", KEY_RISE, "N", 0, "Successes in a row that bring it back", 0 },
-    { "json", 'j', NULL, 0, "Print JSON", 0 },
+    INSPECT_OPTION_JSON,
     { 0 },
 };
 
@@ -47,7 +46,7 @@ parse_threshold(const char *text, const char *option, const struct argp_state *s
 static void
 check(const struct arguments *arguments, struct argp_state *state)
 {
-    if (arguments->app == NULL)
+    if (arguments->asked.app == NULL)
         argp_error(state, "of which app? Name it, and --fall, --rise or both");
     if (arguments->fall == 0 && arguments->rise == 0)
         argp_error(state, "give --fall, --rise or both");
@@ -59,37 +58,19 @@ parse_option(int key, char *arg, struct argp_state *state)
     struct arguments *arguments = state->input;
 
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->places;
-        return 0;
     case KEY_FALL:
         arguments->fall = parse_threshold(arg, "--fall", state);
         return 0;
     case KEY_RISE:
         arguments->rise = parse_threshold(arg, "--rise", state);
         return 0;
-    case 'j':
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->app == NULL)
-            arguments->app = arg;
-        else if (arguments->target == NULL)
-            arguments->target = arg;
-        else
-            argp_error(state, "`%s' is too much: replay takes an APP and a TARGET", arg);
-        return 0;
     case ARGP_KEY_END:
         check(arguments, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return inspect_option(key, arg, state, "replay", &arguments->asked);
     }
 }
-
-static const struct argp_child children[] = {
-    { &inspect_places_argp, 0, NULL, 0 }, { NULL, 0, NULL, 0 },
-};
 
 static const struct argp argp = {
     options, parse_option, "APP [TARGET] --fall N --rise N",
@@ -107,7 +88,7 @@ static const struct argp argp = {
     "failing target is probed sooner. A pause of over two minutes counts as a restart.\n\n"
     "Status 0: here it is; 1: no result is recorded; 2: wrong usage, there is no such app, or "
     "the database cannot be read.",
-    children, NULL, NULL,
+    inspect_children, NULL, NULL,
 };
 
 /* ---- running it ---- */
@@ -250,7 +231,7 @@ print_head(const struct replays *replays)
     }
     printf("%s: %" PRIu64 " probes from %s to %s, %" PRIu64 " failed; %" PRIu64
            " successes without a row were put in between.\n",
-           replays->arguments->app, total->probes, clock_format_utc(from_ms, from),
+           replays->arguments->asked.app, total->probes, clock_format_utc(from_ms, from),
            clock_format_utc(to_ms, to), total->failures, total->assumed);
     if (total->pauses > 0)
         printf("%" PRIu64 " pause%s without any probe count%s as restart%s.\n", total->pauses,
@@ -333,7 +314,7 @@ print_json(const struct replays *replays)
         json_array_append_new(endpoints, endpoint);
     }
     json = json_pack("{s:o, s:b, s:o, s:o, s:o}",
-                     "app", inspect_text_json(replays->arguments->app),
+                     "app", inspect_text_json(replays->arguments->asked.app),
                      "configuration_known", (int)replays->cases->policy.known,
                      "configured",
                      outcome_json(&replays->configured, &replays->total.configured),
@@ -368,9 +349,9 @@ choose_policies(const struct arguments *arguments, const struct why_policy *poli
 
 /* Nothing is recorded: is there such a thing at all? */
 static int
-explain_nothing(const char *command, const struct arguments *arguments)
+explain_nothing(const char *command, const struct inspect_asked *asked)
 {
-    if (!inspect_is_known(command, &arguments->places, arguments->app, arguments->target))
+    if (!inspect_is_known(command, &asked->places, asked->app, asked->target))
         return CLI_USAGE;
     fprintf(stderr, "%s: no result of a probe is recorded of it\n", command);
     return CLI_NO;
@@ -385,7 +366,7 @@ replay(const char *command, const struct arguments *arguments, const struct repl
     choose_policies(arguments, &cases->policy, &replays);
     rc = run_all(&replays);
     if (rc == 0)
-        rc = arguments->json ? print_json(&replays) : print_table(&replays);
+        rc = arguments->asked.json ? print_json(&replays) : print_table(&replays);
     replays_free(&replays);
     if (rc == 0 && fflush(stdout) == 0)
         return CLI_YES;
@@ -397,17 +378,18 @@ int
 replay_command(int argc, char **argv, void *context)
 {
     struct arguments arguments = { 0 };
+    struct inspect_asked *asked = &arguments.asked;
     struct replay_cases cases;
     char why[DETAIL_BYTES] = "";
     int status = CLI_USAGE, rc;
 
     cli_parse(&argp, argc, argv, &arguments);
-    inspect_places_find(argv[0], &arguments.places);
-    rc = replay_read(arguments.places.database, arguments.app, arguments.target, &cases, why);
+    inspect_places_find(argv[0], &asked->places);
+    rc = replay_read(asked->places.database, asked->app, asked->target, &cases, why);
     if (rc < 0)
-        inspect_no_database(argv[0], &arguments.places, rc, why);
+        inspect_no_database(argv[0], &asked->places, rc, why);
     else if (cases.count == 0)
-        status = explain_nothing(argv[0], &arguments);
+        status = explain_nothing(argv[0], asked);
     else
         status = replay(argv[0], &arguments, &cases);
     replay_cases_free(&cases);

@@ -1,4 +1,5 @@
 /* Watching the hosts of a target; prober_target.c knows what their answers mean for it. */
+#include "probes/prober_priv.h"
 #include "probes/source.h"
 
 #include <errno.h>

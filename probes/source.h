@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 /* Begins to watch the target's name, with what is known of it already. 0 or -ENOMEM. */
 int sources_start(struct target *target);

@@ -5,7 +5,7 @@
 #ifndef FPROXY_PROBES_STANDING_H
 #define FPROXY_PROBES_STANDING_H
 
-#include "probes/prober_priv.h"
+#include "probes/endpoint_priv.h"
 
 /* What takes it out, in words, into DETAIL_BYTES; "": nothing does. */
 const char *endpoint_state_detail(const struct endpoint *endpoint, char *text);

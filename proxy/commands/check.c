@@ -1,8 +1,8 @@
 /*
  * check - `fproxy check [PATH]`: all errors of a configuration, without a running supervisor.
  *
- * Errors go to standard error, one a line, as every compiler and editor knows them
- * (FILE:LINE: ...); the summary goes to standard output.
+ * Errors and warnings go to standard error, one a line, as every compiler and editor knows them
+ * (FILE:LINE: ..., FILE:LINE: warning: ...); the summary goes to standard output.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 
 #include "base/dirs.h"
 #include "config/config.h"
+#include "proxy/commands/check_files.h"
 #include "proxy/commands/command.h"
 #include "proxy/supervisor/ports.h"
 
@@ -52,7 +53,7 @@ static const struct argp argp = {
     .args_doc = "[PATH]",
     .doc = "Tell every error of a configuration: a directory of *.conf and *.json, or one "
            "file.\vWithout PATH: what FPROXY_CONFIG_PATH names, else the default. The status "
-           "is 0 when all is valid, 1 when not, 2 when PATH cannot be read.",
+           "is 0 when all is valid, also with warnings, 1 when not, 2 when PATH cannot be read.",
 };
 
 /* Paths may hold any bytes, JSON may not. */
@@ -99,18 +100,35 @@ error_json(const struct config_error *error)
                      error->message);
 }
 
-static bool
-print_json(const struct config *config)
+static void
+add_errors(json_t *json, const struct config_error *errors, size_t count)
 {
-    json_t *apps = json_array(), *errors = json_array(), *json;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(json, error_json(&errors[i]));
+}
+
+/* All there are, those that were not kept as well. */
+static size_t
+error_count(const struct config *config, const struct check_files *files)
+{
+    return config->error_count + config->errors_dropped + files->errors.count +
+           files->errors.dropped;
+}
+
+static bool
+print_json(const struct config *config, const struct check_files *files)
+{
+    json_t *apps = json_array(), *errors = json_array(), *warnings = json_array(), *json;
     bool printed;
 
     for (size_t i = 0; i < config->app_count; i++)
         json_array_append_new(apps, app_json(&config->apps[i]));
-    for (size_t i = 0; i < config->error_count; i++)
-        json_array_append_new(errors, error_json(&config->errors[i]));
-    json = json_pack("{s:b, s:I, s:o, s:o}", "valid", config->error_count == 0, "files",
-                     (json_int_t)config->file_count, "apps", apps, "errors", errors);
+    add_errors(errors, config->errors, config->error_count);
+    add_errors(errors, files->errors.errors, files->errors.count);
+    add_errors(warnings, files->warnings.errors, files->warnings.count);
+    json = json_pack("{s:b, s:I, s:o, s:o, s:o}", "valid", error_count(config, files) == 0,
+                     "files", (json_int_t)config->file_count, "apps", apps, "errors", errors,
+                     "warnings", warnings);
     printed = json != NULL && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
     putchar('\n');
     json_decref(json);
@@ -124,28 +142,82 @@ plural(size_t count)
 }
 
 static void
-print_text(const struct config *config, const char *path)
+print_errors(const struct config_error *errors, size_t count)
 {
-    size_t errors = config->error_count + config->errors_dropped;
-
-    for (size_t i = 0; i < config->error_count; i++) {
-        char *text = config_error_text(&config->errors[i]);
+    for (size_t i = 0; i < count; i++) {
+        char *text = config_error_text(&errors[i]);
 
         fprintf(stderr, "%s\n", text != NULL ? text : "out of memory");
         free(text);
     }
-    if (config->errors_dropped > 0)
-        fprintf(stderr, "%s: and %zu more error%s\n", path, config->errors_dropped,
-                plural(config->errors_dropped));
+}
+
+/* As compilers write them. */
+static void
+print_warnings(const struct config_error *warnings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, "%s:%u: warning: %s: %s: %s\n", warnings[i].file, warnings[i].line,
+                warnings[i].app, warnings[i].key, warnings[i].message);
+}
+
+static void
+print_dropped(const char *path, size_t dropped, const char *what)
+{
+    if (dropped > 0)
+        fprintf(stderr, "%s: and %zu more %s%s\n", path, dropped, what, plural(dropped));
+}
+
+static void
+print_summary(const struct config *config, const struct check_files *files, const char *path)
+{
+    size_t errors = error_count(config, files), apps = config->app_count - files->apps_refused;
+    size_t warnings = files->warnings.count + files->warnings.dropped;
+    char told[48] = "";
+
+    if (warnings > 0)
+        snprintf(told, sizeof told, ", %zu warning%s", warnings, plural(warnings));
     if (errors > 0)
-        printf("%s: not valid: %zu error%s; %zu app%s of %zu file%s could be used\n", path,
-               errors, plural(errors), config->app_count, plural(config->app_count),
-               config->file_count, plural(config->file_count));
+        printf("%s: not valid: %zu error%s%s; %zu app%s of %zu file%s could be used\n", path,
+               errors, plural(errors), told, apps, plural(apps), config->file_count,
+               plural(config->file_count));
     else
-        printf("%s: valid: %zu app%s in %zu file%s\n", path, config->app_count,
-               plural(config->app_count), config->file_count, plural(config->file_count));
-    if (errors == 0 && config->app_count == 0)
+        printf("%s: valid: %zu app%s in %zu file%s%s\n", path, apps, plural(apps),
+               config->file_count, plural(config->file_count), told);
+    if (errors == 0 && apps == 0)
         printf("There is nothing to serve yet: write an app into a *.conf there.\n");
+}
+
+static void
+print_text(const struct config *config, const struct check_files *files, const char *path)
+{
+    print_errors(config->errors, config->error_count);
+    print_errors(files->errors.errors, files->errors.count);
+    print_dropped(path, config->errors_dropped + files->errors.dropped, "error");
+    print_warnings(files->warnings.errors, files->warnings.count);
+    print_dropped(path, files->warnings.dropped, "warning");
+    print_summary(config, files, path);
+}
+
+/* The exit status. */
+static int
+print(const struct config *config, const struct check_options *options, const char *path,
+      const char *command)
+{
+    struct check_files files;
+    int status = CLI_USAGE;
+
+    if (check_files_look(&files, config) < 0) {
+        fprintf(stderr, "%s: no memory\n", command);
+    } else {
+        status = error_count(config, &files) == 0 ? CLI_YES : CLI_NO;
+        if (!options->json)
+            print_text(config, &files, path);
+        else if (!print_json(config, &files))
+            status = CLI_USAGE;
+    }
+    check_files_fini(&files);
+    return status;
 }
 
 int
@@ -169,11 +241,7 @@ command_check(int argc, char **argv)
                         "FPROXY_CONFIG_PATH\n", argv[0], path, strerror(-rc));
         return CLI_USAGE;
     }
-    status = config->error_count == 0 ? CLI_YES : CLI_NO;
-    if (!options.json)
-        print_text(config, path);
-    else if (!print_json(config))
-        status = CLI_USAGE;
+    status = print(config, &options, path, argv[0]);
     config_free(config);
     return status;
 }

@@ -14,7 +14,8 @@
 
 struct supervisor_options;
 
-/* Options that say where things are: rows for an option table. */
+/* Options that several commands have: rows for an option table. */
+#define OPTION_ROW_JSON { "json", 'j', NULL, 0, "Print JSON", 0 }
 enum { KEY_STATE_DIR = 0x2000, KEY_RUNTIME_DIR };
 #define OPTION_ROW_CONFIG                                                                      \
     { "config", 'c', "PATH", 0, "Configuration: a directory or a file", 0 }
@@ -23,7 +24,10 @@ enum { KEY_STATE_DIR = 0x2000, KEY_RUNTIME_DIR };
 #define OPTION_ROW_RUNTIME_DIR                                                                 \
     { "runtime-dir", KEY_RUNTIME_DIR, "DIR", 0, "Where sockets and boards are", 0 }
 
-/* Takes one of them; ARGP_ERR_UNKNOWN when `key` is none. */
+/* The table of who only asks the supervisor: --json, --config, --runtime-dir. */
+extern const struct argp_option command_ask_options[];
+
+/* Takes one of those that say where things are; ARGP_ERR_UNKNOWN when `key` is none. */
 error_t command_place_option(int key, char *arg, struct argp_state *state,
                              struct supervisor_options *options);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/override.h"
-#include "proxy/commands/ask.h"
+#include "proxy/commands/ask_app.h"
 #include "proxy/commands/command.h"
 
 enum { KEY_NOTE = 0x3100, PATH_QUERY_BYTES = 2048 };
@@ -77,17 +77,6 @@ make_path(const struct arguments *arguments, char *path)
            (arguments->note == NULL || add_value(path, "note", arguments->note));
 }
 
-static int
-no_such_app(const struct asked *asked, const char *name)
-{
-    json_t *answer = ask_status(asked);
-
-    if (answer != NULL)
-        ask_tell_no_app(asked, json_object_get(answer, "apps"), name);
-    json_decref(answer);
-    return CLI_USAGE;
-}
-
 static void
 print_done(const struct arguments *arguments, const json_t *answer)
 {
@@ -117,9 +106,9 @@ print_warnings(const struct asked *asked, const json_t *answer)
 }
 
 static int
-show(const struct asked *asked, const struct arguments *arguments, int status,
-     const json_t *answer)
+show(const struct asked *asked, const void *context, int status, const json_t *answer)
 {
+    const struct arguments *arguments = context;
     bool done = status == 200;
 
     if (arguments->json && answer_print(asked->command, answer) != CLI_YES)
@@ -136,36 +125,18 @@ show(const struct asked *asked, const struct arguments *arguments, int status,
     return done ? CLI_YES : CLI_NO;
 }
 
-/* A name that fits no app fits no URL either. */
-static bool
-may_be_app(const char *name)
-{
-    return name[0] != '\0' && strlen(name) < APP_NAME_BYTES &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-}
-
 static int
 override(const struct arguments *arguments, const char *command)
 {
     char path[PATH_QUERY_BYTES];
     struct asked asked;
-    json_t *answer;
-    int http_status, status;
 
     ask_open(&asked, command, arguments->options);
-    if (!may_be_app(arguments->app))
-        return no_such_app(&asked, arguments->app);
     if (!make_path(arguments, path)) {
         fprintf(stderr, "%s: the target and the note are too long\n", command);
         return CLI_USAGE;
     }
-    answer = ask(&asked, "POST", path, ASK_TIMEOUT_MS, &http_status);
-    if (answer == NULL)
-        return CLI_USAGE;
-    status = http_status == 404 ? no_such_app(&asked, arguments->app)
-                                : show(&asked, arguments, http_status, answer);
-    json_decref(answer);
-    return status;
+    return ask_app(&asked, arguments->app, path, ASK_TIMEOUT_MS, show, arguments);
 }
 
 #define AFTERWARDS                                                                             \
@@ -175,7 +146,7 @@ override(const struct arguments *arguments, const char *command)
     "target; 2 there is no such app, or no supervisor answers."
 
 static const struct argp_option rows_with_note[] = {
-    { "json", 'j', NULL, 0, "Print JSON", 0 },
+    OPTION_ROW_JSON,
     { "note", KEY_NOTE, "TEXT", 0, "Why: kept with it, and shown", 0 },
     OPTION_ROW_CONFIG,
     OPTION_ROW_RUNTIME_DIR,
@@ -217,14 +188,8 @@ command_maintain(int argc, char **argv, void *context)
 int
 command_ready(int argc, char **argv, void *context)
 {
-    static const struct argp_option rows[] = {
-        { "json", 'j', NULL, 0, "Print JSON", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
-        { 0 },
-    };
     static const struct argp argp = {
-        .options = rows,
+        .options = command_ask_options,
         .parser = parse_option,
         .args_doc = "APP [TARGET]",
         .doc = "Undo `fproxy drain' and `fproxy maintain': probes alone decide again.\vTARGET "

@@ -1,6 +1,13 @@
 #include "proxy/commands/command.h"
 #include "proxy/supervisor/supervisor.h"
 
+const struct argp_option command_ask_options[] = {
+    OPTION_ROW_JSON,
+    OPTION_ROW_CONFIG,
+    OPTION_ROW_RUNTIME_DIR,
+    { 0 },
+};
+
 error_t
 command_place_option(int key, char *arg, struct argp_state *state,
                      struct supervisor_options *options)

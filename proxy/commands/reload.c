@@ -136,14 +136,8 @@ show(const char *command, const json_t *answer, int status, bool json)
 int
 command_reload(int argc, char **argv, void *context)
 {
-    static const struct argp_option rows[] = {
-        { "json", 'j', NULL, 0, "Print JSON", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
-        { 0 },
-    };
     static const struct argp argp = {
-        .options = rows,
+        .options = command_ask_options,
         .parser = parse_option,
         .doc = "Read the configuration again at once, and wait until it applies.\vThe files are "
                "watched anyway; this tells when it is over, and how it ended. What was refused "

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/commands/ask.h"
+#include "proxy/commands/ask_app.h"
 #include "proxy/commands/command.h"
 
 struct arguments {
@@ -37,17 +37,6 @@ parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int
-no_such_app(const struct asked *asked, const char *name)
-{
-    json_t *answer = ask_status(asked);
-
-    if (answer != NULL)
-        ask_tell_no_app(asked, json_object_get(answer, "apps"), name);
-    json_decref(answer);
-    return CLI_USAGE;
-}
-
 static void
 print_done(const json_t *answer)
 {
@@ -76,9 +65,9 @@ tell_not_done(const struct asked *asked, const char *app, int status, const json
 }
 
 static int
-show(const struct asked *asked, const struct arguments *arguments, int status,
-     const json_t *answer)
+show(const struct asked *asked, const void *context, int status, const json_t *answer)
 {
+    const struct arguments *arguments = context;
     bool done = status == 200 && strcmp(answer_text(answer, "outcome"), "done") == 0;
 
     if (arguments->json && answer_print(asked->command, answer) != CLI_YES)
@@ -90,25 +79,11 @@ show(const struct asked *asked, const struct arguments *arguments, int status,
     return done ? CLI_YES : CLI_NO;
 }
 
-/* A name that fits no app fits no URL either. */
-static bool
-may_be_app(const char *name)
-{
-    return name[0] != '\0' && strlen(name) < APP_NAME_BYTES &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-}
-
 int
 command_rollback(int argc, char **argv, void *context)
 {
-    static const struct argp_option rows[] = {
-        { "json", 'j', NULL, 0, "Print JSON", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
-        { 0 },
-    };
     static const struct argp argp = {
-        .options = rows,
+        .options = command_ask_options,
         .parser = parse_option,
         .args_doc = "APP",
         .doc = "Take an app back to the generation before, and wait until it serves.\vIt stays "
@@ -118,19 +93,9 @@ command_rollback(int argc, char **argv, void *context)
     struct arguments arguments = { .options = context };
     char path[APP_NAME_BYTES + 32];
     struct asked asked;
-    json_t *answer;
-    int http_status, status;
 
     cli_parse(&argp, argc, argv, &arguments);
     ask_open(&asked, argv[0], context);
-    if (!may_be_app(arguments.app))
-        return no_such_app(&asked, arguments.app);
     snprintf(path, sizeof path, "/v1/apps/%s/rollback", arguments.app);
-    answer = ask(&asked, "POST", path, ASK_PATIENCE_MS, &http_status);
-    if (answer == NULL)
-        return CLI_USAGE;
-    status = http_status == 404 ? no_such_app(&asked, arguments.app)
-                                : show(&asked, &arguments, http_status, answer);
-    json_decref(answer);
-    return status;
+    return ask_app(&asked, arguments.app, path, ASK_PATIENCE_MS, show, &arguments);
 }

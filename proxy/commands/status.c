@@ -247,14 +247,8 @@ show(const struct asked *asked, json_t *answer, const struct arguments *argument
 int
 command_status(int argc, char **argv, void *context)
 {
-    static const struct argp_option rows[] = {
-        { "json", 'j', NULL, 0, "Print JSON", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
-        { 0 },
-    };
     static const struct argp argp = {
-        .options = rows,
+        .options = command_ask_options,
         .parser = parse_option,
         .args_doc = "[APP]",
         .doc = "Show the apps of the running supervisor, or one of them.\vTARGETS counts the "

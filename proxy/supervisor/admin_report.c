@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "proxy/supervisor/admin_actions.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/prober_link.h"

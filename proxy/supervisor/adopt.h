@@ -2,7 +2,7 @@
  * adopt - prober and workers that have outlived their supervisor.
  *
  *   for each socket in the runtime directory: connect, look who it is (SO_PEERCRED), hear its
- *   report (base/control.h) -> its apps, as they run: sockets, boards, texts
+ *   report (base/control_message.h) -> its apps, as they run: sockets, boards, texts
  *
  * Nothing restarts and no connection is lost: the apps begin as serving, and the first change
  * of the configuration is compared with what they run. Who does not answer is ended; what lies

@@ -15,7 +15,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/log.h"
 #include "proxy/supervisor/app_rollout.h"
 #include "proxy/supervisor/generation.h"

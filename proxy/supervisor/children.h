@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/control_peer.h"
 
 struct event;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "proxy/supervisor/admin_overrides.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/overrides.h"

@@ -11,7 +11,7 @@
 #ifndef FPROXY_SUPERVISOR_PROBER_LINK_H
 #define FPROXY_SUPERVISOR_PROBER_LINK_H
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "proxy/supervisor/apps.h"
 
 struct child;

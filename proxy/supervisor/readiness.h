@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 
 /* Where an app stands on its way to serving; changed by app_enter() only. */
 enum app_state {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/shared_file.h"
 #include "config/app.h"
 #include "proxy/supervisor/text.h"

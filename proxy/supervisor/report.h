@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 
 struct child;
 struct event_base;

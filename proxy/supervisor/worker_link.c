@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/control.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/leaving.h"

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "proxy/supervisor/generation.h"
 #include "proxy/supervisor/workers.h"
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "proxy/worker/port.h"
 #include "proxy/worker/tenant.h"
 #include "proxy/worker/thread.h"

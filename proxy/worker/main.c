@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/crash.h"
 #include "base/log.h"
 #include "proxy/worker/worker.h"

@@ -1,4 +1,5 @@
 /* report - see report.h. */
+#include "base/control.h"
 #include "proxy/worker/report.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* worker - see worker.h. */
+#include "base/control.h"
 #include "proxy/worker/worker.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/control_peer.h"
 #include "proxy/worker/hosted.h"
 #include "proxy/worker/mailbox.h"

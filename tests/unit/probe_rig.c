@@ -16,13 +16,14 @@
 #include "base/clock.h"
 #include "probes/probe_module.h"
 
-static int
-listen_on_loopback(struct address *address)
+int
+rig_listen(struct address *address)
 {
     struct sockaddr_storage storage;
     socklen_t bytes;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    assert_true(fd >= 0);
     assert_int_equal(address_parse_ip("127.0.0.1", 0, address), 0);
     bytes = address_to_sockaddr(address, &storage);
     assert_int_equal(bind(fd, (struct sockaddr *)&storage, bytes), 0);
@@ -139,7 +140,7 @@ rig_run(const struct rig_probe *rig, const char *target, rig_serve_fn *serve)
     struct address address;
     struct probe probe;
     char why[DETAIL_BYTES];
-    int listener = listen_on_loopback(&address);
+    int listener = rig_listen(&address);
     pid_t pid = serve == NULL ? 0 : start_target(listener, serve);
 
     close(listener);

@@ -34,6 +34,9 @@ struct rig_result rig_run(const struct rig_probe *probe, const char *target, rig
 /* The kind `kind`; the test is linked with the module that has it. */
 const struct probe_ops *rig_find(const char *kind);
 
+/* A listening socket on a free port of 127.0.0.1, which `address` gets. */
+int rig_listen(struct address *address);
+
 /* -errno of ops->prepare(), with the reason in `why`. */
 int rig_prepare(const struct rig_probe *probe, char why[DETAIL_BYTES]);
 

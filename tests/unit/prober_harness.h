@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "config/app.h"
 #include "config/settings.h"
 #include "strategy/board.h"

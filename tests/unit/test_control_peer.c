@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/control.h"
 #include "base/control_peer.h"
 
 /* A peer on a loop, and the bare socket of the other side. */

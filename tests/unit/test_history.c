@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/control.h"
 #include "base/control_peer.h"
 #include "probes/history.h"
 

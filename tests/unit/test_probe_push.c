@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/control.h"
+#include "base/control_message.h"
 #include "base/util.h"
 #include "config/app_probe.h"
 #include "probes/probe.h"

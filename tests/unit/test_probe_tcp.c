@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "config/app_probe.h"
+#include "probe_rig.h"
 #include "probes/probe.h"
 
 static void
@@ -39,24 +40,6 @@ enter_own_network(void)
     assert_true(fd >= 0);
     assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
     close(fd);
-}
-
-static int
-listen_on_loopback(struct address *address)
-{
-    struct sockaddr_storage storage;
-    socklen_t bytes;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(address_parse_ip("127.0.0.1", 0, address), 0);
-    bytes = address_to_sockaddr(address, &storage);
-    assert_int_equal(bind(fd, (struct sockaddr *)&storage, bytes), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    bytes = sizeof storage;
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&storage, &bytes), 0);
-    assert_int_equal(address_from_sockaddr((struct sockaddr *)&storage, address), 0);
-    return fd;
 }
 
 static void
@@ -100,7 +83,7 @@ static void
 a_listener_passes_and_a_closed_port_refuses(void **state)
 {
     struct address address;
-    int fd = listen_on_loopback(&address);
+    int fd = rig_listen(&address);
 
     assert_int_equal(probe_once(&address), REASON_OK);
     close(fd);
@@ -132,7 +115,7 @@ no_free_port_of_ours_is_our_own_fault(void **state)
     int listener, held[2];
 
     enter_own_network();
-    listener = listen_on_loopback(&address);
+    listener = rig_listen(&address);
     bytes = address_to_sockaddr(&address, &storage);
     write_sysctl("/proc/sys/net/ipv4/ip_local_port_range", "20000 20001");
     for (size_t i = 0; i < ARRAY_SIZE(held); i++) {

@@ -115,16 +115,40 @@ tear_down(void **state)
     return 0;
 }
 
-/* Loads the app of `targets`, without probes: what is published is what was resolved. */
+/* Makes the app of `targets`, without probes: what is published is what was resolved. */
 static void
-load(struct fixture *fixture, const char *const *targets, uint32_t count, uint32_t slots)
+make_app(struct fixture *fixture, const char *const *targets, uint32_t count)
 {
-    if (fixture->harness == NULL)
-        fixture->harness = harness_start(&fixture->settings);
     harness_app(&fixture->app, "names", targets, count);
     snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
     fixture->app.drain_timeout_ms = 500;
+}
+
+/* Loads the app as it is now, into a prober that is started unless there is one. */
+static void
+load_app(struct fixture *fixture, uint32_t slots)
+{
+    if (fixture->harness == NULL)
+        fixture->harness = harness_start(&fixture->settings);
     fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, slots);
+}
+
+/* Both. */
+static void
+load(struct fixture *fixture, const char *const *targets, uint32_t count, uint32_t slots)
+{
+    make_app(fixture, targets, count);
+    load_app(fixture, slots);
+}
+
+/* The zone of tests in which the addresses of one name change. */
+static void
+write_moving(const struct fixture *fixture, const char *addresses)
+{
+    char json[128];
+
+    snprintf(json, sizeof json, "{\"moving.test\": {\"A\": [%s], \"ttl\": 0}}", addresses);
+    write_zone(fixture, json);
 }
 
 struct wanted {
@@ -191,13 +215,11 @@ the_endpoints_follow_the_answer(void **state)
     struct fixture *fixture = *state;
     const char *targets[] = { "moving.test:80" };
 
-    write_zone(fixture, "{\"moving.test\":"
-                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.2\", \"127.0.0.3\"");
     start_dns(fixture);
     load(fixture, targets, 1, 4);
     wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
-    write_zone(fixture, "{\"moving.test\":"
-                        " {\"A\": [\"127.0.0.3\", \"127.0.0.4\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.3\", \"127.0.0.4\"");
     wait_published(fixture, "127.0.0.3:80 127.0.0.4:80");
     harness_wait(fixture->harness, is_gone, "127.0.0.2:80");
     assert_string_equal(harness_record(fixture->harness, RECORD_TRANSITION, "127.0.0.2:80")
@@ -220,16 +242,15 @@ what_is_all_there_is_does_not_leave(void **state)
 
     snprintf(target, sizeof target, "moving.test:%u", port);
     targets[0] = target;
-    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.2\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.2\"");
     start_dns(fixture);
-    fixture->harness = harness_start(&fixture->settings);
     harness_app(&fixture->app, "names", targets, 1);
     fixture->app.drain_timeout_ms = 0;
-    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 8);
+    load_app(fixture, 8);
     snprintf(wanted, sizeof wanted, "127.0.0.2:%u", port);
     wait_published(fixture, wanted);
     harness_wait(fixture->harness, first_round_done, NULL);
-    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.3\"");
     harness_read_for(fixture->harness, 3000);
     wait_published(fixture, wanted);
     assert_int_equal(harness_records(fixture->harness, RECORD_ENDPOINT_GONE, wanted), 0);
@@ -243,18 +264,14 @@ what_leaves_makes_room_for_what_comes(void **state)
     struct fixture *fixture = *state;
     const char *targets[] = { "moving.test:80" };
 
-    write_zone(fixture, "{\"moving.test\":"
-                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.2\", \"127.0.0.3\"");
     start_dns(fixture);
-    fixture->harness = harness_start(&fixture->settings);
-    harness_app(&fixture->app, "names", targets, 1);
-    snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    make_app(fixture, targets, 1);
     fixture->app.endpoints_max = 2;
     fixture->app.drain_timeout_ms = 3600 * 1000;
-    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 4);
+    load_app(fixture, 4);
     wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
-    write_zone(fixture, "{\"moving.test\":"
-                        " {\"A\": [\"127.0.0.4\", \"127.0.0.5\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.4\", \"127.0.0.5\"");
     wait_published(fixture, "127.0.0.4:80 127.0.0.5:80");
     assert_int_equal(harness_records(fixture->harness, RECORD_EVENT, NULL), 0);
 }
@@ -363,16 +380,13 @@ what_leaves_goes_on_leaving_under_the_next_prober(void **state)
     const char *targets[] = { "moving.test:80" };
     struct board_detail detail;
 
-    write_zone(fixture, "{\"moving.test\":"
-                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.2\", \"127.0.0.3\"");
     start_dns(fixture);
-    fixture->harness = harness_start(&fixture->settings);
-    harness_app(&fixture->app, "names", targets, 1);
-    snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    make_app(fixture, targets, 1);
     fixture->app.drain_timeout_ms = 3600 * 1000;
-    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 4);
+    load_app(fixture, 4);
     wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
-    write_zone(fixture, "{\"moving.test\": {\"A\": [\"127.0.0.3\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.3\"");
     wait_published(fixture, "127.0.0.3:80");
     harness_replace(fixture->harness, &fixture->settings);
     harness_load_again(fixture->harness, &fixture->app, 1, 1);
@@ -381,8 +395,7 @@ what_leaves_goes_on_leaving_under_the_next_prober(void **state)
     wait_published(fixture, "127.0.0.3:80");
     assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
     assert_int_equal(detail.state, ENDPOINT_DRAINING);
-    write_zone(fixture, "{\"moving.test\":"
-                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\"], \"ttl\": 0}}");
+    write_moving(fixture, "\"127.0.0.2\", \"127.0.0.3\"");
     wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
     assert_true(harness_detail(fixture->board, targets[0], "127.0.0.2:80", &detail));
     assert_int_equal(detail.state, ENDPOINT_AVAILABLE);
@@ -515,14 +528,16 @@ asks_to_grow(const struct harness *harness, const void *context)
     return harness->grow_count > 0;
 }
 
+static const char three_addresses[] =
+    "{\"many.test\": {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}";
+
 static void
 a_board_that_is_too_small_is_replaced(void **state)
 {
     struct fixture *fixture = *state;
     const char *targets[] = { "many.test:80", "127.0.0.9:90" };
 
-    write_zone(fixture, "{\"many.test\":"
-                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}");
+    write_zone(fixture, three_addresses);
     start_dns(fixture);
     load(fixture, targets, 2, 2);
     harness_wait(fixture->harness, asks_to_grow, NULL);
@@ -539,51 +554,38 @@ more_endpoints_than_allowed_are_left_out_and_told(void **state)
     struct fixture *fixture = *state;
     const char *targets[] = { "many.test:80" };
 
-    write_zone(fixture, "{\"many.test\":"
-                        " {\"A\": [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]}}");
+    write_zone(fixture, three_addresses);
     start_dns(fixture);
-    fixture->harness = harness_start(&fixture->settings);
-    harness_app(&fixture->app, "names", targets, 1);
-    snprintf(fixture->app.probe.kind, sizeof fixture->app.probe.kind, "none");
+    make_app(fixture, targets, 1);
     fixture->app.endpoints_max = 2;
-    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 4);
+    load_app(fixture, 4);
     wait_published(fixture, "127.0.0.2:80 127.0.0.3:80");
     harness_read_for(fixture->harness, 100);
     assert_int_equal(harness_records(fixture->harness, RECORD_EVENT, NULL), 1);
     assert_int_equal(fixture->harness->grow_count, 0);
 }
 
+#define DNS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_address_of_a_name_is_an_endpoint, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_endpoints_follow_the_answer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_failing_server_takes_no_address_away, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_is_all_there_is_does_not_leave, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_leaves_makes_room_for_what_comes,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_service_has_a_target_for_each_record,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_service_is_no_target,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_service_outlives_its_prober_while_dns_is_dead,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_leaves_goes_on_leaving_under_the_next_prober,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(why_there_is_no_address_is_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_family_does_not_wait_for_the_other, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(long_answers_come_by_tcp_and_late_ones_count, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_the_database_remembers_serves_while_dns_is_dead,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_board_that_is_too_small_is_replaced, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(more_endpoints_than_allowed_are_left_out_and_told,
-                                        set_up, tear_down),
+        DNS_TEST(every_address_of_a_name_is_an_endpoint),
+        DNS_TEST(the_endpoints_follow_the_answer),
+        DNS_TEST(a_failing_server_takes_no_address_away),
+        DNS_TEST(what_is_all_there_is_does_not_leave),
+        DNS_TEST(what_leaves_makes_room_for_what_comes),
+        DNS_TEST(a_service_has_a_target_for_each_record),
+        DNS_TEST(no_service_is_no_target),
+        DNS_TEST(a_service_outlives_its_prober_while_dns_is_dead),
+        DNS_TEST(what_leaves_goes_on_leaving_under_the_next_prober),
+        DNS_TEST(why_there_is_no_address_is_told),
+        DNS_TEST(one_family_does_not_wait_for_the_other),
+        DNS_TEST(long_answers_come_by_tcp_and_late_ones_count),
+        DNS_TEST(what_the_database_remembers_serves_while_dns_is_dead),
+        DNS_TEST(a_board_that_is_too_small_is_replaced),
+        DNS_TEST(more_endpoints_than_allowed_are_left_out_and_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "prober_harness.h"
 
 enum { TEXT_BYTES = 64 };

@@ -1,4 +1,5 @@
 /* worker_rig - see worker_rig.h. */
+#include "base/control.h"
 #include "tests/unit/worker_rig.h"
 
 #include <setjmp.h>

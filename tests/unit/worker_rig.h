@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/control.h"
+#include "base/control_message.h"
 #include "strategy/board.h"
 #include "strategy/traffic.h"
 

@@ -1,4 +1,5 @@
 /* worker_rig_app - see worker_rig_app.h. */
+#include "base/control.h"
 #include "tests/unit/worker_rig_app.h"
 
 #include <setjmp.h>

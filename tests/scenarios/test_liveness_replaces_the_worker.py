@@ -53,6 +53,27 @@ def test_a_new_worker_takes_over(daemon, started):
     assert outcome(port) == "hello"
 
 
+def test_a_rollout_of_another_app_does_not_delay_it(daemon, started):
+    """That one waits for readiness, and has a minute for it."""
+    moody, closed = Moody(), f"127.0.0.1:{free_port()}"
+    web = app("web", free_port(), [started(Target(moody))], LIVE, FAST)
+    port, target, patient = free_port(), started(Target()), 'ready = { timeout = "60s"; };'
+    daemon.write_apps(web, app("other", port, [target], patient))
+    daemon.start()
+    daemon.until_available("web", 1)
+    daemon.until_available("other", 1)
+    until(lambda: daemon.sql("SELECT 1 FROM probe_results WHERE probe = 'live' AND "
+                             "outcome = 'ok'"), what="the proxy is probed")
+    daemon.replace_apps(web, app("other", port, [closed], patient))
+    until(lambda: daemon.status("other")["state"] == "rolling_out", what="the other one waits")
+    pid = daemon.worker_pid("web")
+
+    moody.mute = True
+    until(lambda: daemon.worker_pid("web") not in (pid, None, 0), 20, "another worker")
+    assert daemon.status("other")["state"] == "rolling_out"
+    assert ask(port) == "hello"
+
+
 def test_without_a_target_it_is_not_the_proxy(daemon, started):
     """Nobody is served, but no worker could."""
     port, target = free_port(), started(Target())

@@ -47,6 +47,17 @@ def test_it_works_is_silent_and_fails(daemon, started):
     until(lambda: endpoint(daemon, other)["reason"] == "ttl_expired", what="so was the other")
 
 
+def test_a_probe_of_our_own_port_stands_beside_it(daemon, started):
+    """Where no probe of the list has the role readiness, there is the one of `probe` too."""
+    target = started(EchoProcess())
+    daemon.write_apps(app("web", free_port(), [target],
+                          'probes = ( { name = "live"; role = "liveness"; kind = "tcp"; '
+                          'send = "x"; expect = "x"; } );', probe=f'{PUSH} ttl = "1h";'))
+    daemon.start()
+    assert say(daemon, target.address) == 204
+    until(lambda: endpoint(daemon, target)["state"] == "available", what="it has reported")
+
+
 def test_a_failure_is_seen_at_once(daemon, started):
     """Long before the next look at what was said."""
     target = started(EchoProcess())

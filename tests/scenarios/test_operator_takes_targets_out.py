@@ -2,6 +2,7 @@
 command has answered, and what it has goes on; the word is kept over whatever dies or restarts."""
 import os
 import signal
+import sqlite3
 
 import pytest
 
@@ -66,6 +67,29 @@ def test_drain_and_ready(daemon, started, scene):
     assert scene.who_answers() == {"one", "two", "three"}
     assert daemon.sql("SELECT 1 FROM overrides") == []
     assert daemon.status("web")["overrides"] == []
+
+
+@pytest.mark.limit(90)
+def test_a_database_that_is_locked_at_the_start_is_asked_later(daemon, started, scene):
+    """What was said before the start holds as soon as it can be read; what is said meanwhile is
+    newer, and holds over it."""
+    scene.told("drain", "one")
+    scene.told("maintain", "two")
+    daemon.stop()
+    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None)
+    other.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+    daemon.start(within=20)
+    daemon.until_available("web", 3)
+    assert "cannot be read from the database" in daemon.log()
+    scene.told("ready", "two")
+    assert scene.who_answers() == {"one", "two", "three"}
+
+    other.close()
+    until(lambda: scene.endpoint("one")["state"] == "draining", 40, "it is read")
+    assert scene.who_answers() == {"two", "three"}
+    overrides = "SELECT target, action FROM overrides"
+    until(lambda: daemon.sql(overrides) == [(scene.targets["one"].address, "drain")],
+          what="the database is as it was said")
 
 
 @pytest.mark.parametrize("action", ["drain", "maintain"])

@@ -133,7 +133,7 @@ warn_of_nearer(json_t *warnings, const struct overriding *overriding, const stru
         return;
     snprintf(text, sizeof text,
              "%" PRIu32 " of its addresses stay%s out, for that was said of them alone: `%s' of "
-             "%.60s; take it back with `fproxy ready %s %.60s'",
+             "%.71s; take it back with `fproxy ready %s %.71s'",
              held, held == 1 ? "s" : "", override_action_name(first->action), first->target,
              asked->app, first->target);
     warn(warnings, text);

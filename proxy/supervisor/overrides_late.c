@@ -150,8 +150,8 @@ overrides_late_begin(struct supervisor *supervisor)
 
     supervisor->overrides_unknown = true;
     event_write(supervisor, LOG_WARN, NULL, "overrides_unknown",
-                "what operators said of targets (drain, maintain) cannot be read from the database: "
-                "until it can, those targets may get clients");
+                "what operators said of targets (drain, maintain) cannot be read from the "
+                "database: until it can, those targets may get clients");
     if (late != NULL)
         late->timer = evtimer_new(supervisor->base, on_timer, late);
     if (late == NULL || late->timer == NULL) {

@@ -1,5 +1,7 @@
 """A probe of the app's own port, end to end: when clients are not served although a target is
 available, a new worker takes over, and no connection is lost by it."""
+import pytest
+
 from harness import Target, Talk, app, ask, free_port, outcome, until
 
 FAST = 'interval = "250ms"; timeout = "200ms"; fall = 2;'
@@ -53,11 +55,13 @@ def test_a_new_worker_takes_over(daemon, started):
     assert outcome(port) == "hello"
 
 
-def test_a_rollout_of_another_app_does_not_delay_it(daemon, started):
-    """That one waits for readiness, and has a minute for it."""
+@pytest.mark.parametrize("shared", ["", 'worker = "both";'])
+def test_a_rollout_of_another_app_does_not_delay_it(daemon, started, shared):
+    """That one waits for readiness, and has a minute for it; in the same worker or another one."""
     moody, closed = Moody(), f"127.0.0.1:{free_port()}"
-    web = app("web", free_port(), [started(Target(moody))], LIVE, FAST)
-    port, target, patient = free_port(), started(Target()), 'ready = { timeout = "60s"; };'
+    web = app("web", free_port(), [started(Target(moody))], LIVE + shared, FAST)
+    port, target = free_port(), started(Target())
+    patient = 'ready = { timeout = "60s"; };' + shared
     daemon.write_apps(web, app("other", port, [target], patient))
     daemon.start()
     daemon.until_available("web", 1)
@@ -71,6 +75,14 @@ def test_a_rollout_of_another_app_does_not_delay_it(daemon, started):
     moody.mute = True
     until(lambda: daemon.worker_pid("web") not in (pid, None, 0), 20, "another worker")
     assert daemon.status("other")["state"] == "rolling_out"
+    assert ask(port) == "hello"
+
+    # When that is over it follows, if it was in the same one.
+    moody.mute = False
+    daemon.replace_apps(web, app("other", port, [target], patient))
+    until(lambda: daemon.status("other")["state"] == "ready", what="the other one is ready")
+    if shared:
+        until(lambda: daemon.worker_pid("other") == daemon.worker_pid("web"), what="it follows")
     assert ask(port) == "hello"
 
 

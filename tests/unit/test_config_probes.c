@@ -279,7 +279,7 @@ what_cannot_be_is_told(void **state)
         { "probes_require = \"most\";", "write \"all\", \"any\" or \"2 of 3\"" },
         { "probes_require = \"3 of 2\";", "write \"all\", \"any\" or \"2 of 3\"" },
         { "probes = ( { role = \"liveness\"; } );", "a liveness probe has to say something" },
-        { "probes = ( { role = \"liveness\"; kind = \"push\"; } );", "a liveness probe has to say" },
+        { "probes = ( { role = \"liveness\"; kind = \"push\"; } );", "a liveness probe has to" },
         { "probes = ( { role = \"liveness\"; kind = \"traffic\"; } );", "a liveness probe has to" },
         { "probes = ( { name = \"1\"; }, { name = \"2\"; }, { name = \"3\"; }, { name = \"4\"; }, "
           "{ name = \"5\"; }, { name = \"6\"; }, { name = \"7\"; }, { name = \"8\"; }, "

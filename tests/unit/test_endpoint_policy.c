@@ -200,7 +200,8 @@ ups_and_downs_hold_it_and_steps_between_do_not_count(void **state)
     move(endpoint, ENDPOINT_AVAILABLE, NOW_MS);
     flap(endpoint, NOW_MS);
     assert_true(endpoint_policy_holds(endpoint));
-    assert_non_null(strstr(endpoint_policy_detail(endpoint, "refused", NOW_MS, text), "flapping: "));
+    assert_non_null(strstr(endpoint_policy_detail(endpoint, "refused", NOW_MS, text),
+                           "flapping: "));
     endpoint->probed = ENDPOINT_UNAVAILABLE;        /* then that is the reason */
     assert_string_equal(endpoint_policy_detail(endpoint, "refused", NOW_MS, text), "refused");
 }

@@ -60,6 +60,36 @@ app_config_probes(const struct app_config *app, uint32_t *count)
     return app->probes.count > 0 ? app->probes.list : &app->probe;
 }
 
+uint32_t
+app_config_target_probes(const struct app_config *app,
+                         const struct app_probe *probes[APP_PROBES_MAX + 1])
+{
+    uint32_t all, count = 0, readiness = 0;
+    const struct app_probe *list = app_config_probes(app, &all);
+
+    for (uint32_t i = 0; i < all; i++) {
+        readiness += list[i].role == PROBE_READINESS;
+        if (list[i].role != PROBE_LIVENESS)
+            probes[count++] = &list[i];
+    }
+    if (readiness == 0)
+        probes[count++] = &app->probe;
+    return count;
+}
+
+const struct app_probe *
+app_config_find_probe(const struct app_config *app, const char *kind)
+{
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
+    uint32_t count = app_config_target_probes(app, probes);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(probes[i]->kind, kind) == 0)
+            return probes[i];
+    }
+    return NULL;
+}
+
 void
 app_config_forget_probes(struct app_config *app)
 {

@@ -78,8 +78,15 @@ void app_config_defaults(struct app_config *app);
 /* Frees what the struct owns, not the struct. */
 void app_config_fini(struct app_config *app);
 
-/* The probes of its targets: those of `probes`, else the one of `probe`. */
+/* The probes that are configured: those of `probes`, else the one of `probe`. */
 const struct app_probe *app_config_probes(const struct app_config *app, uint32_t *count);
+
+/* Those of them that look at the targets: all but liveness; and where none has the role readiness,
+ * the one of `probe` too. How many. */
+uint32_t app_config_target_probes(const struct app_config *app,
+                                  const struct app_probe *probes[APP_PROBES_MAX + 1]);
+/* The first of those of this kind, or NULL. */
+const struct app_probe *app_config_find_probe(const struct app_config *app, const char *kind);
 
 /* Frees what its probes own, which only the prober needs. */
 void app_config_forget_probes(struct app_config *app);

@@ -26,7 +26,7 @@ board_writer_take_slot(struct endpoint *endpoint)
         return;
     endpoint->slot = writer->slot_next++;
     writer->slots[endpoint->slot] = endpoint;
-    evidence_seen(endpoint);
+    evidence_begin(endpoint);
 }
 
 void

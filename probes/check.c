@@ -88,13 +88,24 @@ check_resume(struct check *check)
     check_arm(check, schedule_resume_ms(check->due_ms, longest_ms, clock_monotonic_ms(), random));
 }
 
+/* The probe whose result it waits for was cancelled: it is due, as soon as the loop comes to it. */
+static void
+wake(struct share_member *member)
+{
+    struct check *check = CONTAINER_OF(member, struct check, member);
+
+    if (check->waits)
+        arm(check, 0);
+}
+
 /* Neither waiting nor running. */
 static void
 stand_by(struct check *check)
 {
     event_del(&check->timer);
+    check->waits = false;
     probe_cancel(&check->probe);
-    share_end(&check->member);
+    share_cut(&check->member, wake);
     gate_leave(check->prober->gate, &check->ticket);
 }
 
@@ -115,6 +126,7 @@ finish(struct check *check, const struct probe_result *result, uint64_t started_
     uint64_t now_ms = clock_monotonic_ms();
 
     assert(check->ticket.destination == NULL);
+    check->waits = false;
     health_apply(&check->health, &check->of->policy, result->outcome, now_ms);
     if (result->outcome != REASON_CONNECT_LOCAL)
         check->health.degraded = result->outcome == REASON_OK && result->degraded;
@@ -181,7 +193,8 @@ run(struct check *check)
     int rc;
 
     note_lag(check);
-    if (!share_begin(&check->member)) {
+    check->waits = !share_begin(&check->member);
+    if (check->waits) {
         gate_leave(check->prober->gate, &check->ticket);
         arm(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
         return;

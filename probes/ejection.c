@@ -12,24 +12,10 @@
 
 const char probe_kind_traffic[] = "traffic";
 
-/* The app's probe of this kind; NULL: it has none. */
-static const struct app_probe *
-find_traffic(const struct app_config *config)
-{
-    uint32_t count;
-    const struct app_probe *probes = app_config_probes(config, &count);
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(probes[i].kind, probe_kind_traffic) == 0)
-            return &probes[i];
-    }
-    return NULL;
-}
-
 struct eject_policy
 ejection_policy(const struct prober_app *app)
 {
-    const struct app_probe *probe = find_traffic(&app->config);
+    const struct app_probe *probe = app_config_find_probe(&app->config, probe_kind_traffic);
 
     return (struct eject_policy){
         .failures = probe != NULL ? MAX(probe->fall, 1) : app->config.eject_failures,

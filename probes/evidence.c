@@ -49,6 +49,16 @@ evidence_seen(struct endpoint *endpoint)
         is_about(traffic, endpoint) ? failures_in(traffic, endpoint->slot) : 0;
 }
 
+void
+evidence_begin(struct endpoint *endpoint)
+{
+    struct evidence *evidence = &endpoint->target->app->evidence;
+
+    if (evidence->traffic != NULL && endpoint->slot < traffic_slots(evidence->traffic))
+        evidence->row[endpoint->slot] = 0;
+    evidence_seen(endpoint);
+}
+
 /* The worker shunned it after its last probe had started, and no prober was there to see it. */
 static bool
 is_unanswered(const struct traffic *traffic, const struct endpoint *endpoint)
@@ -63,12 +73,13 @@ is_unanswered(const struct traffic *traffic, const struct endpoint *endpoint)
 static void
 look_at_row(const struct evidence *evidence, struct endpoint *endpoint, uint64_t now_ms)
 {
-    uint16_t row = row_in(evidence->traffic, endpoint->slot);
+    bool about = is_about(evidence->traffic, endpoint);
+    uint16_t row = about ? row_in(evidence->traffic, endpoint->slot) : 0;
 
     if (LIKELY(row == evidence->row[endpoint->slot]))
         return;
     evidence->row[endpoint->slot] = row;
-    if (is_about(evidence->traffic, endpoint))
+    if (about)
         ejection_look(endpoint, row, now_ms);
 }
 

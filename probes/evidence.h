@@ -37,7 +37,9 @@ void evidence_use(struct prober_app *app, int fd);
 /* Forgets the page. */
 void evidence_fini(struct prober_app *app);
 
-/* A probe of it starts, or it has a slot now: it answers for everything up to here. */
+/* A probe of it starts: it answers for everything up to here. */
 void evidence_seen(struct endpoint *endpoint);
+/* It has a slot now: what was seen of who had that before is nothing of its own. */
+void evidence_begin(struct endpoint *endpoint);
 
 #endif

@@ -185,26 +185,20 @@ add_check(struct prober_app *app, const struct app_probe *probe, char *why)
     return rc;
 }
 
-/* Its configured probes. Those of our own proxy say nothing of targets, and those of startup
- * nothing of what comes later: when there is no other, there is also the one that `probe` says, or
- * its defaults. */
+/* Those of our own proxy say nothing of targets, and those of startup nothing of what comes later:
+ * when there is no other, there is also the one that `probe` says, or its defaults. */
 static int
 prepare(struct prober_app *app, char *why)
 {
-    uint32_t count, readiness = 0;
-    const struct app_probe *probes = app_config_probes(&app->config, &count);
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
+    uint32_t count = app_config_target_probes(&app->config, probes);
     int rc = 0;
 
-    app->checks = calloc((size_t)count + 1, sizeof *app->checks);
+    app->checks = calloc(count, sizeof *app->checks);
     if (app->checks == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        readiness += probes[i].role == PROBE_READINESS;
-        if (probes[i].role != PROBE_LIVENESS)
-            rc = add_check(app, &probes[i], why);
-    }
-    if (rc == 0 && readiness == 0)
-        rc = add_check(app, &app->config.probe, why);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = add_check(app, probes[i], why);
     return rc;
 }
 

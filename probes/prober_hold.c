@@ -256,15 +256,32 @@ target_hold(struct target *target, uint64_t now_ms)
     return look_ms;
 }
 
-bool
-target_hold_make_room(struct target *target)
+static bool
+works(const struct endpoint *endpoint)
+{
+    return endpoint_state_works(endpoint->probed) && endpoint->eject.until_ms == 0;
+}
+
+struct endpoint *
+target_hold_first_out(const struct target *target)
 {
     struct endpoint *endpoint, *first = NULL;
 
     TAILQ_FOREACH (endpoint, &target->endpoints, link) {
-        if (endpoint->leaving && (first == NULL || endpoint->leave_ms < first->leave_ms))
+        if (!endpoint->leaving)
+            continue;
+        if (first == NULL || works(endpoint) < works(first) ||
+            (works(endpoint) == works(first) && endpoint->leave_ms < first->leave_ms))
             first = endpoint;
     }
+    return first;
+}
+
+bool
+target_hold_make_room(struct target *target)
+{
+    struct endpoint *first = target_hold_first_out(target);
+
     if (first == NULL)
         return false;
     endpoint_destroy(first, "the name no longer has this address, and another one needs the room");

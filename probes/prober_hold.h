@@ -13,7 +13,11 @@
  * others leave or come back. The instant at which to look again, CLOCK_MONOTONIC; 0: none. */
 uint64_t target_hold(struct target *target, uint64_t now_ms);
 
-/* Takes away one that is leaving anyway, so that another one has room; false: there is none. */
+/* Of those that are leaving the first that may go: one that does not work before one that does,
+ * else the one that has been leaving for longest. NULL: none is leaving. */
+struct endpoint *target_hold_first_out(const struct target *target);
+
+/* Takes that one away, so that another one has room; false: there is none. */
 bool target_hold_make_room(struct target *target);
 
 #endif

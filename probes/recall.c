@@ -173,13 +173,16 @@ void
 recall_end(struct prober_app *app)
 {
     const struct board *board = app->writer.board;
+    uint32_t taken;
 
     if (app->recall == NULL)
         return;
-    log_info(app->config.name, "%" PRIu32 " endpoints go on as the last prober left them",
-             app->recall->taken);
+    taken = app->recall->taken;
     free(app->recall);
     app->recall = NULL;
+    if (app->targets == NULL)
+        return;                     /* no memory for them: the next try finds the board as it is */
+    log_info(app->config.name, "%" PRIu32 " endpoints go on as the last prober left them", taken);
     for (uint32_t slot = 0; slot < board_slots(board); slot++) {
         if (app->writer.slots[slot] == NULL && is_dirty(board, slot))
             board_writer_clear_slot(app, slot);

@@ -197,28 +197,29 @@ static bool
 can_run(const struct app_probe *config)
 {
     return probe_known(config->kind) && strcmp(config->kind, "push") != 0 &&
-           strcmp(config->kind, "traffic") != 0 && config->role != PROBE_LIVENESS;
+           strcmp(config->kind, "traffic") != 0;
 }
 
 /* All its probes: each of startup has to pass, of readiness as many as the app requires. */
 static bool
 run_address(struct run *run, const struct app_target *target, const struct address *address)
 {
-    uint32_t count, readiness = 0, passed = 0, required = run->app->probes.required;
-    const struct app_probe *probes = app_config_probes(run->app, &count);
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
+    uint32_t count = app_config_target_probes(run->app, probes);
+    uint32_t readiness = 0, passed = 0, required = run->app->probes.required;
     bool started = true;
 
     for (uint32_t i = 0; i < count; i++) {
         bool well;
 
-        if (!can_run(&probes[i]))
+        if (!can_run(probes[i]))
             continue;
-        well = run_probe(run, target, &probes[i], address);
-        if (probes[i].role == PROBE_STARTUP)
+        well = run_probe(run, target, probes[i], address);
+        if (probes[i]->role == PROBE_STARTUP)
             started = started && well;
         else
             passed += well;
-        readiness += probes[i].role == PROBE_READINESS;
+        readiness += probes[i]->role == PROBE_READINESS;
     }
     return started && passed >= (required == 0 ? readiness : MIN(required, readiness));
 }
@@ -269,11 +270,11 @@ resolve(const struct app_target *target, struct address *addresses, uint32_t *co
 static void
 show_unresolved(struct run *run, const struct app_target *target, int error)
 {
-    uint32_t count;
-    const struct app_probe *probes = app_config_probes(run->app, &count);
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
 
-    run_show_begin(&run->show, run->app->name, target->name, "",
-                   count > 0 ? app_probe_title(&probes[0]) : "", count > 0 ? probes[0].kind : "");
+    app_config_target_probes(run->app, probes);
+    run_show_begin(&run->show, run->app->name, target->name, "", app_probe_title(probes[0]),
+                   probes[0]->kind);
     run_show_end(&run->show, reason_name(resolve_reason(error)), 0, gai_strerror(error));
     run->failed++;
 }
@@ -312,11 +313,11 @@ run_target(struct run *run, const struct app_target *target, const struct argume
 static bool
 anything_to_run(const struct app_config *app)
 {
-    uint32_t count;
-    const struct app_probe *probes = app_config_probes(app, &count);
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
+    uint32_t count = app_config_target_probes(app, probes);
 
     for (uint32_t i = 0; i < count; i++) {
-        if (can_run(&probes[i]))
+        if (can_run(probes[i]))
             return true;
     }
     return false;

@@ -149,6 +149,20 @@ share_end(struct share_member *member)
 }
 
 void
+share_cut(struct share_member *member, share_wake_fn *wake)
+{
+    struct share_member *other;
+
+    if (member->group == NULL || member->group->runs != member)
+        return;
+    share_end(member);
+    TAILQ_FOREACH (other, &member->group->members, link) {
+        if (other != member)
+            wake(other);
+    }
+}
+
+void
 share_give(struct share_member *member, const struct probe_result *result, uint64_t started_ms,
            share_take_fn *take)
 {

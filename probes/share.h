@@ -50,6 +50,12 @@ void share_leave(struct shares *shares, struct share_member *member);
 bool share_begin(struct share_member *member);
 void share_end(struct share_member *member);
 
+typedef void share_wake_fn(struct share_member *member);
+
+/* It ends without a result. If it was the one that ran, `wake` is called for all others of the
+ * group: the next that begins runs. `wake` may not leave, join or begin. */
+void share_cut(struct share_member *member, share_wake_fn *wake);
+
 typedef void share_take_fn(struct share_member *member, const struct probe_result *result,
                            uint64_t started_ms);
 

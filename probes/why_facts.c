@@ -68,14 +68,14 @@ struct policy_reading {
 static const struct app_probe *
 find_probe(const struct app_config *app, const char *title)
 {
-    uint32_t count;
-    const struct app_probe *probes = app_config_probes(app, &count);
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
+    uint32_t count = app_config_target_probes(app, probes);
 
     for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(app_probe_title(&probes[i]), title) == 0)
-            return &probes[i];
+        if (strcmp(app_probe_title(probes[i]), title) == 0)
+            return probes[i];
     }
-    return probes;
+    return probes[0];
 }
 
 static int

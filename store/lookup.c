@@ -21,11 +21,14 @@ struct lookup {
     STAILQ_ENTRY(lookup) link;
     char app[APP_NAME_BYTES];
     uint32_t before_generation;
-    store_config_fn *done;          /* NULL: given up while it was in hand */
-    store_written_fn *written;      /* instead of `done`: it waits for the disk */
+    store_config_fn *done;          /* one of these three, or none: given up while in hand */
+    store_overrides_fn *told;
+    store_written_fn *written;      /* it waits for the disk */
     void *context;                  /* the asker's */
     int rc;
     struct store_config config;     /* owned */
+    struct store_override *overrides;   /* owned */
+    size_t override_count;
 };
 
 void
@@ -49,6 +52,7 @@ static void
 lookup_free(struct lookup *lookup)
 {
     config_fini(&lookup->config);
+    free(lookup->overrides);
     free(lookup);
 }
 
@@ -134,6 +138,19 @@ store_find_previous(struct store *store, const char *app, uint32_t before_genera
 }
 
 int
+store_find_overrides(struct store *store, store_overrides_fn *done, void *context)
+{
+    struct lookup *lookup = calloc(1, sizeof *lookup);
+
+    assert(done != NULL);
+    if (lookup == NULL)
+        return -ENOMEM;
+    lookup->told = done;
+    lookup->context = context;
+    return ask(store, lookup, &store->lookups.asked);
+}
+
+int
 store_when_written(struct store *store, store_written_fn *done, void *context)
 {
     struct lookup *lookup = calloc(1, sizeof *lookup);
@@ -178,6 +195,8 @@ store_deliver(struct store *store)
             return;
         if (lookup->written != NULL)
             lookup->written(lookup->context, lookup->rc);
+        else if (lookup->told != NULL)
+            lookup->told(lookup->context, lookup->rc, lookup->overrides, lookup->override_count);
         else
             lookup->done(lookup->context, lookup->rc,
                          lookup->rc == 0 ? &lookup->config : NULL);
@@ -195,8 +214,10 @@ store_cancel(struct store *store, const void *context)
     lookups->count -= list_free(&lookups->asked, context);
     lookups->count -= list_free(&lookups->answered, context);
     lookups->count -= list_free(&lookups->waiting, context);
-    if (lookups->in_hand != NULL && lookups->in_hand->context == context)
+    if (lookups->in_hand != NULL && lookups->in_hand->context == context) {
         lookups->in_hand->done = NULL;
+        lookups->in_hand->told = NULL;
+    }
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -230,10 +251,18 @@ copy_waiting(const struct entry *entry, struct store_config *config)
     return config->source != NULL && config->config != NULL ? 0 : -ENOMEM;
 }
 
+static void
+find_overrides(struct store *store, struct lookup *lookup)
+{
+    pthread_mutex_unlock(&store->lock);
+    lookup->rc = store_read_overrides(store, &lookup->overrides, &lookup->override_count);
+    pthread_mutex_lock(&store->lock);
+}
+
 /* What waits became good after all that is written. Under the lock, which is let go while the
  * database is read. */
 static void
-look_up(struct store *store, struct lookup *lookup)
+find_previous(struct store *store, struct lookup *lookup)
 {
     const struct entry *entry = find_waiting(store, lookup);
 
@@ -287,9 +316,12 @@ lookup_next(struct store *store)
     assert(lookup != NULL);
     STAILQ_REMOVE_HEAD(&lookups->asked, link);
     lookups->in_hand = lookup;
-    look_up(store, lookup);
+    if (lookup->told != NULL)
+        find_overrides(store, lookup);
+    else
+        find_previous(store, lookup);
     lookups->in_hand = NULL;
-    if (lookup->done == NULL) {
+    if (lookup->done == NULL && lookup->told == NULL) {
         lookups->count--;
         lookup_free(lookup);
         return;

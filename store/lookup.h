@@ -4,6 +4,7 @@
  *
  *    store_find_previous() --> [ asked ] --> lookup_next() --> [ answered ] --> store_deliver()
  *          the loop                         the store's thread                     the loop
+ *    store_find_overrides()
  *    store_when_written() --> [ waiting ] --> lookups_written() --> [ answered ]
  */
 #ifndef FPROXY_STORE_LOOKUP_H

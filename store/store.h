@@ -120,6 +120,14 @@ typedef void store_written_fn(void *context, int rc);
  * queued by now, is on the disk. As above: 0, then `done` once; or -errno. */
 int store_when_written(struct store *store, store_written_fn *done, void *context);
 
+/* `rc` as in store_read_overrides(); the rows are the store's. */
+typedef void store_overrides_fn(void *context, int rc, const struct store_override *overrides,
+                                size_t count);
+
+/* Looks for all overrides that are on the disk, which store_read_overrides() could not tell. As
+ * above: 0, then `done` once; or -errno. */
+int store_find_overrides(struct store *store, store_overrides_fn *done, void *context);
+
 /* Calls the `done` of what was answered, on this thread: whoever waits for the eventfd calls
  * it when that is readable. A callback may ask again and cancel, but not close. */
 void store_deliver(struct store *store);

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,11 +109,43 @@ warn(json_t *warnings, const char *text)
     json_array_append_new(warnings, json_string(text));
 }
 
+/* What was said of single addresses of a target is nearer than what is said of the target. */
+static void
+warn_of_nearer(json_t *warnings, const struct overriding *overriding, const struct board *board)
+{
+    const struct asked *asked = &overriding->asked;
+    const struct override *first = NULL, *override;
+    char address[ADDRESS_TEXT_BYTES], text[512];
+    struct board_detail detail;
+    uint32_t held = 0;
+    size_t count;
+    const struct override *list = overrides_of(overriding->supervisor, asked->app, &count);
+
+    for (uint32_t slot = 0; board != NULL && slot < board_slots(board); slot++) {
+        if (!board_detail(board, slot, &detail) || !overrides_means(asked->target, &detail))
+            continue;
+        override = override_find(list, count, detail.target,
+                                 address_format(&detail.address, address));
+        first = first == NULL ? override : first;
+        held += override != NULL;
+    }
+    if (held == 0)
+        return;
+    snprintf(text, sizeof text,
+             "%" PRIu32 " of its addresses stay%s out, for that was said of them alone: `%s' of "
+             "%.71s; take it back with `fproxy ready %s %.71s'",
+             held, held == 1 ? "s" : "", override_action_name(first->action), first->target,
+             asked->app, first->target);
+    warn(warnings, text);
+}
+
 static json_t *
-warnings_json(const struct overriding *overriding)
+warnings_json(const struct overriding *overriding, const struct board *board)
 {
     json_t *warnings = json_array();
 
+    if (overriding->asked.action == OVERRIDE_READY)
+        warn_of_nearer(warnings, overriding, board);
     if (overriding->last_one)
         warn(warnings, "no target that works is left: those that are down are tried, or clients "
                        "refused (panic)");
@@ -142,7 +175,7 @@ answer_json(const struct overriding *overriding)
                              "kept", overriding->written && overriding->store_rc == 0,
                              "endpoints", endpoints_json(board, asked), "overrides",
                              overrides != NULL ? overrides : json_array(), "warnings",
-                             warnings_json(overriding));
+                             warnings_json(overriding, board));
 
     board_close(board);
     return json;

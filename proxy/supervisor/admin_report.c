@@ -120,6 +120,21 @@ take_body(struct evhttp_request *request, struct control_target_report *report)
 
 /* ---- who it is ---- */
 
+/* Exactly as endpoints' addresses are written, or none: then there is no such endpoint. */
+static struct address
+parse_address(const char *text)
+{
+    struct address address = { 0 };
+    char host[HOST_NAME_BYTES], again[ADDRESS_TEXT_BYTES];
+    const char *why;
+    uint16_t port;
+
+    if (address_split(text, host, &port, &why) < 0 || address_parse_ip(host, port, &address) < 0 ||
+        strcmp(address_format(&address, again), text) != 0)
+        return (struct address){ 0 };
+    return address;
+}
+
 /* The target is one of the generation's, as its board has them. */
 static bool
 has_target(const struct app_generation *generation, const char *target)
@@ -127,7 +142,7 @@ has_target(const struct app_generation *generation, const char *target)
     int fd = pages_open_board(generation->app->supervisor->runtime_fd, generation->pages, false);
     struct board *board = NULL;
     struct board_detail detail;
-    char address[ADDRESS_TEXT_BYTES];
+    const struct address address = parse_address(target);
     bool found = false;
 
     if (fd < 0)
@@ -136,7 +151,7 @@ has_target(const struct app_generation *generation, const char *target)
         for (uint32_t slot = 0; slot < board_slots(board) && !found; slot++)
             found = board_detail(board, slot, &detail) &&
                     (strcmp(detail.target, target) == 0 ||
-                     strcmp(address_format(&detail.address, address), target) == 0);
+                     (address.family != 0 && address_equal(&detail.address, &address)));
         board_close(board);
     }
     close(fd);

@@ -48,19 +48,6 @@ generation_slots_grown(const struct app_config *config, uint32_t slots, uint32_t
     return wanted > slots ? wanted : 0;
 }
 
-static bool
-takes_reports(const struct app_config *config)
-{
-    uint32_t count;
-    const struct app_probe *probes = app_config_probes(config, &count);
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(probes[i].kind, "push") == 0)
-            return true;
-    }
-    return false;
-}
-
 int
 generation_create(struct app *app, uint32_t number, struct shared_text *text, char *source,
                   struct app_generation **out, char *why)
@@ -77,7 +64,7 @@ generation_create(struct app *app, uint32_t number, struct shared_text *text, ch
         return rc;
     }
     generation->slots = generation_slots(&generation->config);
-    generation->takes_reports = takes_reports(&generation->config);
+    generation->takes_reports = app_config_find_probe(&generation->config, "push") != NULL;
     app_config_forget_targets(&generation->config);     /* the prober's and the worker's */
     app_config_forget_probes(&generation->config);      /* the prober's */
     generation->text_fd = -1;

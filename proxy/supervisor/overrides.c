@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
+#include "proxy/supervisor/overrides_late.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
@@ -106,13 +107,11 @@ describe(const char *target, enum override_action action, const char *note, int6
 }
 
 void
-overrides_read(struct supervisor *supervisor)
+overrides_take(struct supervisor *supervisor, const struct store_override *rows, size_t count)
 {
-    const struct known *known = &supervisor->known;
-
-    supervisor->overrides_unknown = known->overrides_unknown;
-    for (size_t i = 0; i < known->override_count; i++) {
-        const struct store_override *row = &known->overrides[i];
+    overrides_free(supervisor);
+    for (size_t i = 0; i < count; i++) {
+        const struct store_override *row = &rows[i];
         struct app_overrides *overrides;
         struct override override;
         enum override_action action;
@@ -127,6 +126,16 @@ overrides_read(struct supervisor *supervisor)
             log_error(row->app, "%s %s: cannot be kept in mind", row->action, row->target);
         settle(supervisor, overrides);
     }
+}
+
+void
+overrides_read(struct supervisor *supervisor)
+{
+    const struct known *known = &supervisor->known;
+
+    overrides_take(supervisor, known->overrides, known->override_count);
+    if (known->overrides_unknown)
+        overrides_late_begin(supervisor);
 }
 
 /* ---- changes ---- */
@@ -178,25 +187,38 @@ make_ready(struct supervisor *supervisor, struct app_overrides *overrides,
 }
 
 int
-overrides_change(struct supervisor *supervisor, const char *app, const char *target,
-                 const char *broader, enum override_action action, const char *note)
+overrides_apply(struct supervisor *supervisor, const char *app, const char *broader,
+                const struct override *override)
 {
-    struct override override = describe(target, action, note, clock_wall_ms());
     struct app_overrides *overrides = make(supervisor, app);
-    bool all = strcmp(target, OVERRIDE_ALL) == 0;
+    bool all = strcmp(override->target, OVERRIDE_ALL) == 0;
     int rc = 0;
 
     if (overrides == NULL)
         return -ENOMEM;
-    if (all && action == OVERRIDE_READY)
+    if (all && override->action == OVERRIDE_READY)
         remove_some(supervisor, overrides, NULL, OVERRIDE_NONE);
-    else if (action == OVERRIDE_READY)
-        rc = make_ready(supervisor, overrides, &override, broader);
+    else if (override->action == OVERRIDE_READY)
+        rc = make_ready(supervisor, overrides, override, broader);
     else
-        rc = add(supervisor, overrides, &override);
+        rc = add(supervisor, overrides, override);
     if (rc == 0 && all)
         remove_some(supervisor, overrides, NULL, OVERRIDE_READY);
     settle(supervisor, overrides);
+    return rc;
+}
+
+int
+overrides_change(struct supervisor *supervisor, const char *app, const char *target,
+                 const char *broader, enum override_action action, const char *note)
+{
+    struct override override = describe(target, action, note, clock_wall_ms());
+    int rc = overrides_late_make_room(supervisor);
+
+    if (rc == 0)
+        rc = overrides_apply(supervisor, app, broader, &override);
+    if (rc == 0)
+        overrides_late_note(supervisor, app, broader, &override);
     return rc;
 }
 

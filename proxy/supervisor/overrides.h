@@ -3,7 +3,7 @@
  * store, obeyed by the prober.
  *
  *   store --overrides_read()--> [ by app ] --overrides_send()--> prober
- *                                  ^ overrides_change(): an operator
+ *         overrides_late.h         ^ overrides_change(): an operator
  *
  * They are kept for apps and targets that are not configured (any more), too. In the database the
  * target "" is no override of targets but a rollback. The loop's thread only.
@@ -19,6 +19,7 @@
 #include "base/override.h"
 #include "strategy/board.h"
 
+struct store_override;
 struct supervisor;
 
 struct app_overrides {
@@ -28,9 +29,14 @@ struct app_overrides {
     char app[APP_NAME_BYTES];
 };
 
-/* At the start, from what the database knew (supervisor->known). */
+/* At the start, from what the database knew (supervisor->known). When it could not be read, it is
+ * later (overrides_late.h). */
 void overrides_read(struct supervisor *supervisor);
 void overrides_free(struct supervisor *supervisor);
+
+/* All of these in the place of what there is. */
+void overrides_take(struct supervisor *supervisor, const struct store_override *rows,
+                    size_t count);
 
 /* Those of an app; NULL: none. */
 const struct override *overrides_of(const struct supervisor *supervisor, const char *app,
@@ -41,6 +47,10 @@ const struct override *overrides_of(const struct supervisor *supervisor, const c
  * same; of OVERRIDE_ALL: all. 0, -ENOMEM, or -ENOSPC (OVERRIDES_MAX). */
 int overrides_change(struct supervisor *supervisor, const char *app, const char *target,
                      const char *broader, enum override_action action, const char *note);
+
+/* The same, as it was said at `override`'s time and is kept in mind already. */
+int overrides_apply(struct supervisor *supervisor, const char *app, const char *broader,
+                    const struct override *override);
 
 /* Gives them to the prober, if one is there; `serial` comes back with its answer. 0, or -errno:
  * it was not sent. */

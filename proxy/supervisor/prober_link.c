@@ -324,14 +324,15 @@ subject(struct supervisor *supervisor, const struct control_app *about)
     return NULL;
 }
 
-/* A worker that answers us but not its clients: another one takes over, as in an upgrade. */
+/* A worker that answers us but not its clients: another one takes over, as in an upgrade, but
+ * whatever other apps are about. */
 static void
 on_unresponsive(struct app_generation *generation, const struct control_app *told)
 {
     struct supervisor *supervisor = generation->app->supervisor;
     struct worker *worker = generation->worker;
 
-    if (worker == NULL || worker->child == NULL || !worker->there || worker->outdated ||
+    if (worker == NULL || worker->child == NULL || !worker->there ||
         generation->load != LOAD_ACCEPTING || supervisor->shutdown != NULL)
         return;
     /* What failed before this process began was another one's. */
@@ -345,8 +346,8 @@ on_unresponsive(struct app_generation *generation, const struct control_app *tol
                 "its port does not serve clients though a target is available (%s): a new worker "
                 "takes over from worker %s (pid %d)", told->detail, worker->name,
                 (int)worker->child->pid);
-    worker->outdated = true;
-    upgrade_continue(supervisor);
+    if (!upgrade_replace(worker, generation->app))
+        worker->outdated = true;        /* once its own rollout is over */
 }
 
 void

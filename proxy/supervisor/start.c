@@ -25,6 +25,7 @@
 #include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/lock.h"
 #include "proxy/supervisor/overrides.h"
+#include "proxy/supervisor/overrides_late.h"
 #include "proxy/supervisor/places.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/spare_ports.h"
@@ -346,8 +347,10 @@ start_undo(struct supervisor *supervisor)
     config_set_destroy(supervisor->set);
     if (supervisor->store_event != NULL)
         event_free(supervisor->store_event);
-    if (supervisor->store != NULL)
+    if (supervisor->store != NULL) {
         admin_overrides_forget(supervisor);
+        overrides_late_free(supervisor);
+    }
     overrides_free(supervisor);
     if (supervisor->store != NULL)
         store_close(supervisor->store, STORE_CLOSE_MS);

@@ -32,6 +32,7 @@ struct config_set;
 struct config_source;
 struct event;
 struct event_base;
+struct overrides_late;
 struct overriding;
 struct reload;
 struct reported;
@@ -110,7 +111,8 @@ struct supervisor {
     struct admin *admin;                /* owned */
     struct app_overrides *overrides;    /* owned, by app; see overrides.h */
     LIST_HEAD(, overriding) overridings;    /* owned; see admin_overrides.h */
-    bool overrides_unknown;             /* the database could not tell them at the start */
+    bool overrides_unknown;             /* the database could not tell them yet */
+    struct overrides_late *overrides_late;  /* owned; while they are unknown */
     uint32_t override_serial;           /* the last one given */
     LIST_HEAD(, reload) reloads;        /* owned */
     uint64_t reload_token;

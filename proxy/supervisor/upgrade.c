@@ -594,6 +594,18 @@ replace_worker(struct worker *worker)
     }
 }
 
+bool
+upgrade_replace(struct worker *worker, const struct app *app)
+{
+    const struct supervisor *supervisor = worker->supervisor;
+
+    if (supervisor->shutdown != NULL || !supervisor->first_change_applied || app->unsettled ||
+        worker->retired)
+        return false;
+    replace_worker(worker);
+    return true;
+}
+
 void
 upgrade_continue(struct supervisor *supervisor)
 {

@@ -16,7 +16,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct app;
 struct supervisor;
+struct worker;
 
 /* `error` NULL: the trial was passed, the exec follows when the callback returns. */
 typedef void upgrade_tried_fn(void *context, const char *error);
@@ -32,6 +34,10 @@ void upgrade_take_sockets(struct supervisor *supervisor);
 
 /* Replaces the next worker that is of the old binary, when nothing else is under way. */
 void upgrade_continue(struct supervisor *supervisor);
+
+/* Replaces `worker` now, whatever other apps are about: it does not serve clients of `app`. False:
+ * not yet, for this one is on its way to something. */
+bool upgrade_replace(struct worker *worker, const struct app *app);
 
 /* This binary cannot start: the one before takes the process back, if this was an upgrade. */
 void upgrade_go_back(struct supervisor *supervisor);

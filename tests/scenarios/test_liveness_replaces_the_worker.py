@@ -1,5 +1,7 @@
 """A probe of the app's own port, end to end: when clients are not served although a target is
 available, a new worker takes over, and no connection is lost by it."""
+import pytest
+
 from harness import Target, Talk, app, ask, free_port, outcome, until
 
 FAST = 'interval = "250ms"; timeout = "200ms"; fall = 2;'
@@ -51,6 +53,37 @@ def test_a_new_worker_takes_over(daemon, started):
     assert daemon.worker_pid("web") == second
     assert len(events(daemon)) == 1
     assert outcome(port) == "hello"
+
+
+@pytest.mark.parametrize("shared", ["", 'worker = "both";'])
+def test_a_rollout_of_another_app_does_not_delay_it(daemon, started, shared):
+    """That one waits for readiness, and has a minute for it; in the same worker or another one."""
+    moody, closed = Moody(), f"127.0.0.1:{free_port()}"
+    web = app("web", free_port(), [started(Target(moody))], LIVE + shared, FAST)
+    port, target = free_port(), started(Target())
+    patient = 'ready = { timeout = "60s"; };' + shared
+    daemon.write_apps(web, app("other", port, [target], patient))
+    daemon.start()
+    daemon.until_available("web", 1)
+    daemon.until_available("other", 1)
+    until(lambda: daemon.sql("SELECT 1 FROM probe_results WHERE probe = 'live' AND "
+                             "outcome = 'ok'"), what="the proxy is probed")
+    daemon.replace_apps(web, app("other", port, [closed], patient))
+    until(lambda: daemon.status("other")["state"] == "rolling_out", what="the other one waits")
+    pid = daemon.worker_pid("web")
+
+    moody.mute = True
+    until(lambda: daemon.worker_pid("web") not in (pid, None, 0), 20, "another worker")
+    assert daemon.status("other")["state"] == "rolling_out"
+    assert ask(port) == "hello"
+
+    # When that is over it follows, if it was in the same one.
+    moody.mute = False
+    daemon.replace_apps(web, app("other", port, [target], patient))
+    until(lambda: daemon.status("other")["state"] == "ready", what="the other one is ready")
+    if shared:
+        until(lambda: daemon.worker_pid("other") == daemon.worker_pid("web"), what="it follows")
+    assert ask(port) == "hello"
 
 
 def test_without_a_target_it_is_not_the_proxy(daemon, started):

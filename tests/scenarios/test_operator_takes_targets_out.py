@@ -2,6 +2,7 @@
 command has answered, and what it has goes on; the word is kept over whatever dies or restarts."""
 import os
 import signal
+import sqlite3
 
 import pytest
 
@@ -66,6 +67,49 @@ def test_drain_and_ready(daemon, started, scene):
     assert scene.who_answers() == {"one", "two", "three"}
     assert daemon.sql("SELECT 1 FROM overrides") == []
     assert daemon.status("web")["overrides"] == []
+
+
+def test_a_word_about_one_address_outlives_that_about_its_target(daemon, started):
+    """The nearest word counts: who takes the other one back is told what still holds."""
+    target = started(EchoProcess("one"))
+    name = target.address.replace("127.0.0.1", "localhost")
+    daemon.write_apps(app("web", free_port(), [name]))
+    daemon.start()
+    daemon.until_available("web", 1)
+    for action, what in (("drain", name), ("maintain", target.address)):
+        assert daemon.run("fproxy", action, "web", what).returncode == 0
+
+    answer = daemon.run("fproxy", "ready", "web", name)
+    assert answer.returncode == 0
+    assert (f"1 of its addresses stays out, for that was said of them alone: `maintain' of "
+            f"{target.address}; take it back with `fproxy ready web {target.address}'"
+            in answer.stderr)
+    answer = daemon.run("fproxy", "ready", "web", target.address)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    daemon.until_available("web", 1)
+
+
+@pytest.mark.limit(90)
+def test_a_database_that_is_locked_at_the_start_is_asked_later(daemon, started, scene):
+    """What was said before the start holds as soon as it can be read; what is said meanwhile is
+    newer, and holds over it."""
+    scene.told("drain", "one")
+    scene.told("maintain", "two")
+    daemon.stop()
+    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None)
+    other.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+    daemon.start(within=20)
+    daemon.until_available("web", 3)
+    assert "cannot be read from the database" in daemon.log()
+    scene.told("ready", "two")
+    assert scene.who_answers() == {"one", "two", "three"}
+
+    other.close()
+    until(lambda: scene.endpoint("one")["state"] == "draining", 40, "it is read")
+    assert scene.who_answers() == {"two", "three"}
+    overrides = "SELECT target, action FROM overrides"
+    until(lambda: daemon.sql(overrides) == [(scene.targets["one"].address, "drain")],
+          what="the database is as it was said")
 
 
 @pytest.mark.parametrize("action", ["drain", "maintain"])

@@ -47,6 +47,31 @@ def test_it_works_is_silent_and_fails(daemon, started):
     until(lambda: endpoint(daemon, other)["reason"] == "ttl_expired", what="so was the other")
 
 
+def test_a_probe_of_our_own_port_stands_beside_it(daemon, started):
+    """Where no probe of the list has the role readiness, there is the one of `probe` too."""
+    target = started(EchoProcess())
+    daemon.write_apps(app("web", free_port(), [target],
+                          'probes = ( { name = "live"; role = "liveness"; kind = "tcp"; '
+                          'send = "x"; expect = "x"; } );', probe=f'{PUSH} ttl = "1h";'))
+    daemon.start()
+    assert say(daemon, target.address) == 204
+    until(lambda: endpoint(daemon, target)["state"] == "available", what="it has reported")
+
+
+def test_an_address_speaks_for_itself_as_it_is_written(daemon, started):
+    """Of a target that is a name: exactly as `inspect` shows it, for so it is found later."""
+    target = started(EchoProcess())
+    name = target.address.replace("127.0.0.1", "localhost")
+    daemon.write_apps(app("web", free_port(), [name], probe=f'{PUSH} ttl = "1h";'))
+    daemon.start()
+    until(lambda: any(each["address"] == target.address
+                      for each in daemon.inspect("web")["endpoints"]), what="it is resolved")
+    for wrong in (target.address.replace(":", ":0"), "127.0.0.2:80", "[::ffff:127.0.0.1]:80"):
+        assert say(daemon, wrong) == 404, wrong
+    assert say(daemon, target.address) == 204
+    until(lambda: endpoint(daemon, target)["state"] == "available", what="it has reported")
+
+
 def test_a_failure_is_seen_at_once(daemon, started):
     """Long before the next look at what was said."""
     target = started(EchoProcess())

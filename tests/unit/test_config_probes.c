@@ -113,6 +113,37 @@ what_is_said_is_what_is_there(void **state)
 }
 
 static void
+without_readiness_there_is_the_one_of_probe_too(void **state)
+{
+    static const char live[] = "{ role = \"liveness\"; send = \"a\"; expect = \"b\"; }";
+    const struct app_probe *probes[APP_PROBES_MAX + 1];
+    struct app_config app;
+    char text[512];
+
+    snprintf(text, sizeof text, "probe = { kind = \"push\"; }; probes = ( %s );", live);
+    parse(text, &app);
+    assert_int_equal(app_config_target_probes(&app, probes), 1);
+    assert_ptr_equal(probes[0], &app.probe);
+    assert_ptr_equal(app_config_find_probe(&app, "push"), &app.probe);
+    assert_null(app_config_find_probe(&app, "tcp"));
+    app_config_fini(&app);
+
+    snprintf(text, sizeof text, "probe = { kind = \"traffic\"; }; probes = ( { name = "
+             "\"first\"; role = \"startup\"; }, %s );", live);
+    parse(text, &app);
+    assert_int_equal(app_config_target_probes(&app, probes), 2);
+    assert_ptr_equal(app_config_find_probe(&app, "traffic"), &app.probe);
+    app_config_fini(&app);
+
+    snprintf(text, sizeof text, "probe = { kind = \"push\"; }; probes = ( { kind = \"http\"; }, %s "
+             ");", live);
+    parse(text, &app);
+    assert_int_equal(app_config_target_probes(&app, probes), 1);
+    assert_null(app_config_find_probe(&app, "push"));
+    app_config_fini(&app);
+}
+
+static void
 a_copy_is_its_own(void **state)
 {
     struct app_config app;
@@ -248,6 +279,8 @@ what_cannot_be_is_told(void **state)
         { "probes_require = \"most\";", "write \"all\", \"any\" or \"2 of 3\"" },
         { "probes_require = \"3 of 2\";", "write \"all\", \"any\" or \"2 of 3\"" },
         { "probes = ( { role = \"liveness\"; } );", "a liveness probe has to say something" },
+        { "probes = ( { role = \"liveness\"; kind = \"push\"; } );", "a liveness probe has to" },
+        { "probes = ( { role = \"liveness\"; kind = \"traffic\"; } );", "a liveness probe has to" },
         { "probes = ( { name = \"1\"; }, { name = \"2\"; }, { name = \"3\"; }, { name = \"4\"; }, "
           "{ name = \"5\"; }, { name = \"6\"; }, { name = \"7\"; }, { name = \"8\"; }, "
           "{ name = \"9\"; } );", "there are too many" },
@@ -270,6 +303,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_keys_read_back),
         cmocka_unit_test(what_is_said_is_what_is_there),
+        cmocka_unit_test(without_readiness_there_is_the_one_of_probe_too),
         cmocka_unit_test(a_copy_is_its_own),
         cmocka_unit_test(defaults_with_several_probes_read_back),
         cmocka_unit_test(every_kind_goes_with_the_defaults_of_another),

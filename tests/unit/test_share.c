@@ -13,7 +13,7 @@
 
 struct taker {
     struct share_member member;
-    int taken;
+    int taken, woken;
 };
 
 static const struct app_probe plain = {
@@ -28,6 +28,12 @@ take(struct share_member *member, const struct probe_result *result, uint64_t st
     assert_int_equal(started_ms, 77);
     assert_string_equal(result->detail, "connected");
     taker->taken++;
+}
+
+static void
+wake(struct share_member *member)
+{
+    CONTAINER_OF(member, struct taker, member)->woken++;
 }
 
 static struct address one, two;
@@ -119,6 +125,30 @@ one_at_a_time(void **state)
 }
 
 static void
+the_others_are_woken_when_the_one_that_runs_is_cut(void **state)
+{
+    struct shares *shares = shares_create();
+    struct taker takers[4] = { 0 };
+
+    for (int i = 0; i < 3; i++)
+        share_join(shares, &takers[i].member, 5, &one);
+    share_join(shares, &takers[3].member, 5, &two);
+    assert_true(share_begin(&takers[0].member));
+    assert_false(share_begin(&takers[1].member));
+    share_cut(&takers[1].member, wake);             /* it was not the one */
+    assert_int_equal(takers[0].woken + takers[2].woken, 0);
+    share_cut(&takers[0].member, wake);
+    assert_int_equal(takers[0].woken, 0);
+    assert_int_equal(takers[1].woken, 1);
+    assert_int_equal(takers[2].woken, 1);
+    assert_int_equal(takers[3].woken, 0);
+    assert_true(share_begin(&takers[2].member));
+    for (int i = 0; i < 4; i++)
+        share_leave(shares, &takers[i].member);
+    shares_destroy(shares);
+}
+
+static void
 who_has_no_digest_stays_alone(void **state)
 {
     struct shares *shares = shares_create();
@@ -139,6 +169,7 @@ main(void)
         cmocka_unit_test(the_others_of_the_group_take_it),
         cmocka_unit_test(what_makes_probes_equal),
         cmocka_unit_test(one_at_a_time),
+        cmocka_unit_test(the_others_are_woken_when_the_one_that_runs_is_cut),
         cmocka_unit_test(who_has_no_digest_stays_alone),
     };
 

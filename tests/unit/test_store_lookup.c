@@ -262,6 +262,53 @@ questions_are_bounded(void **state)
     close(fd);
 }
 
+struct rows {
+    int calls, rc;
+    size_t count;
+    char last[APP_NAME_BYTES];
+};
+
+static void
+told(void *context, int rc, const struct store_override *overrides, size_t count)
+{
+    struct rows *rows = context;
+
+    rows->calls++;
+    rows->rc = rc;
+    rows->count = count;
+    if (count > 0)
+        snprintf(rows->last, sizeof rows->last, "%s", overrides[count - 1].app);
+}
+
+static void
+overrides_are_told_later_too(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_with_notify(fixture);
+    struct answer answer = { 0 };
+    struct rows rows = { 0 };
+
+    store_write_override(fixture->store, "a", "t:1", "drain", "", AT_MS);
+    store_write_override(fixture->store, "b", "t:1", "maintain", "", AT_MS);
+    assert_int_equal(store_when_written(fixture->store, written, &answer), 0);
+    await(fd);
+    store_deliver(fixture->store);
+    assert_int_equal(store_find_overrides(fixture->store, told, &rows), 0);
+    while (rows.calls == 0) {
+        await(fd);
+        store_deliver(fixture->store);
+    }
+    assert_int_equal(rows.rc, 0);
+    assert_int_equal(rows.count, 2);
+    assert_string_equal(rows.last, "b");
+
+    assert_int_equal(store_find_overrides(fixture->store, told, &rows), 0);
+    store_cancel(fixture->store, &rows);
+    assert_int_equal(previous(fixture, fd, 2).rc, -ENOENT);     /* asked and answered after it */
+    assert_int_equal(rows.calls, 1);
+    close(fd);
+}
+
 static void
 a_descriptor_that_might_block_is_refused(void **state)
 {
@@ -344,6 +391,7 @@ main(void)
         TEST(a_database_that_cannot_be_read_is_an_error),
         TEST(what_was_cancelled_is_never_delivered),
         TEST(what_nobody_fetched_is_dropped_when_the_store_is_closed),
+        TEST(overrides_are_told_later_too),
         TEST(questions_are_bounded),
         TEST(what_was_queued_is_on_the_disk_when_that_is_said),
         TEST(what_cannot_be_written_now_is_said_as_well),

@@ -109,6 +109,13 @@ check_hold(struct check *check)
 
 /* ---- a result ---- */
 
+/* How long after its time. Of a probe that an equal check ran before it was due: 0. */
+static uint64_t
+lag_of(const struct check *check, uint64_t started_ms)
+{
+    return started_ms > check->due_ms ? started_ms - check->due_ms : 0;
+}
+
 static void
 finish(struct check *check, const struct probe_result *result, uint64_t started_ms)
 {
@@ -119,7 +126,8 @@ finish(struct check *check, const struct probe_result *result, uint64_t started_
     if (result->outcome != REASON_CONNECT_LOCAL)
         check->health.degraded = result->outcome == REASON_OK && result->degraded;
     check->first_done = true;
-    check->last.outcome = result->outcome;
+    check->last.outcome = (uint8_t)result->outcome;
+    check->last.lag_ms = (uint16_t)MIN(lag_of(check, started_ms), (uint64_t)LAG_MAX_MS);
     check->last.duration_us = result->duration_us;
     check->last.at_ms = clock_wall_ms();
     last_probe_set_detail(&check->last, result->detail);
@@ -163,14 +171,15 @@ static void
 note_lag(struct check *check)
 {
     struct prober *prober = check->prober;
-    uint64_t now_ms = clock_monotonic_ms();
-    uint32_t lag_ms = now_ms > check->due_ms ? (uint32_t)(now_ms - check->due_ms) : 0;
+    uint64_t now_ms = clock_monotonic_ms(), lag_ms = lag_of(check, now_ms);
+    bool overrun = lag_ms > schedule_late_ms(check->of->policy.interval_ms,
+                                             check->of->config->jitter_percent);
 
-    if (lag_ms <= schedule_late_ms(check->of->policy.interval_ms,
-                                   check->of->config->jitter_percent))
+    lag_add(&prober->lag, now_ms, lag_ms, overrun);
+    if (!overrun)
         return;
     prober->lagging++;
-    prober->lag_max_ms = MAX(prober->lag_max_ms, lag_ms);
+    prober->lag_max_ms = (uint32_t)MAX(prober->lag_max_ms, lag_ms);
 }
 
 /* It is its turn. */
@@ -180,12 +189,12 @@ run(struct check *check)
     struct probe_result result = { .outcome = REASON_NONE };
     int rc;
 
-    note_lag(check);
     if (!share_begin(&check->member)) {
         gate_leave(check->prober->gate, &check->ticket);
         arm(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
         return;
     }
+    note_lag(check);
     check->on_start(check);
     rc = probe_start(&check->probe);
     if (rc == 0)

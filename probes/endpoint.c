@@ -612,7 +612,8 @@ endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
     bool changed = reason != endpoint->reason;
 
     assert(endpoint->address.family == 0);
-    endpoint->reason = endpoint->probed_reason = endpoint->lookup.outcome = reason;
+    endpoint->reason = endpoint->probed_reason = reason;
+    endpoint->lookup.outcome = (uint8_t)reason;
     endpoint->lookup.duration_us = answer->duration_us;
     endpoint->lookup.at_ms = answer->last_at_ms;
     endpoint->lookup.next_ms = answer->next_at_ms;

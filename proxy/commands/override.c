@@ -177,8 +177,7 @@ override(const struct arguments *arguments, const char *command)
 static const struct argp_option rows_with_note[] = {
     { "json", 'j', NULL, 0, "Print JSON", 0 },
     { "note", KEY_NOTE, "TEXT", 0, "Why: kept with it, and shown", 0 },
-    OPTION_ROW_CONFIG,
-    OPTION_ROW_RUNTIME_DIR,
+    OPTION_ROWS_PLACES,
     { 0 },
 };
 
@@ -219,8 +218,7 @@ command_ready(int argc, char **argv, void *context)
 {
     static const struct argp_option rows[] = {
         { "json", 'j', NULL, 0, "Print JSON", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
+        OPTION_ROWS_PLACES,
         { 0 },
     };
     static const struct argp argp = {

@@ -264,8 +264,7 @@ command_status(int argc, char **argv, void *context)
 {
     static const struct argp_option rows[] = {
         { "json", 'j', NULL, 0, "Print JSON", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
+        OPTION_ROWS_PLACES,
         { 0 },
     };
     static const struct argp argp = {

@@ -82,6 +82,7 @@ all_apps_json(struct supervisor *supervisor)
     json_t *apps = json_array();
     uint64_t now_ms = clock_monotonic_ms();
 
+    apps_sort(supervisor);
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         struct app_status status;
 
@@ -119,6 +120,7 @@ serve_readyz(struct supervisor *supervisor, struct evhttp_request *request)
         evhttp_send_error(request, HTTP_INTERNAL, NULL);
         return;
     }
+    apps_sort(supervisor);
     if (supervisor->shutdown != NULL)
         fputs("the supervisor stops\n", out);
     else if (!supervisor->first_change_applied)

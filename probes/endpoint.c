@@ -325,7 +325,7 @@ on_result(struct check *check, const struct probe_result *result, uint64_t start
     assert(endpoint->address.family != 0);
     if (result->outcome == REASON_OK)
         note_passed(endpoint, check, result, started_ms);
-    else if (result->outcome != REASON_CONNECT_LOCAL)
+    else if (!reason_is_ours(result->outcome))
         note_failed(endpoint, check, started_ms);
     tell_warning(endpoint, check, result);
     endpoint_record_result(endpoint, check, result);

@@ -157,8 +157,8 @@ overrun_ms(const struct check *check)
     return schedule_late_ms(check->of->policy.interval_ms, check->of->config->jitter_percent);
 }
 
-/* It failed, but so long after its time that we must have stood still: what the target did until then
- * we did not see. Once in a row, so that a prober that always is late learns of a black hole too. */
+/* It failed, but so long after its time that we must have stood still: what the target did until
+ * then we did not see. Once in a row: a prober that always is late learns of black holes too. */
 static bool
 stood_still(const struct check *check, const struct probe_result *result)
 {

@@ -97,7 +97,8 @@ show_last(const struct endpoint *endpoint, const struct last_probe *last, const 
 {
     char text[DETAIL_BYTES];
 
-    detail->probe_outcome = (uint8_t)last->outcome;
+    detail->probe_outcome = last->outcome;
+    detail->probe_lag_ms = last->lag_ms;
     detail->probe_duration_us = last->duration_us;
     detail->probe_at_ms = last->at_ms;
     detail->probe_next_ms = last->next_ms;

@@ -93,6 +93,7 @@ board_writer_init(struct prober_app *app, struct board *board)
                                 summary.first_round_done;
     }
     adopt(writer, board, room);
+    board_set_lag(board, &app->prober->lag_shown);
     board_set_generation(board, app->generation);
     event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
     return 0;
@@ -126,6 +127,7 @@ board_writer_move(struct prober_app *app, struct board *board)
         return -ENOMEM;
     memcpy(room, writer->slots, writer->slot_count * sizeof *room);
     adopt(writer, board, room);
+    board_set_lag(board, &app->prober->lag_shown);
     board_set_generation(board, app->generation);
     board_set_next_id(board, app->family->next_id);
     for (uint32_t i = 0; i < app->config.target_count; i++) {
@@ -299,6 +301,7 @@ void
 board_writer_beat(struct prober_app *app, uint64_t now_ms)
 {
     board_beat(app->writer.board, now_ms);
+    board_set_lag(app->writer.board, &app->prober->lag_shown);
     if (app->writer.summary.rung == LADDER_LAST_GOOD)
         board_writer_changed(app);      /* what worked last may be long ago by now */
 }

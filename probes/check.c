@@ -120,6 +120,13 @@ check_hold(struct check *check)
 
 /* ---- a result ---- */
 
+/* How long after its time. Of a probe that an equal check ran before it was due: 0. */
+static uint64_t
+lag_of(const struct check *check, uint64_t started_ms)
+{
+    return started_ms > check->due_ms ? started_ms - check->due_ms : 0;
+}
+
 static void
 finish(struct check *check, const struct probe_result *result, uint64_t started_ms)
 {
@@ -128,10 +135,11 @@ finish(struct check *check, const struct probe_result *result, uint64_t started_
     assert(check->ticket.destination == NULL);
     check->waits = false;
     health_apply(&check->health, &check->of->policy, result->outcome, now_ms);
-    if (result->outcome != REASON_CONNECT_LOCAL)
+    if (!reason_is_ours(result->outcome))
         check->health.degraded = result->outcome == REASON_OK && result->degraded;
     check->first_done = true;
-    check->last.outcome = result->outcome;
+    check->last.outcome = (uint8_t)result->outcome;
+    check->last.lag_ms = (uint16_t)MIN(lag_of(check, started_ms), (uint64_t)LAG_MAX_MS);
     check->last.duration_us = result->duration_us;
     check->last.at_ms = clock_wall_ms();
     last_probe_set_detail(&check->last, result->detail);
@@ -155,18 +163,45 @@ take(struct share_member *member, const struct probe_result *result, uint64_t st
     check_take_result(CONTAINER_OF(member, struct check, member), result, started_ms);
 }
 
+static uint32_t
+overrun_ms(const struct check *check)
+{
+    return schedule_late_ms(check->of->policy.interval_ms, check->of->config->jitter_percent);
+}
+
+/* It failed, but so long after its time that we must have stood still: what the target did until
+ * then we did not see. Once in a row: a prober that always is late learns of black holes too. */
+static bool
+stood_still(const struct check *check, const struct probe_result *result)
+{
+    return result->outcome != REASON_OK && check->last.outcome != REASON_PROBE_OVERRUN &&
+           schedule_overran(result->duration_us, check->of->config->timeout_ms, overrun_ms(check));
+}
+
+static struct probe_result
+overrun(const struct probe_result *result)
+{
+    struct probe_result told = { .outcome = REASON_PROBE_OVERRUN,
+                                 .duration_us = result->duration_us };
+
+    snprintf(told.detail, sizeof told.detail, "the prober stood still, so this says nothing: %.80s",
+             result->detail);
+    return told;
+}
+
 /* A probe that we could not make says nothing to others. */
 static void
 on_done(struct probe *probe, const struct probe_result *result)
 {
     struct check *check = probe->context;
     uint64_t started_ms = probe->started_us / 1000;
+    struct probe_result told = stood_still(check, result) ? overrun(result) : *result;
 
     gate_leave(check->prober->gate, &check->ticket);
     share_end(&check->member);
-    finish(check, result, started_ms);
-    if (result->outcome != REASON_CONNECT_LOCAL)
-        share_give(&check->member, result, started_ms, take);
+    finish(check, &told, started_ms);
+    if (!reason_is_ours(told.outcome))
+        share_give(&check->member, &told, started_ms, take);
 }
 
 /* ---- a run ---- */
@@ -175,14 +210,14 @@ static void
 note_lag(struct check *check)
 {
     struct prober *prober = check->prober;
-    uint64_t now_ms = clock_monotonic_ms();
-    uint32_t lag_ms = now_ms > check->due_ms ? (uint32_t)(now_ms - check->due_ms) : 0;
+    uint64_t now_ms = clock_monotonic_ms(), lag_ms = lag_of(check, now_ms);
+    bool late = lag_ms > overrun_ms(check);
 
-    if (lag_ms <= schedule_late_ms(check->of->policy.interval_ms,
-                                   check->of->config->jitter_percent))
+    lag_add(&prober->lag, now_ms, lag_ms, late);
+    if (!late)
         return;
     prober->lagging++;
-    prober->lag_max_ms = MAX(prober->lag_max_ms, lag_ms);
+    prober->lag_max_ms = (uint32_t)MAX(prober->lag_max_ms, lag_ms);
 }
 
 /* It is its turn. */
@@ -192,13 +227,13 @@ run(struct check *check)
     struct probe_result result = { .outcome = REASON_NONE };
     int rc;
 
-    note_lag(check);
     check->waits = !share_begin(&check->member);
     if (check->waits) {
         gate_leave(check->prober->gate, &check->ticket);
         arm(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
         return;
     }
+    note_lag(check);
     check->on_start(check);
     rc = probe_start(&check->probe);
     if (rc == 0)

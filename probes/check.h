@@ -34,7 +34,8 @@ struct app_check {
 
 /* The last thing that was tried, as the board shows it. */
 struct last_probe {
-    enum reason outcome;            /* REASON_NONE: nothing yet */
+    uint8_t outcome;                /* enum reason; REASON_NONE: nothing yet */
+    uint16_t lag_ms;                /* it began so late, at most 65,535 */
     uint32_t duration_us;
     int64_t at_ms, next_ms;         /* wall; 0: none */
     char *detail;                   /* owned; NULL: "" */

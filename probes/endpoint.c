@@ -325,7 +325,7 @@ on_result(struct check *check, const struct probe_result *result, uint64_t start
     assert(endpoint->address.family != 0);
     if (result->outcome == REASON_OK)
         note_passed(endpoint, check, result, started_ms);
-    else if (result->outcome != REASON_CONNECT_LOCAL)
+    else if (!reason_is_ours(result->outcome))
         note_failed(endpoint, check, started_ms);
     tell_warning(endpoint, check, result);
     endpoint_record_result(endpoint, check, result);
@@ -612,7 +612,8 @@ endpoint_set_unresolved(struct endpoint *endpoint, enum reason reason,
     bool changed = reason != endpoint->reason;
 
     assert(endpoint->address.family == 0);
-    endpoint->reason = endpoint->probed_reason = endpoint->lookup.outcome = reason;
+    endpoint->reason = endpoint->probed_reason = reason;
+    endpoint->lookup.outcome = (uint8_t)reason;
     endpoint->lookup.duration_us = answer->duration_us;
     endpoint->lookup.at_ms = answer->last_at_ms;
     endpoint->lookup.next_ms = answer->next_at_ms;

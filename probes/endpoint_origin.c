@@ -213,8 +213,8 @@ static struct last_probe
 recall_last(const struct board_detail *detail)
 {
     return (struct last_probe){
-        .outcome = detail->probe_outcome < REASONS ? (enum reason)detail->probe_outcome
-                                                   : REASON_NONE,
+        .outcome = detail->probe_outcome < REASONS ? detail->probe_outcome : REASON_NONE,
+        .lag_ms = detail->probe_lag_ms,
         .duration_us = detail->probe_duration_us,
         .at_ms = detail->probe_at_ms,
         .next_ms = detail->probe_next_ms,

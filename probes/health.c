@@ -117,7 +117,7 @@ health_apply(struct health *health, const struct health_policy *policy, enum rea
     assert(policy->fall > 0);
     assert(policy->window <= HEALTH_WINDOW_MAX);
     assert(policy->threshold <= policy->window);
-    if (outcome == REASON_CONNECT_LOCAL)
+    if (reason_is_ours(outcome))
         return false;
     remember(health, outcome == REASON_OK);
     if (outcome == REASON_OK) {

@@ -66,7 +66,7 @@ void health_init(struct health *health, enum endpoint_state state, enum reason r
 enum endpoint_state health_seed_state(enum endpoint_state last);
 
 /* Counts one outcome (REASON_OK or why it failed); true when the state changed.
- * REASON_CONNECT_LOCAL is our fault, not the endpoint's, and changes nothing. */
+ * What is our fault (reason_is_ours()), not the endpoint's, changes nothing. */
 bool health_apply(struct health *health, const struct health_policy *policy,
                   enum reason outcome, uint64_t now_ms);
 

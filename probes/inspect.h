@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/names.h"
+#include "strategy/board.h"
 
 enum {
     INSPECT_WORD_BYTES = 32,        /* states, reasons, outcomes, kinds */
@@ -49,6 +50,8 @@ struct inspect_endpoint {
     uint32_t successes, failures;           /* of probes, in a row */
     uint32_t down_interval_ms;              /* how it is probed while it is down; 0: as always */
     int64_t next_ms;                        /* when the next probe, or lookup, is due */
+    uint32_t lag_ms;                        /* how late the last probe began */
+    uint32_t ejections;                     /* in a row: eject.h */
     enum inspect_handed handed;
     int64_t changed_ms;                     /* when inspect_changes() saw it change; 0: never */
 };
@@ -69,6 +72,7 @@ struct inspect_app {
 struct inspect_view {
     struct inspect_app *apps;               /* owned; sorted by name when read */
     size_t count, room;
+    struct board_lag lag;                   /* of the prober that lives; probes 0: not known */
 };
 
 /* Reads the boards in the open directory: of each app the one with the highest number among

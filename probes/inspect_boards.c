@@ -44,6 +44,8 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     endpoint->failures = detail->failures;
     endpoint->down_interval_ms = detail->down_interval_ms;
     endpoint->next_ms = detail->probe_next_ms;
+    endpoint->lag_ms = detail->probe_lag_ms;
+    endpoint->ejections = detail->eject_count;
     endpoint->tier = detail->tier;
     endpoint->percent = detail->percent;
     endpoint->flapping = detail->flags & BOARD_FLAPPING;
@@ -204,6 +206,20 @@ read_directory(DIR *dir, bool stale, uint64_t now_ms, struct newest *newest)
     return rc;
 }
 
+/* One prober writes all boards: the latest word counts. */
+static void
+read_lag(const struct newest *newest, struct board_lag *lag)
+{
+    const struct board *latest = NULL;
+
+    for (size_t i = 0; i < newest->count; i++) {
+        if (latest == NULL || board_beat_ms(newest->boards[i]) > board_beat_ms(latest))
+            latest = newest->boards[i];
+    }
+    if (latest != NULL)
+        board_lag(latest, lag);
+}
+
 int
 inspect_read_boards(int dir_fd, bool stale, uint64_t now_ms, struct inspect_view *view)
 {
@@ -220,6 +236,8 @@ inspect_read_boards(int dir_fd, bool stale, uint64_t now_ms, struct inspect_view
     }
     rc = read_directory(dir, stale, now_ms, &newest);
     closedir(dir);
+    if (!stale)
+        read_lag(&newest, &view->lag);
     for (size_t i = 0; i < newest.count; i++) {
         if (rc == 0)
             rc = describe_board(newest.boards[i], view);

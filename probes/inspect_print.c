@@ -83,10 +83,29 @@ inspect_probe_json(const struct inspect_probe *probe)
                      "detail", inspect_text_json(probe->detail));
 }
 
+/* What only the board knows of it is null where that is not what was read. */
+static json_t *
+last_probe_json(const struct inspect_endpoint *endpoint)
+{
+    bool known = endpoint->handed != INSPECT_HANDED_UNKNOWN && endpoint->address[0] != '\0';
+    json_t *json = inspect_probe_json(&endpoint->probe);
+
+    if (json_is_object(json))
+        json_object_set_new(json, "lag_ms", known ? json_integer(endpoint->lag_ms) : json_null());
+    return json;
+}
+
+static json_t *
+ejections_json(const struct inspect_endpoint *endpoint)
+{
+    return endpoint->handed == INSPECT_HANDED_UNKNOWN ? json_null()
+                                                      : json_integer(endpoint->ejections);
+}
+
 static json_t *
 endpoint_json(const struct inspect_endpoint *endpoint)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}",
                      "target", inspect_text_json(endpoint->target),
                      "address", inspect_text_json(endpoint->address),
                      "state", inspect_text_json(endpoint->state),
@@ -95,9 +114,10 @@ endpoint_json(const struct inspect_endpoint *endpoint)
                      "percent", (json_int_t)endpoint->percent,
                      "tier", (json_int_t)endpoint->tier,
                      "flapping", (int)endpoint->flapping,
+                     "ejections", ejections_json(endpoint),
                      "reason", inspect_text_json(endpoint->reason),
                      "detail", inspect_text_json(endpoint->detail),
-                     "last_probe", inspect_probe_json(&endpoint->probe));
+                     "last_probe", last_probe_json(endpoint));
 }
 
 static json_t *
@@ -113,6 +133,18 @@ app_json(const struct inspect_app *app)
                      "generation", (json_int_t)app->generation, "endpoints", endpoints);
 }
 
+static json_t *
+lag_json(const struct board_lag *lag)
+{
+    if (lag->probes == 0)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "probes", (json_int_t)lag->probes,
+                     "p50_ms", (json_int_t)lag->p50_ms, "p99_ms", (json_int_t)lag->p99_ms,
+                     "max_ms", (json_int_t)lag->max_ms,
+                     "overruns_lately", (json_int_t)lag->overruns_lately,
+                     "overruns", (json_int_t)lag->overruns);
+}
+
 json_t *
 inspect_json(const struct inspect_view *view)
 {
@@ -120,7 +152,7 @@ inspect_json(const struct inspect_view *view)
 
     for (size_t i = 0; i < view->count; i++)
         json_array_append_new(apps, app_json(&view->apps[i]));
-    return json_pack("{s:o}", "apps", apps);
+    return json_pack("{s:o, s:o}", "apps", apps, "probe_lag", lag_json(&view->lag));
 }
 
 /* ---- the table ---- */
@@ -255,6 +287,17 @@ print_app(FILE *out, const struct inspect_app *app)
             ladder_text(app));
 }
 
+void
+inspect_print_lag(FILE *out, const struct board_lag *lag)
+{
+    if (lag->probes == 0)
+        return;
+    fprintf(out, "prober: %" PRIu32 " probes in the last minute began up to %u ms late (median %u, "
+            "p99 %u ms); %u of them later than their jitter, %" PRIu32 " since it started\n",
+            lag->probes, lag->max_ms, lag->p50_ms, lag->p99_ms, lag->overruns_lately,
+            lag->overruns);
+}
+
 static struct libscols_table *
 new_table(FILE *out, bool colours)
 {
@@ -282,6 +325,8 @@ print_in(FILE *out, struct libscols_table *table, const struct inspect_view *vie
         if (apps == INSPECT_APPS_ALL || app->panic || !app->ready)
             print_app(out, app);
     }
+    if (rc == 0 && apps != INSPECT_APPS_NONE && view->lag.overruns_lately > 0)
+        inspect_print_lag(out, &view->lag);
     return rc;
 }
 

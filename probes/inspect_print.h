@@ -46,4 +46,7 @@ int inspect_print_table(FILE *out, const struct inspect_view *view, int64_t now_
 int inspect_draw_table(FILE *out, const struct inspect_view *view, int64_t now_wall_ms,
                        bool colours, enum inspect_apps apps, unsigned width);
 
+/* A line about how late the prober's probes begin; nothing when that is not known. */
+void inspect_print_lag(FILE *out, const struct board_lag *lag);
+
 #endif

@@ -171,6 +171,15 @@ tell_address(const struct inspect_endpoint *endpoint, const struct why_facts *fa
 /* ---- probe and rule ---- */
 
 static void
+say_lag(uint32_t lag_ms, char *sentence)
+{
+    if (lag_ms == 0)
+        say(sentence, "; it started on time");
+    else
+        say(sentence, "; it started %" PRIu32 " ms late", lag_ms);
+}
+
+static void
 tell_probe(const struct inspect_endpoint *endpoint, const struct why_facts *facts,
            int64_t now_wall_ms, char *sentence)
 {
@@ -193,6 +202,8 @@ tell_probe(const struct inspect_endpoint *endpoint, const struct why_facts *fact
         say(sentence, ": %s", probe->outcome);
     if (probe->detail[0] != '\0')
         say(sentence, passed ? " (%s)" : ", %s", probe->detail);
+    if (!lookup && endpoint->handed != INSPECT_HANDED_UNKNOWN)
+        say_lag(endpoint->lag_ms, sentence);
     say(sentence, ".");
 }
 

@@ -117,6 +117,9 @@ why_print(FILE *out, const struct inspect_view *view, const struct why_all *all,
             print_endpoint(out, app, &app->endpoints[j], facts++, now_wall_ms, colours);
         }
     }
+    if (view->lag.probes > 0)
+        fputc('\n', out);
+    inspect_print_lag(out, &view->lag);
     return ferror(out) ? -EIO : 0;
 }
 

@@ -66,6 +66,7 @@ on_beat(evutil_socket_t fd, short what, void *context)
     uint64_t now_ms = clock_monotonic_ms();
     struct prober_app *app;
 
+    lag_read(&prober->lag, now_ms, &prober->lag_shown);
     TAILQ_FOREACH (app, &prober->apps, link)
         board_writer_beat(app, now_ms);
     trim(prober);

@@ -31,6 +31,7 @@
 #include "base/override.h"
 #include "config/settings.h"
 #include "probes/history.h"
+#include "probes/lag.h"
 #include "probes/prober_app_priv.h"
 #include "probes/resolver.h"
 #include "probes/seeds.h"
@@ -71,6 +72,8 @@ struct prober {
     uint32_t endpoint_count;
     struct available_endpoint *scratch; /* owned; for board_writers: room for any board's slots */
     uint32_t scratch_room;
+    struct lag lag;
+    struct board_lag lag_shown;     /* on the boards, as of the last beat */
     uint32_t lag_max_ms, lagging;   /* probes that started late, since it was last told */
     uint64_t random;
     uint32_t loads;                 /* of apps, since the start */

@@ -377,7 +377,7 @@ step(struct run *run, const struct replay_result *result)
     enum endpoint_state was = run->health.state;
     bool failed = result->outcome != REASON_OK;
 
-    if (result->outcome == REASON_CONNECT_LOCAL)
+    if (reason_is_ours(result->outcome))
         return 0;
     if (failed && run->first_failure_ms == 0) {
         run->first_failure_ms = result->at_ms;

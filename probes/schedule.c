@@ -54,6 +54,12 @@ schedule_late_ms(uint32_t interval_ms, uint32_t percent)
     return (uint32_t)MIN(MAX(reach_ms, SCHEDULE_LATE_MIN_MS), SCHEDULE_LATE_MAX_MS);
 }
 
+bool
+schedule_overran(uint32_t duration_us, uint32_t timeout_ms, uint32_t late_ms)
+{
+    return duration_us / 1000 > (uint64_t)timeout_ms + late_ms;
+}
+
 uint32_t
 schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms)
 {

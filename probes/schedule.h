@@ -7,6 +7,7 @@
 #ifndef FPROXY_PROBES_SCHEDULE_H
 #define FPROXY_PROBES_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -35,6 +36,9 @@ uint32_t schedule_second_probe_ms(uint32_t index, uint32_t count, uint32_t total
 
 /* A probe that starts so much after its time is told of: its jitter, within reason. */
 uint32_t schedule_late_ms(uint32_t interval_ms, uint32_t percent);
+
+/* A probe that took so long was over by its timeout, but nobody looked for more than `late_ms`. */
+bool schedule_overran(uint32_t duration_us, uint32_t timeout_ms, uint32_t late_ms);
 
 /* How long to wait for the next start, when the last was at `started_ms`; 0: it is due. */
 uint32_t schedule_wait_ms(uint64_t started_ms, uint32_t interval_ms, uint64_t now_ms);

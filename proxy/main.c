@@ -28,9 +28,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    OPTION_ROW_CONFIG,
-    OPTION_ROW_STATE_DIR,
-    OPTION_ROW_RUNTIME_DIR,
+    OPTION_ROWS_PLACES,
     { "log-level", KEY_LOG_LEVEL, "LEVEL", 0, "error, warn, info or debug", 0 },
     { "upgrade-trial", KEY_UPGRADE_TRIAL, NULL, OPTION_HIDDEN, "Can this binary take over?", 0 },
     { 0 },

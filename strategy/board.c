@@ -25,12 +25,14 @@ enum {
     BOARD_LAYOUT = 4,                   /* changes with anything below or in the headers */
     DETAIL_WORDS = sizeof(struct board_detail) / WORD_BYTES,
     SUMMARY_WORDS = sizeof(struct board_summary) / WORD_BYTES,
+    LAG_WORDS = sizeof(struct board_lag) / WORD_BYTES,
     READ_TRIES = 200,                   /* against a busy writer */
     READ_TRIES_SPINNING = 20,           /* then let it run: it may share our core */
 };
 _Static_assert(sizeof(struct board_detail) == 760, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_summary) == 24, "another size is another BOARD_LAYOUT");
 _Static_assert(sizeof(struct board_pulse) == 24, "another size is another BOARD_LAYOUT");
+_Static_assert(sizeof(struct board_lag) == 16, "another size is another BOARD_LAYOUT");
 
 struct summary_cell {
     _Atomic uint64_t sequence;
@@ -48,7 +50,9 @@ struct board_head {
     _Atomic uint32_t generation;
     _Atomic uint32_t next_id;
     struct summary_cell summary;
+    _Atomic uint64_t lag[LAG_WORDS];    /* no cell: figures of two instants do no harm */
 };
+_Static_assert(sizeof(struct board_head) == 3 * CACHE_LINE_BYTES, "... as well");
 
 struct board {
     struct board_head *head;            /* the mapping */
@@ -315,6 +319,12 @@ board_beat_ms(const struct board *board)
     return atomic_load_explicit(&board->head->beat_ms, memory_order_relaxed);
 }
 
+void
+board_lag(const struct board *board, struct board_lag *lag)
+{
+    atomic_words_load(board->head->lag, lag, LAG_WORDS);
+}
+
 uint32_t
 board_next_id(const struct board *board)
 {
@@ -373,6 +383,14 @@ board_beat(struct board *board, uint64_t now_ms)
     assert(board->writable);
 
     atomic_store_explicit(&board->head->beat_ms, now_ms, memory_order_relaxed);
+}
+
+void
+board_set_lag(struct board *board, const struct board_lag *lag)
+{
+    assert(board->writable);
+
+    atomic_words_store(board->head->lag, lag, LAG_WORDS);
 }
 
 void

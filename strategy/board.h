@@ -71,7 +71,7 @@ struct board_detail {
     uint64_t worked_ms;                 /* when it was last known to work; 0: never */
     uint32_t eject_count;               /* ejections in a row */
     uint16_t eject_failures;            /* that it was ejected for */
-    uint16_t unused;
+    uint16_t probe_lag_ms;              /* how late the last probe began, at most 65,535 */
     char state_detail[DETAIL_BYTES];    /* what took it out, in words; "": its probes tell */
 };
 
@@ -89,6 +89,14 @@ struct board_summary {
     uint8_t panic;                      /* enum ladder_rung (probes/ladder.h); 0: no panic */
     uint8_t rung;                       /* enum ladder_rung */
     uint32_t panics, unused;            /* how often there was one */
+};
+
+/* How late probes begin, of all apps of the prober alike: in the last minute, at most 65,535 ms. */
+struct board_lag {
+    uint16_t p50_ms, p99_ms, max_ms;
+    uint16_t overruns_lately;           /* later than their jitter, of `probes` */
+    uint32_t probes;
+    uint32_t overruns;                  /* since the prober began */
 };
 
 struct board;       /* a mapped board file */
@@ -123,6 +131,8 @@ bool board_detail(const struct board *board, uint32_t slot, struct board_detail 
 bool board_summary(const struct board *board, struct board_summary *summary);
 /* When the prober last said that it lives, CLOCK_MONOTONIC ms; 0: never. */
 uint64_t board_beat_ms(const struct board *board);
+/* As of that beat. */
+void board_lag(const struct board *board, struct board_lag *lag);
 /* No endpoint has had this id or a higher one; 0: none has any. */
 uint32_t board_next_id(const struct board *board);
 
@@ -137,6 +147,7 @@ struct board_pulse *board_pulse_writable(struct board *board, uint32_t slot);
 void board_set_detail(struct board *board, uint32_t slot, const struct board_detail *detail);
 void board_set_summary(struct board *board, const struct board_summary *summary);
 void board_beat(struct board *board, uint64_t now_ms);
+void board_set_lag(struct board *board, const struct board_lag *lag);
 void board_set_next_id(struct board *board, uint32_t id);
 
 #endif

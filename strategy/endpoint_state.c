@@ -123,6 +123,12 @@ endpoint_state_works(enum endpoint_state state)
            state == ENDPOINT_WARMING || state == ENDPOINT_DEGRADED;
 }
 
+bool
+reason_is_ours(enum reason reason)
+{
+    return reason == REASON_CONNECT_LOCAL || reason == REASON_PROBE_OVERRUN;
+}
+
 enum reason
 reason_from_errno(int error)
 {

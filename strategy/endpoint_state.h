@@ -49,7 +49,7 @@ enum reason {
     REASON_EXEC_TIMEOUT,
     REASON_EXEC_SPAWN,
     REASON_TTL_EXPIRED,
-    REASON_PROBE_OVERRUN,
+    REASON_PROBE_OVERRUN,   /* the prober stood still meanwhile: our fault as well */
     REASON_ADMIN,
     REASON_PASSIVE_CONNECT,
     REASON_HISTORY,         /* "history": the state comes from the database */
@@ -70,6 +70,9 @@ bool endpoint_state_second_choice(enum endpoint_state state);
 
 /* Is it known to work (counted by `ready.min_available` and shown as available)? */
 bool endpoint_state_works(enum endpoint_state state);
+
+/* Does it say nothing of the target, for the fault is ours? */
+bool reason_is_ours(enum reason reason);
 
 /* The reason for a failed connect(2) or socket(2). */
 enum reason reason_from_errno(int error);

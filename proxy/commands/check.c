@@ -14,6 +14,7 @@
 #include "proxy/commands/check_files.h"
 #include "proxy/commands/command.h"
 #include "proxy/supervisor/ports.h"
+#include "proxy/supervisor/supervisor.h"
 
 struct check_options {
     const char *path;           /* NULL: where the supervisor would look */
@@ -37,13 +38,13 @@ parse_option(int key, char *arg, struct argp_state *state)
             argp_error(state, "an empty path names nothing");
         options->path = arg;
         return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
+    default:        /* where a daemon is, nobody asks here */
+        return command_place_option(key, arg, state, &(struct supervisor_options){ 0 });
     }
 }
 
 static const struct argp_option option_rows[] = {
-    OPTION_ROW_CONFIG,
+    OPTION_ROWS_PLACES,
     { "json", 'j', NULL, 0, "Print the result as JSON", 0 },
     { 0 },
 };

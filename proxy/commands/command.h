@@ -24,10 +24,14 @@ enum { KEY_STATE_DIR = 0x2000, KEY_RUNTIME_DIR };
 #define OPTION_ROW_RUNTIME_DIR                                                                 \
     { "runtime-dir", KEY_RUNTIME_DIR, "DIR", 0, "Where sockets and boards are", 0 }
 
-/* The table of who only asks the supervisor: --json, --config, --runtime-dir. */
+/* Every command takes all of them, so that those that the daemon was started with can be copied; it
+ * takes no notice of what it has no use for (docs/cli.md). */
+#define OPTION_ROWS_PLACES OPTION_ROW_CONFIG, OPTION_ROW_STATE_DIR, OPTION_ROW_RUNTIME_DIR
+
+/* The table of who only asks the supervisor: --json and these. */
 extern const struct argp_option command_ask_options[];
 
-/* Takes one of those that say where things are; ARGP_ERR_UNKNOWN when `key` is none. */
+/* Takes one of them; ARGP_ERR_UNKNOWN when `key` is none. */
 error_t command_place_option(int key, char *arg, struct argp_state *state,
                              struct supervisor_options *options);
 

@@ -148,8 +148,7 @@ override(const struct arguments *arguments, const char *command)
 static const struct argp_option rows_with_note[] = {
     OPTION_ROW_JSON,
     { "note", KEY_NOTE, "TEXT", 0, "Why: kept with it, and shown", 0 },
-    OPTION_ROW_CONFIG,
-    OPTION_ROW_RUNTIME_DIR,
+    OPTION_ROWS_PLACES,
     { 0 },
 };
 

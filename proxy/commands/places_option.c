@@ -3,8 +3,7 @@
 
 const struct argp_option command_ask_options[] = {
     OPTION_ROW_JSON,
-    OPTION_ROW_CONFIG,
-    OPTION_ROW_RUNTIME_DIR,
+    OPTION_ROWS_PLACES,
     { 0 },
 };
 

@@ -35,6 +35,8 @@ struct present {
     json_t *answer;                 /* owned: of /v1/running; NULL: nothing runs */
     struct plan_database database;
     bool database_read;
+    struct plan_clients clients;    /* of all that runs */
+    bool clients_known;
     struct plan_running *apps;
     const char **sources;
     size_t count;
@@ -71,6 +73,7 @@ present_free(struct present *present)
     free(present->apps);
     free(present->sources);
     json_decref(present->answer);
+    plan_clients_free(&present->clients);
     plan_database_free(&present->database);
 }
 
@@ -115,6 +118,7 @@ take_running(struct present *present)
     size_t i;
     int rc = make_room(present, json_array_size(apps));
 
+    present->clients_known = plan_clients_read(&present->clients) == 0;
     json_array_foreach(apps, i, app) {
         const json_t *list = json_object_get(app, "targets");
         struct plan_running running = {
@@ -122,6 +126,7 @@ take_running(struct present *present)
             .text = answer_text(app, "config"),
             .connections = (uint64_t)answer_number(app, "connections"),
             .target_count = json_array_size(list),
+            .clients = present->clients_known ? &present->clients : NULL,
         };
 
         if (rc < 0)
@@ -376,9 +381,7 @@ command_plan(int argc, char **argv, void *context)
 {
     static const struct argp_option rows[] = {
         OPTION_ROW_JSON,
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_STATE_DIR,
-        OPTION_ROW_RUNTIME_DIR,
+        OPTION_ROWS_PLACES,
         { 0 },
     };
     static const struct argp argp = {

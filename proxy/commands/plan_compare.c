@@ -109,6 +109,33 @@ connections_to(const struct plan_running *running, const char *target)
     return sum;
 }
 
+/* Those that came through ports that are removed; false: not known. */
+static bool
+count_port_clients(struct plan_app *app, const struct plan_running *running)
+{
+    app->port_clients = 0;
+    for (uint32_t i = 0; i < app->port_removed_count; i++) {
+        uint64_t count;
+
+        if (!plan_clients_of(running->clients, &app->ports_removed[i], &count))
+            return false;
+        app->port_clients += count;
+    }
+    return app->port_removed_count > 0;
+}
+
+/* All of a port and all of a target: some may be of both. */
+static void
+bound_drain(struct plan_app *app, uint64_t of_targets, uint64_t all)
+{
+    uint64_t of_ports = app->port_clients_known ? app->port_clients : 0;
+
+    app->drain_least = MIN(MAX(of_targets, of_ports), all);
+    app->drain_most = MIN(of_targets + of_ports, all);
+    if (app->port_removed_count > 0 && !app->port_clients_known)
+        app->drain_most = all;
+}
+
 static void
 count_drain(struct plan_app *app, const struct plan_running *running,
             const struct app_config *was)
@@ -123,8 +150,8 @@ count_drain(struct plan_app *app, const struct plan_running *running,
         target->connections = connections_to(running, target->name);
         of_targets += target->connections;
     }
-    app->drain_least = MIN(of_targets, running->connections);
-    app->drain_most = app->port_removed_count > 0 ? running->connections : app->drain_least;
+    app->port_clients_known = count_port_clients(app, running);
+    bound_drain(app, of_targets, running->connections);
     if (all)
         app->drain_least = app->drain_most = running->connections;
 }

@@ -5,8 +5,9 @@
  *                                       >-- by canonical text --> create, update, delete,
  *   change  (set, broken, remove)      /                          held back, unchanged
  *
- * A connection of a removed target drains, and all those of a removed app. Which port one came
- * through is not known here: of a removed port it may be any number up to all of them.
+ * A connection of a removed target drains, one of a removed port, and all those of a removed app.
+ * Who came through which port only the kernel can tell (plan_clients.h), if it does: else it may be
+ * any number up to all of them. Nobody knows who has a removed port and a removed target as well.
  */
 #ifndef FPROXY_COMMANDS_PLAN_COMPARE_H
 #define FPROXY_COMMANDS_PLAN_COMPARE_H
@@ -17,6 +18,7 @@
 
 #include "config/app.h"
 #include "config/source.h"
+#include "proxy/commands/plan_clients.h"
 #include "proxy/commands/plan_keys.h"
 
 struct plan_target {
@@ -31,6 +33,7 @@ struct plan_running {
     uint64_t connections;
     const struct plan_target *targets;  /* with connections; a name may stand there twice */
     size_t target_count;
+    const struct plan_clients *clients; /* NULL: not known */
 };
 
 enum plan_op {
@@ -49,6 +52,8 @@ struct plan_app {
     uint32_t target_added_count, target_removed_count;
     struct plan_key *keys;              /* owned: the others that differ */
     size_t key_count;
+    uint64_t port_clients;              /* connections through ports that are removed */
+    bool port_clients_known;
     uint64_t drain_least, drain_most;   /* connections */
 };
 

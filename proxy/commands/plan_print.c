@@ -119,6 +119,16 @@ print_ports(char sign, const struct app_listen *ports, uint32_t count)
 }
 
 static void
+print_removed_ports(const struct plan_app *app)
+{
+    print_ports('-', app->ports_removed, app->port_removed_count);
+    if (app->port_clients_known && app->port_clients > 0)
+        printf("    %" PRIu64 " connection%s through %s drain%s\n", app->port_clients,
+               plural(app->port_clients), app->port_removed_count == 1 ? "it" : "them",
+               app->port_clients == 1 ? "s" : "");
+}
+
+static void
 print_keys(const struct plan_key *keys, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -141,7 +151,7 @@ print_app(const struct plan_app *app)
     }
     printf("\n%s: %s, %s\n", app->name, plan_op_name(app->op), app->source);
     print_ports('+', app->ports_added, app->port_added_count);
-    print_ports('-', app->ports_removed, app->port_removed_count);
+    print_removed_ports(app);
     print_targets('+', app->targets_added, app->target_added_count);
     print_targets('-', app->targets_removed, app->target_removed_count);
     print_keys(app->keys, app->key_count);

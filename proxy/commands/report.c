@@ -135,8 +135,7 @@ command_report(int argc, char **argv, void *context)
         { "fail", KEY_FAIL, NULL, 0, "It does not work", 0 },
         { "degraded", KEY_DEGRADED, NULL, 0, "It works, but others are to be preferred", 0 },
         { "detail", KEY_DETAIL, "TEXT", 0, "A few words for the operator", 0 },
-        OPTION_ROW_CONFIG,
-        OPTION_ROW_RUNTIME_DIR,
+        OPTION_ROWS_PLACES,
         { 0 },
     };
     static const struct argp argp = {

@@ -195,6 +195,18 @@ print_reason(const json_t *app)
         printf("%s: too few of its endpoints work: see `fproxy-probe inspect %s'\n", name, name);
 }
 
+/* Probes that start late are no target's fault, and somebody can help it. */
+static void
+print_lag(const json_t *lag)
+{
+    if (answer_number(lag, "overruns_lately") == 0)
+        return;
+    printf("prober: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " probes in the last minute "
+           "began later than their jitter, by up to %" JSON_INTEGER_FORMAT " ms: raise "
+           "probe_concurrency or the intervals\n", answer_number(lag, "overruns_lately"),
+           answer_number(lag, "probes"), answer_number(lag, "max_ms"));
+}
+
 static int
 print_apps(const json_t *apps)
 {
@@ -223,8 +235,11 @@ print(const json_t *answer, bool json)
 {
     if (json)
         return answer_print("fproxy status", answer);
-    if (print_apps(json_object_get(answer, "apps")) == 0 && fflush(stdout) == 0)
-        return CLI_YES;
+    if (print_apps(json_object_get(answer, "apps")) == 0) {
+        print_lag(json_object_get(json_object_get(answer, "prober"), "probe_lag"));
+        if (fflush(stdout) == 0)
+            return CLI_YES;
+    }
     fprintf(stderr, "fproxy status: it cannot be printed\n");
     return CLI_USAGE;
 }

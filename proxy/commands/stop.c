@@ -101,8 +101,7 @@ end_supervisor(const struct process_id *holder)
 int
 command_stop(int argc, char **argv, void *context)
 {
-    static const struct argp_option rows[] = { OPTION_ROW_CONFIG, OPTION_ROW_RUNTIME_DIR,
-                                               { 0 } };
+    static const struct argp_option rows[] = { OPTION_ROWS_PLACES, { 0 } };
     static const struct argp argp = {
         .options = rows,
         .parser = parse_option,

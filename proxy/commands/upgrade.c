@@ -246,8 +246,7 @@ wait_and_tell(const struct asked *asked, const json_t *before)
 int
 command_upgrade(int argc, char **argv, void *context)
 {
-    static const struct argp_option rows[] = { OPTION_ROW_CONFIG, OPTION_ROW_RUNTIME_DIR,
-                                               { 0 } };
+    static const struct argp_option rows[] = { OPTION_ROWS_PLACES, { 0 } };
     static const struct argp argp = {
         .options = rows,
         .parser = parse_option,

@@ -20,6 +20,7 @@
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/overrides.h"
+#include "proxy/supervisor/probe_lag.h"
 #include "proxy/supervisor/supervisor.h"
 
 enum {
@@ -81,6 +82,7 @@ all_apps_json(struct supervisor *supervisor)
     json_t *apps = json_array();
     uint64_t now_ms = clock_monotonic_ms();
 
+    apps_sort(supervisor);
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         struct app_status status;
 
@@ -100,7 +102,7 @@ serve_status(struct supervisor *supervisor, struct evhttp_request *request)
     uint64_t uptime_s = (clock_monotonic_ms() - supervisor->started_at_ms) / 1000;
     pid_t prober_pid = supervisor->prober != NULL ? supervisor->prober->pid : 0;
     json_t *status = status_json(FPROXY_VERSION, getpid(), uptime_s, prober_pid,
-                                 all_apps_json(supervisor));
+                                 probe_lag_json(supervisor), all_apps_json(supervisor));
 
     admin_reply_json(request, HTTP_OK, "OK", status);
 }
@@ -118,6 +120,7 @@ serve_readyz(struct supervisor *supervisor, struct evhttp_request *request)
         evhttp_send_error(request, HTTP_INTERNAL, NULL);
         return;
     }
+    apps_sort(supervisor);
     if (supervisor->shutdown != NULL)
         fputs("the supervisor stops\n", out);
     else if (!supervisor->first_change_applied)

@@ -92,6 +92,18 @@ apps_free(struct supervisor *supervisor)
         app_drop(app);
 }
 
+static int
+name_order(const struct app *a, const struct app *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+void
+apps_sort(struct supervisor *supervisor)
+{
+    HASH_SRT(hh, supervisor->apps, name_order);
+}
+
 void
 app_enter(struct app *app, enum app_state next)
 {

@@ -77,6 +77,8 @@ struct app *app_find(struct supervisor *supervisor, const char *name);
 /* Takes it out and frees it with all its generations. */
 void app_drop(struct app *app);
 void apps_free(struct supervisor *supervisor);
+/* By name, whenever they came and whoever brought them. Not within a walk over them. */
+void apps_sort(struct supervisor *supervisor);
 
 /* The only place where an app changes its state. */
 void app_enter(struct app *app, enum app_state next);

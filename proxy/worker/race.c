@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "proxy/worker/conn.h"
+#include "proxy/worker/connect_look.h"
 #include "proxy/worker/knowledge.h"
 #include "proxy/worker/listen.h"
 #include "proxy/worker/relay.h"
@@ -326,15 +327,22 @@ lane_win(struct lane *lane, uint32_t events)
 }
 
 static void
-lane_event(struct lane *lane, uint32_t events)
+lane_refused(struct lane *lane)
 {
-    struct conn *conn = lane->conn;
     int error = 0;
     socklen_t bytes = sizeof error;
 
+    getsockopt(lane_io(lane)->fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+    lane_fail(lane, error != 0 ? error : ECONNRESET);
+}
+
+static void
+lane_event(struct lane *lane, uint32_t events)
+{
+    struct conn *conn = lane->conn;
+
     if (events & (EPOLLERR | EPOLLHUP)) {
-        getsockopt(lane_io(lane)->fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
-        lane_fail(lane, error != 0 ? error : ECONNRESET);
+        lane_refused(lane);
         race_advance(conn, true);
     } else if (events & EPOLLOUT) {
         lane_win(lane, events);
@@ -504,29 +512,44 @@ race_advance(struct conn *conn, bool another)
     wheel_arm(&conn->thread->loop.wheel, &conn->timer, next_step_ms(race));
 }
 
-/* Late tries are shunned and get company; tries past their time are given up. True: another
- * one may start. */
-static bool
+enum judged { JUDGED_WAITS, JUDGED_ANOTHER, JUDGED_WON };
+
+/* Its time is over, or it is late. It may have connected while the loop did not look. */
+static enum judged
+judge_late(struct conn *conn, struct lane *lane)
+{
+    uint32_t events = connect_look(lane_io(lane)->fd);
+
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        lane_refused(lane);
+    } else if (events & EPOLLOUT) {
+        lane_win(lane, events);
+        return JUDGED_WON;
+    } else if (conn->thread->loop.now_ms >= lane->deadline_ms) {
+        lane_fail(lane, ETIMEDOUT);
+    } else {
+        lane->suspect_at_ms = 0;
+        lane_shun(conn, lane);
+    }
+    return JUDGED_ANOTHER;
+}
+
+/* Late tries are shunned and get company; tries past their time are given up. ANOTHER: one more may
+ * start. WON: one had connected, the race is no more. */
+static enum judged
 judge_lanes(struct conn *conn)
 {
     uint64_t now_ms = conn->thread->loop.now_ms;
-    bool another = false;
+    enum judged judged = JUDGED_WAITS;
 
-    for (int i = 0; i < RACE_LANES; i++) {
+    for (int i = 0; i < RACE_LANES && judged != JUDGED_WON; i++) {
         struct lane *lane = &conn->race->lanes[i];
+        bool late = lane->suspect_at_ms != 0 && now_ms >= lane->suspect_at_ms;
 
-        if (lane->endpoint_id == 0)
-            continue;
-        if (now_ms >= lane->deadline_ms) {
-            lane_fail(lane, ETIMEDOUT);
-            another = true;
-        } else if (lane->suspect_at_ms != 0 && now_ms >= lane->suspect_at_ms) {
-            lane->suspect_at_ms = 0;
-            lane_shun(conn, lane);
-            another = true;
-        }
+        if (lane->endpoint_id != 0 && (late || now_ms >= lane->deadline_ms))
+            judged = judge_late(conn, lane);
     }
-    return another;
+    return judged;
 }
 
 static void
@@ -535,24 +558,26 @@ race_timer(struct wheel_timer *timer)
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
     struct race *race = conn->race;
     uint64_t now_ms = conn->thread->loop.now_ms;
-    bool another;
+    enum judged judged;
 
     if (now_ms >= race->deadline_ms) {
-        judge_lanes(conn);
-        conn_close(conn, CLOSE_CONNECT_TIMEOUT, true);
+        if (judge_lanes(conn) != JUDGED_WON)
+            conn_close(conn, CLOSE_CONNECT_TIMEOUT, true);
         return;
     }
     relay_watch_client(conn);       /* it takes long enough that the client may go away */
     if (conn->state == CONN_CLOSED)
         return;
-    another = judge_lanes(conn);
+    judged = judge_lanes(conn);
+    if (judged == JUDGED_WON)
+        return;
     if (race->again_at_ms != 0 && now_ms >= race->again_at_ms) {
         race->again_at_ms = 0;
         if (race->pending == 0 && is_only_one(conn->app->snapshot))
             race->tried_count = 0;
-        another = true;
+        judged = JUDGED_ANOTHER;
     }
-    race_advance(conn, another);
+    race_advance(conn, judged == JUDGED_ANOTHER);
 }
 
 void

@@ -41,6 +41,22 @@ def test_what_was_configured_meanwhile_is_applied_live(daemon, started):
 
 
 @pytest.mark.limit(60)
+def test_apps_are_told_in_the_same_order_whoever_brought_them(daemon, started):
+    """Files in another order than names; an app that comes later; all in one process, then adopted."""
+    ports = free_ports(4)
+    echo = started(EchoProcess())
+    for file, name, port in zip("0123", ["delta", "alpha", "charlie", "bravo"], ports):
+        if name == "bravo":
+            daemon.start()
+        daemon.write_apps(app(name, port, [echo], 'worker = "all";'), file=f"{file}.conf")
+    order = ["alpha", "bravo", "charlie", "delta"]
+    until(lambda: daemon.names() == order, what="all four are told by name")
+    kill_supervisor(daemon)
+    daemon.start()
+    assert daemon.names() == order
+
+
+@pytest.mark.limit(60)
 def test_an_app_removed_meanwhile_drains_and_stops(daemon, started):
     ports, _ = serve_three(daemon, started, 'drain_timeout = "20s";')
     before = pids(daemon)

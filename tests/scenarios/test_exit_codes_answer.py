@@ -29,6 +29,19 @@ def test_every_command_has_help(daemon, command):
     assert " ".join(command) in answer.stdout
 
 
+@pytest.mark.parametrize("command", [
+    "check", "plan", "reload", "rollback", "report", "status", "stop", "upgrade", "drain", "maintain",
+    "ready"])
+def test_every_command_takes_the_options_that_the_daemon_was_started_with(daemon, command):
+    places = ("--config", daemon.config, "--state-dir", daemon.state, "--runtime-dir", daemon.runtime)
+    for arguments in ((command, *places, "--help"), (*places, command, "--help")):
+        answer = daemon.run("fproxy", *arguments)
+        assert (answer.returncode, answer.stderr) == (0, "")
+    for option in ("--config", "--state-dir", "--runtime-dir"):
+        assert option in answer.stdout
+        assert daemon.run("fproxy", command, option, "").returncode == 2
+
+
 @pytest.mark.parametrize("arguments", [
     ("fproxy", "--no-such-option"), ("fproxy", "no-such-command"),
     ("fproxy", "status", "--what"), ("fproxy", "completion"), ("fproxy", "completion", "tcsh"),

@@ -26,7 +26,7 @@ def test_status(daemon, started):
 
     assert set(status) == {"version", "supervisor", "prober", "apps"}
     assert set(status["supervisor"]) == {"pid", "uptime_s"}
-    assert set(status["prober"]) == {"pid"}
+    assert set(status["prober"]) == {"pid", "probe_lag"}
     web, = status["apps"]
     assert set(web) == {"name", "state", "ready", "generation", "ports", "worker",
                         "connections", "targets", "panics", "overrides", "last_rollout"}
@@ -63,18 +63,21 @@ def test_inspect(daemon, started):
     assert len(by_target) == len(web["endpoints"]) == 3
     for endpoint in web["endpoints"]:
         assert set(endpoint) == {"target", "address", "state", "since", "weight", "percent",
-                                 "tier", "flapping", "reason", "detail", "last_probe"}
+                                 "tier", "flapping", "ejections", "reason", "detail",
+                                 "last_probe"}
         assert UTC.fullmatch(endpoint["since"])
         assert (endpoint["weight"], endpoint["percent"], endpoint["tier"]) == (1, 100, 0)
-        assert endpoint["flapping"] is False
+        assert (endpoint["flapping"], endpoint["ejections"]) == (False, 0)
 
     works = by_target[good.address]
     assert (works["address"], works["state"], works["reason"]) == (
         good.address, "available", "ok")
-    assert set(works["last_probe"]) == {"at", "kind", "outcome", "duration_ms", "detail"}
+    assert set(works["last_probe"]) == {"at", "kind", "outcome", "duration_ms", "lag_ms",
+                                        "detail"}
     assert (works["last_probe"]["kind"], works["last_probe"]["outcome"]) == ("tcp", "ok")
     assert UTC.fullmatch(works["last_probe"]["at"])
     assert 0 <= works["last_probe"]["duration_ms"] < 250
+    assert works["last_probe"]["lag_ms"] >= 0
 
     broken = by_target[f"127.0.0.1:{dead}"]
     assert (broken["state"], broken["last_probe"]["outcome"]) == (
@@ -82,3 +85,4 @@ def test_inspect(daemon, started):
     missing = by_target["none.test:80"]
     assert (missing["state"], missing["reason"], missing["address"]) == (
         "unresolved", "dns_nxdomain", "")
+    assert missing["last_probe"]["lag_ms"] is None

@@ -75,7 +75,7 @@ def test_ejected_and_back(daemon, started, kind):
     killed_at = kill_target(bad)
     out = until(lambda: (each := endpoint(daemon, bad))["state"] == "ejected" and each, 20,
                 "it is ejected")
-    assert out["reason"] == "passive_connect"
+    assert (out["reason"], out["ejections"]) == ("passive_connect", 1)
     # More than three when several clients came between two looks.
     assert is_about(seconds_out(out), OUT_S)
     assert 3 <= refused(daemon) <= 5 * SLOWNESS + 5
@@ -83,6 +83,7 @@ def test_ejected_and_back(daemon, started, kind):
           what="it is in the history")
     # Its time is over, and the first client there finds out again: longer now.
     until(lambda: is_about(seconds_out(endpoint(daemon, bad)), 2 * OUT_S), 20, "it is out again")
+    assert endpoint(daemon, bad)["ejections"] == 2
     until(lambda: ("ejected", "available", "passive_connect") in moves(daemon, bad),
           what="that it was back is in the history")
 

@@ -120,6 +120,14 @@ a_failed_connect_tells_whose_fault_it_is(void **state)
     assert_int_equal(reason_from_errno(EINVAL), REASON_CONNECT_UNREACHABLE);
 }
 
+static void
+what_is_our_fault_says_nothing_of_the_target(void **state)
+{
+    for (int reason = 0; reason < REASONS; reason++)
+        assert_int_equal(reason_is_ours((enum reason)reason),
+                         reason == REASON_CONNECT_LOCAL || reason == REASON_PROBE_OVERRUN);
+}
+
 int
 main(void)
 {
@@ -132,6 +140,7 @@ main(void)
         cmocka_unit_test(only_what_is_up_or_unknown_gets_connections),
         cmocka_unit_test(an_endpoint_never_probed_is_not_known_to_work),
         cmocka_unit_test(a_failed_connect_tells_whose_fault_it_is),
+        cmocka_unit_test(what_is_our_fault_says_nothing_of_the_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

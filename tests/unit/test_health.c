@@ -103,6 +103,7 @@ the_reason_is_the_last_outcome_that_counted(void **state)
     health_apply(&health, &policy, REASON_CONNECT_TIMEOUT, 1);
     assert_int_equal(health.reason, REASON_CONNECT_TIMEOUT);
     health_apply(&health, &policy, REASON_CONNECT_LOCAL, 2);
+    health_apply(&health, &policy, REASON_PROBE_OVERRUN, 2);
     assert_int_equal(health.reason, REASON_CONNECT_TIMEOUT);
     assert_int_equal(health.failures, 1);
     health_apply(&health, &policy, REASON_OK, 3);

@@ -101,6 +101,8 @@ put_endpoint(struct board *board, uint32_t slot, const char *target, const char 
         .percent = 40,
         .flags = slot == 0 ? BOARD_FLAPPING : 0,
         .probe_duration_us = 1500,
+        .probe_lag_ms = 3,
+        .eject_count = 2,
         .since_ms = 1700000000000,
         .probe_at_ms = 1700000001000,
         .probe_kind = "tcp",
@@ -294,6 +296,7 @@ json_has_the_names_of_the_contract(void **state)
 
     put_endpoint(board, 0, "a:1", "::1", ENDPOINT_FAILING, REASON_CONNECT_TIMEOUT);
     put_endpoint(board, 1, "b:1", NULL, ENDPOINT_UNKNOWN, REASON_NONE);
+    board_set_lag(board, &(struct board_lag){ 1, 4, 9, 2, 300, 5 });
     read_boards(place, false, &view);
     json = inspect_json(&view);
     expected = json_loads(
@@ -301,16 +304,18 @@ json_has_the_names_of_the_contract(void **state)
         " \"ladder\": \"normal\", \"panics\": 0, \"generation\": 7,"
         " \"endpoints\": [{\"target\": \"a:1\", \"address\": \"[::1]:5001\","
         "   \"state\": \"failing\", \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2,"
-        "   \"percent\": 40, \"tier\": 3, \"flapping\": true,"
+        "   \"percent\": 40, \"tier\": 3, \"flapping\": true, \"ejections\": 2,"
         "   \"reason\": \"connect_timeout\", \"detail\": \"\", \"last_probe\": {"
         "     \"at\": \"2023-11-14T22:13:21.000Z\", \"kind\": \"tcp\","
         "     \"outcome\": \"connect_timeout\", \"duration_ms\": 1.5,"
-        "     \"detail\": \"connect: Connection refused\"}},"
+        "     \"lag_ms\": 3, \"detail\": \"connect: Connection refused\"}},"
         "  {\"target\": \"b:1\", \"address\": \"\", \"state\": \"unknown\","
         "   \"since\": \"2023-11-14T22:13:20.000Z\", \"weight\": 2, \"percent\": 40,"
-        "   \"tier\": 3, \"flapping\": false, \"reason\": \"\","
+        "   \"tier\": 3, \"flapping\": false, \"ejections\": 2, \"reason\": \"\","
         "   \"detail\": \"\","
-        "   \"last_probe\": null}]}]}", 0, NULL);
+        "   \"last_probe\": null}]}],"
+        " \"probe_lag\": {\"probes\": 300, \"p50_ms\": 1, \"p99_ms\": 4, \"max_ms\": 9,"
+        "  \"overruns_lately\": 2, \"overruns\": 5}}", 0, NULL);
 
     assert_non_null(expected);
     assert_true(json_equal(json, expected));
@@ -318,6 +323,30 @@ json_has_the_names_of_the_contract(void **state)
     json_decref(expected);
     inspect_view_free(&view);
     board_close(board);
+}
+
+/* One prober writes all boards, but the last word may be on any of them. */
+static void
+how_late_probes_begin_is_told_by_the_latest_board(void **state)
+{
+    const struct place *place = *state;
+    struct board *boards[] = {
+        make_board(place, "first", 1, NOW_MS - 3000),
+        make_board(place, "last", 1, NOW_MS - 10),
+    };
+    struct inspect_view view;
+
+    board_set_lag(boards[0], &(struct board_lag){ .max_ms = 7, .probes = 10 });
+    board_set_lag(boards[1], &(struct board_lag){ .max_ms = 8, .probes = 11 });
+    read_boards(place, false, &view);
+    assert_int_equal(view.lag.probes, 11);
+    assert_int_equal(view.lag.max_ms, 8);
+    inspect_view_free(&view);
+    read_boards(place, true, &view);            /* who does not live is not late */
+    assert_int_equal(view.lag.probes, 0);
+    inspect_view_free(&view);
+    for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
+        board_close(boards[i]);
 }
 
 /* Three apps as a view; the first has two targets. */
@@ -515,6 +544,7 @@ main(void)
         PLACE_TEST(a_damaged_board_harms_nobody),
         PLACE_TEST(states_and_reasons_that_do_not_exist_are_shown_as_such),
         PLACE_TEST(json_has_the_names_of_the_contract),
+        PLACE_TEST(how_late_probes_begin_is_told_by_the_latest_board),
         cmocka_unit_test(one_app_is_kept_and_an_unknown_one_named_by_the_nearest),
         cmocka_unit_test(a_target_is_chosen_by_its_name_or_by_an_address),
         cmocka_unit_test(ages_are_told_in_two_units),

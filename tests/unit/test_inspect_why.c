@@ -57,13 +57,28 @@ what_is_down_says_what_brings_it_back(void **state)
 
     says(&endpoint, &known, WHY_DNS, "10.0.0.7 is an address: no DNS is asked.");
     says(&endpoint, &known, WHY_PROBE, "the last tcp probe, 1s ago, failed after 0.1 ms: "
-         "connect_refused, connection refused.");
+         "connect_refused, connection refused; it started on time.");
     says(&endpoint, &known, WHY_RULE, "3 failures in a row take it down (fall), 2 successes "
          "bring it back (rise); 17 failures in a row so far.");
     says(&endpoint, &known, WHY_BOARD,
          "not handed to new connections; 2 of 3 endpoints of shop are.");
     says(&endpoint, &known, WHY_NEXT, "the next probe is in 3.2 s; 2 more successes make it "
          "available, in 4.2 s at the earliest.");
+}
+
+static void
+a_probe_that_began_late_says_so(void **state)
+{
+    struct inspect_endpoint endpoint = endpoint_of("available", "ok", 4, 0);
+
+    snprintf(endpoint.probe.outcome, sizeof endpoint.probe.outcome, "ok");
+    snprintf(endpoint.probe.detail, sizeof endpoint.probe.detail, "connected in 0.1 ms");
+    endpoint.lag_ms = 3;
+    says(&endpoint, &known, WHY_PROBE, "the last tcp probe, 1s ago, passed after 0.1 ms (connected "
+         "in 0.1 ms); it started 3 ms late.");
+    endpoint.handed = INSPECT_HANDED_UNKNOWN;   /* the database does not know */
+    says(&endpoint, &known, WHY_PROBE, "the last tcp probe, 1s ago, passed after 0.1 ms (connected "
+         "in 0.1 ms).");
 }
 
 struct next {
@@ -288,6 +303,7 @@ main(void)
         cmocka_unit_test(what_is_down_says_what_brings_it_back),
         cmocka_unit_test(every_state_says_what_comes_next),
         cmocka_unit_test(a_probe_that_is_late_says_so),
+        cmocka_unit_test(a_probe_that_began_late_says_so),
         cmocka_unit_test(a_window_is_a_rule_of_its_own),
         cmocka_unit_test(without_a_database_it_says_less),
         cmocka_unit_test(while_nothing_runs_nothing_comes),

@@ -1,4 +1,6 @@
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/shared_text.h"
+#include "base/util.h"
 #include "proxy/commands/plan_compare.h"
 #include "proxy/commands/plan_keys.h"
 #include "store/store.h"
@@ -171,6 +176,120 @@ of_a_removed_port_up_to_all_connections_drain(void **state)
     assert_int_equal(plan->drain_most, 9);
     plan_free(plan);
     free(text);
+}
+
+/* `count` clients of the port, and somebody who listens there. */
+static void
+come(struct plan_clients *clients, const char *ip, uint16_t port, size_t count)
+{
+    for (size_t i = 0; i <= count; i++) {
+        struct plan_socket *socket = &clients->sockets[clients->count++];
+
+        assert_true(clients->count <= clients->room);
+        assert_int_equal(address_parse_ip(ip, port, &socket->local), 0);
+        socket->listens = i == 0;
+    }
+}
+
+static void
+of_a_removed_port_exactly_its_clients_drain_where_the_kernel_tells(void **state)
+{
+    struct plan_socket sockets[32] = { 0 };
+    struct plan_clients clients = { sockets, 0, ARRAY_SIZE(sockets) };
+    const struct plan_target targets[] = { { "a:1", 4 }, { "b:2", 5 } };
+    char *text = text_of("web", "5001 127.0.0.1:5002 5003", "a:1 b:2", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9,
+                                    .targets = targets, .target_count = 2,
+                                    .clients = &clients };
+    struct plan *plan;
+
+    come(&clients, "10.0.0.1", 5003, 4);
+    come(&clients, "10.0.0.1", 5001, 2);
+    come(&clients, "127.0.0.1", 5002, 3);
+    come(&clients, "10.0.0.9", 5002, 7);        /* another program's */
+    plan_clients_sort(&clients);
+
+    will_be("web", text_of("web", "5003", "a:1 b:2", 30000));
+    plan = compare(&running, 1);
+    assert_true(plan->apps[0].port_clients_known);
+    assert_int_equal(plan->apps[0].port_clients, 5);
+    assert_int_equal(plan->apps[0].drain_least, 5);
+    assert_int_equal(plan->apps[0].drain_most, 5);
+    plan_free(plan);
+    free(text);
+}
+
+/* Nobody tells how many of the port's clients are connected to the target. */
+static void
+of_a_removed_port_and_target_some_may_be_the_same(void **state)
+{
+    struct plan_socket sockets[8] = { 0 };
+    struct plan_clients clients = { sockets, 0, ARRAY_SIZE(sockets) };
+    const struct plan_target targets[] = { { "a:1", 4 }, { "b:2", 5 } };
+    char *text = text_of("web", "5001 5002", "a:1 b:2", 30000);
+    struct plan_running running = { .name = "web", .text = text, .connections = 9,
+                                    .targets = targets, .target_count = 2,
+                                    .clients = &clients };
+    struct plan *plan;
+
+    come(&clients, "::1", 5001, 3);
+    will_be("web", text_of("web", "5002", "b:2", 30000));
+    plan = compare(&running, 1);
+    assert_int_equal(plan->apps[0].drain_least, 4);
+    assert_int_equal(plan->apps[0].drain_most, 7);
+    plan_free(plan);
+    free(text);
+}
+
+/* Then we are in another network than the daemon. */
+static void
+a_port_where_nobody_listens_is_not_known(void **state)
+{
+    struct plan_socket sockets[8] = { 0 };
+    struct plan_clients clients = { sockets, 0, ARRAY_SIZE(sockets) };
+    struct app_listen port = { .address.port = 5001 };
+    uint64_t count;
+
+    assert_false(plan_clients_of(NULL, &port, &count));
+    assert_false(plan_clients_of(&clients, &port, &count));
+    come(&clients, "::1", 5000, 0);
+    come(&clients, "::1", 5002, 0);
+    assert_false(plan_clients_of(&clients, &port, &count));
+    port.address.port = 5002;
+    assert_true(plan_clients_of(&clients, &port, &count));
+    assert_int_equal(count, 0);
+}
+
+static void
+the_kernel_tells_who_was_accepted_and_who_only_waits(void **state)
+{
+    struct sockaddr_in where = { .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t bytes = sizeof where;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ends[3], accepted[2];
+    struct app_listen port = { 0 };
+    struct plan_clients clients;
+    uint64_t count;
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&where, bytes), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &bytes), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        ends[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(ends[i], (struct sockaddr *)&where, bytes), 0);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(accepted); i++)
+        accepted[i] = accept(listener, NULL, NULL);
+    port.address.port = ntohs(where.sin_port);
+    assert_int_equal(plan_clients_read(&clients), 0);
+    assert_true(plan_clients_of(&clients, &port, &count));
+    assert_int_equal(count, 2);
+    plan_clients_free(&clients);
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+        close(ends[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(accepted); i++)
+        close(accepted[i]);
+    close(listener);
 }
 
 static void
@@ -340,6 +459,10 @@ main(void)
         PLAN_TEST(a_new_app_is_created_with_all_it_has),
         PLAN_TEST(of_a_removed_target_exactly_its_connections_drain),
         PLAN_TEST(of_a_removed_port_up_to_all_connections_drain),
+        PLAN_TEST(of_a_removed_port_exactly_its_clients_drain_where_the_kernel_tells),
+        PLAN_TEST(of_a_removed_port_and_target_some_may_be_the_same),
+        PLAN_TEST(a_port_where_nobody_listens_is_not_known),
+        PLAN_TEST(the_kernel_tells_who_was_accepted_and_who_only_waits),
         PLAN_TEST(without_any_port_of_before_all_drain),
         PLAN_TEST(of_a_deleted_app_all_drain_and_its_port_moves),
         PLAN_TEST(what_was_never_there_is_not_deleted),

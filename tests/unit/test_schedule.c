@@ -90,6 +90,15 @@ a_probe_is_late_when_it_waited_longer_than_its_jitter(void **state)
 }
 
 static void
+a_probe_that_ended_long_after_its_time_was_not_looked_at(void **state)
+{
+    assert_false(schedule_overran(2000000, 2000, 500));
+    assert_false(schedule_overran(2500999, 2000, 500));
+    assert_true(schedule_overran(2501000, 2000, 500));
+    assert_false(schedule_overran(UINT32_MAX, UINT32_MAX, SCHEDULE_LATE_MAX_MS));
+}
+
+static void
 a_few_endpoints_are_hardly_spread(void **state)
 {
     assert_int_equal(schedule_first_probe_ms(2, 3, 3, 5000), 0);
@@ -157,6 +166,7 @@ main(void)
         cmocka_unit_test(second_probes_come_when_the_first_ones_can_be_over),
         cmocka_unit_test(the_first_of_an_app_and_few_endpoints_keep_their_interval),
         cmocka_unit_test(a_probe_is_late_when_it_waited_longer_than_its_jitter),
+        cmocka_unit_test(a_probe_that_ended_long_after_its_time_was_not_looked_at),
         cmocka_unit_test(a_few_endpoints_are_hardly_spread),
         cmocka_unit_test(many_endpoints_are_spread_over_two_seconds_or_an_interval),
         cmocka_unit_test(intervals_count_from_start_to_start),

@@ -38,14 +38,18 @@ static const char around_sql[] =
     "       (SELECT max(at) FROM probe_results WHERE at <= ?1),"
     "       (SELECT min(at) FROM probe_results WHERE at > ?1)";
 
-/* What served at ?2; 0: nothing. Without a rollout before, what the first one after it left. */
+/* What served at ?2; 0: nothing. Without a rollout before, what the first one after it left; an app
+ * that had changed its state before it was made was made before the clock was set back. */
+#define SERVED                                                                                 \
+    "coalesce((SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"         \
+    "    AND finished_at <= ?2 ORDER BY id DESC LIMIT 1),"                                     \
+    "  (SELECT iif(from_generation = 0 AND EXISTS (SELECT 1 FROM transitions WHERE app = ?1"   \
+    "      AND at <= ?2), to_generation, from_generation)"                                     \
+    "    FROM rollouts WHERE app = ?1 AND outcome = 'done' AND finished_at > ?2"               \
+    "    ORDER BY id LIMIT 1))"
+
 static const char generation_sql[] =
-    "SELECT generation, config FROM ("
-    "  SELECT coalesce("
-    "    (SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at <= ?2 ORDER BY id DESC LIMIT 1),"
-    "    (SELECT from_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at > ?2 ORDER BY id LIMIT 1)) AS served)"
+    "SELECT generation, config FROM (SELECT " SERVED " AS served)"
     "  LEFT JOIN config_generations ON app = ?1 AND generation = served"
     " WHERE served IS NOT NULL";
 
@@ -161,12 +165,7 @@ take_absence(sqlite3_stmt *row, void *context)
 }
 
 /* An app that a rollout removed, or that the first one created later, did not serve. */
-static const char absent_sql[] =
-    "SELECT 1 WHERE 0 = coalesce("
-    "    (SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at <= ?2 ORDER BY id DESC LIMIT 1),"
-    "    (SELECT from_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at > ?2 ORDER BY id LIMIT 1), -1)";
+static const char absent_sql[] = "SELECT 1 WHERE " SERVED " = 0";
 
 static int
 read_generations(sqlite3 *database, const struct reading *reading)

@@ -111,12 +111,26 @@ a_time_that_was_wrong_hides_nothing_that_came_later(void **state)
     assert_string_equal(state_at("2026-01-31T23:30:00Z"), "available");
 }
 
+/* It was made when the clock was an hour ahead, which was set right then. */
+static void
+an_app_that_changed_before_it_was_made_was_there(void **state)
+{
+    make_database("INSERT INTO rollouts (app, from_generation, to_generation, outcome, reason,"
+                  " started_at, finished_at) VALUES ('shop', 0, 1, 'done', '',"
+                  " '2026-01-31T12:59:00.000Z', '2026-01-31T13:00:00.000Z');"
+                  MOVED("13:00", "unknown", "available") MOVED("12:10", "available", "failing"));
+    assert_string_equal(state_at("2026-01-31T12:05:00Z"), "");
+    assert_string_equal(state_at("2026-01-31T12:15:00Z"), "failing");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_instant_has_the_last_state_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_an_hour_that_occurs_twice_the_later_one_is_told, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_app_that_changed_before_it_was_made_was_there, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_time_that_was_wrong_hides_nothing_that_came_later, set_up,
                                         tear_down),

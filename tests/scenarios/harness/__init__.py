@@ -1,5 +1,6 @@
 """What scenarios are made of: a daemon, targets, clients, and waiting with a deadline."""
 from .clients import (Load, Talk, ask, asks, connect, ending, outcome, read_all, reset)
+from .clock import WallClock
 from .daemon import Daemon, app, apps_text, quoted
 from .dns import DnsServer
 from .http import post, reload, request

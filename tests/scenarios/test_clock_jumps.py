@@ -11,6 +11,7 @@ from harness import (SANITIZED, DnsServer, EchoProcess, Load, Target, WallClock,
 pytestmark = pytest.mark.skipif(SANITIZED, reason="both want to be the first library")
 
 HOUR_S = 3600
+NAMES = ("one", "two", "three", "four")
 JUMPS_S = (HOUR_S, 0, -HOUR_S, 2, -3, 0, 26 * HOUR_S, 0)
 FAST = 'interval = "100ms"; timeout = "100ms"; rise = 1; fall = 2; jitter = 0;'
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
@@ -91,21 +92,24 @@ def test_nobody_notices(daemon, started, clock):
 @pytest.mark.limit(60)
 def test_who_flaps_is_held_as_long_as_ever(daemon, started, clock):
     port = free_port()
-    one, two, three = [started(EchoProcess(name)) for name in ("one", "two", "three")]
-    daemon.write_apps(app("web", port, [one, two, three],
+    one, two, three, four = [started(EchoProcess(name)) for name in NAMES]
+    daemon.write_apps(app("web", port, [one, two, three, four],
                           'flap_damping = { half_life = "4s"; };', probe=FAST))
     daemon.start()
-    daemon.until_available("web", 3)
+    daemon.until_available("web", 4)
     process = one
     for _ in range(6):
         process = bounce(daemon, started, process, "one")
         if endpoint(daemon, one)["flapping"]:
             break
-    for seconds in (HOUR_S, 0, -HOUR_S):            # it has more than 4 s to go
+    jump(daemon, clock, HOUR_S)
+    three.kill()                            # all is looked at once more
+    daemon.until_state("web", three, "unavailable")
+    assert set(asks(port, 6)) == {"two", "four"}
+    for seconds in (HOUR_S, 0, -HOUR_S):    # it has more than 4 s to go
         jump(daemon, clock, seconds)
         held = endpoint(daemon, one)
         assert (held["state"], held["flapping"]) == ("recovering", True)
-    assert set(asks(port, 6)) == {"two", "three"}
     # An hour back, it is let go all the same.
     until(lambda: endpoint(daemon, one)["state"] == "available", 20, "it is let go")
     until(lambda: daemon.sql("SELECT penalty FROM endpoints WHERE target = ? AND penalty > 0 AND "

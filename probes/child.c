@@ -394,6 +394,9 @@ child_start(struct event_base *base, const struct child_order *order, struct chi
     else if (rc == -ENOENT || rc == -EACCES)
         snprintf(why, DETAIL_BYTES, "%.100s: %s; install fproxy anew", find_launcher(),
                  strerror(-rc));
+    else if (rc == -EAGAIN)
+        snprintf(why, DETAIL_BYTES, "cannot start a process: the user that fproxy runs as has as "
+                 "many processes as it may (RLIMIT_NPROC, TasksMax of the unit)");
     else
         snprintf(why, DETAIL_BYTES, "cannot start a process: %s", strerror(-rc));
     return rc;

@@ -48,7 +48,7 @@ who_is_signalled_waits_no_longer(void **state)
     pthread_cond_destroy(&gate.moved);
 }
 
-/* Instants of the other clock lie 1.7 million million away: it would wait for ever, or not at all. */
+/* Those of the other clock lie decades away: it would wait for ever, or not at all. */
 static void
 its_deadline_is_an_instant_of_the_monotonic_clock(void **state)
 {

@@ -336,8 +336,8 @@ seed_of(const char *target, int64_t penalty_at_ms)
     return seed;
 }
 
-/* The database has the wall clock's time of a penalty. Whatever that clock did meanwhile, it is held
- * for no longer than from now on, and is told to the next one with the time that it is now. */
+/* The database has the wall clock's time of a penalty. Whatever that clock did meanwhile, it is
+ * held for no longer than from now on, and is told to the next one with the time that it is now. */
 static void
 a_penalty_fades_by_the_clock_that_nobody_sets(void **state)
 {

@@ -1,8 +1,18 @@
 """A wall clock that can be set, for the processes of a scenario alone (package faketime)."""
+import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from .machine import BIN
 from .servers import find_program
+
+
+def sanitizer():
+    """The runtime of the sanitizer that our programs were built with, which has to be loaded before
+    anything else; "" without one."""
+    found = subprocess.run(["ldd", BIN / "fproxy"], capture_output=True, text=True, check=True)
+    lines = found.stdout.splitlines()
+    return next((line.split()[2] for line in lines if "libasan" in line), "")
 
 
 class WallClock:
@@ -14,7 +24,8 @@ class WallClock:
         self.offset_s = 0
         self.set(0)
         library = find_program("libfaketimeMT.so.1", "/usr/lib/*/faketime/libfaketimeMT.so.1")
-        self.preload = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(self.path),
+        self.preload = {"LD_PRELOAD": f"{sanitizer()} {library}".strip(),
+                        "FAKETIME_TIMESTAMP_FILE": str(self.path),
                         "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                         # Without it, condition variables of CLOCK_MONOTONIC do not wait at all.
                         "FAKETIME_FORCE_MONOTONIC_FIX": "0",

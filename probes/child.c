@@ -159,6 +159,7 @@ reap(struct child *child, struct child_end *end)
 {
     siginfo_t info = { .si_code = CLD_KILLED, .si_status = SIGKILL };
 
+    end->cpu_ms = child_cpu_ms(child);
     kill_group(child, SIGKILL);
     if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0)
         log_warn(NULL, "a probe's command cannot be waited for: %s", strerror(errno));

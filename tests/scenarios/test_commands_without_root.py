@@ -13,7 +13,7 @@ import pytest
 from harness import BIN, Daemon, EchoProcess, app, free_port, pids, until
 
 FAST = 'interval = "500ms"; timeout = "500ms"; rise = 1; fall = 1;'
-SLOW = 'interval = "4s"; timeout = "4s"; rise = 1; fall = 1;'
+SLOW = 'interval = "10s"; timeout = "10s"; rise = 1; fall = 1;'
 USER = "nobody"
 PROGRAMS = ("fproxy", "fproxy-prober", "fproxy-worker", "fproxy-launch", "fproxy-probe")
 KINDS = ("exec", "helper")
@@ -169,6 +169,13 @@ def test_cpu_time_is_bounded_without_root(ordinary, target, place):
     busy = script(place / "busy", "#!/bin/sh\necho busy\nwhile :; do :; done\n")
     serve(ordinary, target, "exec", [busy], 'cpu_time = "1s";', SLOW)
     until_told(ordinary, "exec_exit", "SIGXCPU: more CPU time than it may use (cpu_time): busy",
+               within=20)
+
+
+def test_who_ignores_the_limit_is_killed(ordinary, target, place):
+    deaf = script(place / "deaf", "#!/bin/sh\ntrap '' XCPU\necho deaf\nwhile :; do :; done\n")
+    serve(ordinary, target, "exec", [deaf], 'cpu_time = "1s";', SLOW)
+    until_told(ordinary, "exec_exit", "SIGKILL: more CPU time than it may use (cpu_time): deaf",
                within=20)
 
 

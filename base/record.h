@@ -39,7 +39,7 @@ struct record_endpoint {
     int64_t since_ms;
     uint32_t weight;
     uint32_t penalty;                   /* for changes of its state, as it was then; 0: none */
-    int64_t penalty_at_ms;
+    int64_t penalty_at_ms;              /* where there is one */
 };
 
 struct record_probe_result {

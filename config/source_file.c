@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "config/set.h"
 #include "config/source.h"
@@ -43,6 +43,7 @@ struct config_source {
     bool wants_room;               /* the thread has more to tell */
     bool asked, stopping, ended, abandoned;
     uint64_t asked_token;
+    pthread_cond_t end;            /* `ended`: the thread is about to return */
 
     /* The thread's own. */
     struct config_set *set;
@@ -293,6 +294,7 @@ source_free(struct config_source *source)
         close(source->wake_fd);
     if (source->tell_fd >= 0)
         close(source->tell_fd);
+    pthread_cond_destroy(&source->end);
     pthread_mutex_destroy(&source->lock);
     free(source);
 }
@@ -313,6 +315,7 @@ source_main(void *argument)
     }
     pthread_mutex_lock(&source->lock);
     source->ended = true;
+    pthread_cond_signal(&source->end);
     abandoned = source->abandoned;
     pthread_mutex_unlock(&source->lock);
     if (abandoned)
@@ -369,7 +372,8 @@ file_start(const struct config_source_options *options, struct config_source **o
     struct config_source *source = calloc(1, sizeof *source);
     int rc;
 
-    if (source == NULL) {
+    if (source == NULL || condition_init(&source->end) < 0) {
+        free(source);
         config_set_destroy(options->set);
         return -ENOMEM;
     }
@@ -411,24 +415,23 @@ file_look(struct config_source *source, uint64_t token)
 static bool
 join_thread(struct config_source *source)
 {
+    uint64_t until_ms = clock_monotonic_ms() + STOP_GRACE_MS;
     pthread_t thread = source->thread;
-    struct timespec until;
-    bool ended;
+    bool ended, in_time = true;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_GRACE_MS / 1000;
-    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
-        return true;
-    log_warn(NULL, "configuration: the disk does not answer; not waited for");
     pthread_mutex_lock(&source->lock);
+    while (!source->ended && in_time)
+        in_time = condition_wait_until(&source->end, &source->lock, until_ms);
     ended = source->ended;
-    source->abandoned = true;
+    source->abandoned = !ended;
     pthread_mutex_unlock(&source->lock);
-    if (ended)
+    if (ended) {
         pthread_join(thread, NULL);
-    else
-        pthread_detach(thread); /* `source` may be gone by now */
-    return ended;
+        return true;
+    }
+    log_warn(NULL, "configuration: the disk does not answer; not waited for");
+    pthread_detach(thread); /* `source` may be gone by now */
+    return false;
 }
 
 static void

@@ -11,20 +11,25 @@
 #include "probes/inspect_at.h"
 #include "probes/rows.h"
 
+/* What was written last counts, whatever its time: where the clock was set back an hour occurs
+ * twice, and the later one is told. One pass over all: a target may have thousands of addresses. */
 static const char evidence_sql[] =
-    "WITH keys AS (SELECT app, target, address FROM endpoints"
-    "              UNION SELECT app, target, address FROM transitions)"
+    "WITH befores AS (SELECT app, target, address, max(id) AS id FROM transitions"
+    "                  WHERE at <= ?1 GROUP BY app, target, address),"
+    "     afters AS (SELECT app, target, address, min(id) AS id FROM transitions"
+    "                 WHERE at > ?1 GROUP BY app, target, address),"
+    "     keys AS (SELECT app, target, address FROM endpoints"
+    "              UNION SELECT app, target, address FROM befores"
+    "              UNION SELECT app, target, address FROM afters)"
     "SELECT k.app, k.target, k.address, b.at, b.to_state, b.reason, b.detail,"
     "       a.at, a.from_state, e.since, e.state, e.reason,"
     "       (SELECT min(at) FROM probe_results WHERE app = k.app AND target = k.target"
     "           AND address = k.address)"
     "  FROM keys k"
-    "  LEFT JOIN transitions b ON b.id ="
-    "       (SELECT id FROM transitions WHERE app = k.app AND target = k.target"
-    "           AND address = k.address AND at <= ?1 ORDER BY at DESC, id DESC LIMIT 1)"
-    "  LEFT JOIN transitions a ON a.id ="
-    "       (SELECT id FROM transitions WHERE app = k.app AND target = k.target"
-    "           AND address = k.address AND at > ?1 ORDER BY at, id LIMIT 1)"
+    "  LEFT JOIN befores USING (app, target, address)"
+    "  LEFT JOIN transitions b ON b.id = befores.id"
+    "  LEFT JOIN afters USING (app, target, address)"
+    "  LEFT JOIN transitions a ON a.id = afters.id"
     "  LEFT JOIN endpoints e ON e.app = k.app AND e.target = k.target AND e.address = k.address"
     " ORDER BY k.app, k.target, k.address";
 
@@ -33,14 +38,18 @@ static const char around_sql[] =
     "       (SELECT max(at) FROM probe_results WHERE at <= ?1),"
     "       (SELECT min(at) FROM probe_results WHERE at > ?1)";
 
-/* What served at ?2; 0: nothing. Without a rollout before, what the first one after it left. */
+/* What served at ?2; 0: nothing. Without a rollout before, what the first one after it left; an app
+ * that had changed its state before it was made was made before the clock was set back. */
+#define SERVED                                                                                 \
+    "coalesce((SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"         \
+    "    AND finished_at <= ?2 ORDER BY id DESC LIMIT 1),"                                     \
+    "  (SELECT iif(from_generation = 0 AND EXISTS (SELECT 1 FROM transitions WHERE app = ?1"   \
+    "      AND at <= ?2), to_generation, from_generation)"                                     \
+    "    FROM rollouts WHERE app = ?1 AND outcome = 'done' AND finished_at > ?2"               \
+    "    ORDER BY id LIMIT 1))"
+
 static const char generation_sql[] =
-    "SELECT generation, config FROM ("
-    "  SELECT coalesce("
-    "    (SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at <= ?2 ORDER BY finished_at DESC, id DESC LIMIT 1),"
-    "    (SELECT from_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at > ?2 ORDER BY finished_at, id LIMIT 1)) AS served)"
+    "SELECT generation, config FROM (SELECT " SERVED " AS served)"
     "  LEFT JOIN config_generations ON app = ?1 AND generation = served"
     " WHERE served IS NOT NULL";
 
@@ -156,12 +165,7 @@ take_absence(sqlite3_stmt *row, void *context)
 }
 
 /* An app that a rollout removed, or that the first one created later, did not serve. */
-static const char absent_sql[] =
-    "SELECT 1 WHERE 0 = coalesce("
-    "    (SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at <= ?2 ORDER BY finished_at DESC, id DESC LIMIT 1),"
-    "    (SELECT from_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"
-    "        AND finished_at > ?2 ORDER BY finished_at, id LIMIT 1), -1)";
+static const char absent_sql[] = "SELECT 1 WHERE " SERVED " = 0";
 
 static int
 read_generations(sqlite3 *database, const struct reading *reading)

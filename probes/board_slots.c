@@ -105,7 +105,7 @@ show_last(const struct endpoint *endpoint, const struct last_probe *last, const 
     snprintf(detail->probe_kind, sizeof detail->probe_kind, "%s", title);
     snprintf(detail->probe_detail, sizeof detail->probe_detail, "%s",
              endpoint_policy_detail(endpoint, last->detail != NULL ? last->detail : "",
-                                    clock_wall_ms(), text));
+                                    clock_monotonic_ms(), text));
 }
 
 static void

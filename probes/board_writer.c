@@ -545,7 +545,7 @@ static void
 on_flush(evutil_socket_t fd, short what, void *context)
 {
     struct prober_app *app = context;
-    uint32_t wait_ms = endpoint_policy_review(app, clock_wall_ms());
+    uint32_t wait_ms = endpoint_policy_review(app, clock_monotonic_ms());
     struct tally tally = take_tally(app);
 
     if (tally.homeless > 0) {

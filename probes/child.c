@@ -156,6 +156,7 @@ reap(struct child *child, struct child_end *end)
 {
     siginfo_t info = { .si_code = CLD_KILLED, .si_status = SIGKILL };
 
+    end->cpu_ms = child_cpu_ms(child);
     kill_group(child, SIGKILL);
     if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0)
         log_warn(NULL, "a probe's command cannot be waited for: %s", strerror(errno));
@@ -391,6 +392,9 @@ child_start(struct event_base *base, const struct child_order *order, struct chi
     else if (rc == -ENOENT || rc == -EACCES)
         snprintf(why, DETAIL_BYTES, "%.100s: %s; install fproxy anew", find_launcher(),
                  strerror(-rc));
+    else if (rc == -EAGAIN)
+        snprintf(why, DETAIL_BYTES, "cannot start a process: the user that fproxy runs as has as "
+                 "many processes as it may (RLIMIT_NPROC, TasksMax of the unit)");
     else
         snprintf(why, DETAIL_BYTES, "cannot start a process: %s", strerror(-rc));
     return rc;

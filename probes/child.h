@@ -26,6 +26,7 @@ enum { CHILD_ARGUMENTS_MAX = 40, CHILD_STUCK_MAX = 16 };
 struct child_end {
     enum { CHILD_EXITED, CHILD_KILLED, CHILD_NOT_STARTED } how;
     int code;                       /* exit status, or signal */
+    uint64_t cpu_ms;                /* that its process took */
     char why[DETAIL_BYTES];         /* CHILD_NOT_STARTED: the reason */
 };
 

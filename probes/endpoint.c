@@ -104,7 +104,7 @@ work_out(struct endpoint *endpoint)
 {
     const struct check *check = endpoint_because(endpoint);
 
-    endpoint->percent = endpoint_policy_percent(endpoint, clock_wall_ms());
+    endpoint->percent = endpoint_policy_percent(endpoint, clock_monotonic_ms());
     endpoint->state = verdict(&(struct verdict_parts){
         .resolved = endpoint->address.family != 0,
         .health = endpoint->probed,
@@ -151,20 +151,20 @@ endpoint_judge_because(struct endpoint *endpoint, enum reason reason, const char
     enum reason reason_before = endpoint->reason;
     bool first_before = endpoint->first_done, changed;
     uint8_t percent_before = endpoint->percent;
-    int64_t wall_ms = clock_wall_ms();
+    uint64_t now_ms = clock_monotonic_ms();
     char text[DETAIL_BYTES];
 
     endpoint->probed = weigh(endpoint);
     if (endpoint->probed != probed_before)
-        endpoint_policy_moved(endpoint, probed_before, wall_ms);
+        endpoint_policy_moved(endpoint, probed_before, now_ms);
     work_out(endpoint);
     endpoint->first_done = endpoint->first_done || is_first_done(endpoint);
     changed = endpoint->state != from;
     if (changed) {
-        endpoint->since_ms = wall_ms;
+        endpoint->since_ms = clock_wall_ms();
         endpoint_record_transition(endpoint, from, endpoint->state,
                                    reason != REASON_NONE ? reason : endpoint->reason,
-                                   endpoint_policy_detail(endpoint, detail, wall_ms, text));
+                                   endpoint_policy_detail(endpoint, detail, now_ms, text));
     }
     if (changed || endpoint->reason != reason_before)
         endpoint_record(endpoint);

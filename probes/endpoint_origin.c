@@ -33,19 +33,29 @@ begin(struct endpoint *endpoint, enum endpoint_state state, enum reason reason)
         begin_check(&endpoint->checks[i], state, reason);
 }
 
+/* The database knows the wall clock only; one that was set back since ages nothing. */
+static struct flap
+seeded_flap(const struct seed *seed, int64_t wall_ms)
+{
+    int64_t age_ms = MAX(wall_ms - seed->penalty_at_ms, 0);
+
+    return flap_resume(seed->penalty, (int64_t)clock_monotonic_ms() - age_ms, false);
+}
+
 static void
 set_initial(struct endpoint *endpoint)
 {
     struct prober_app *app = endpoint->target->app;
     enum app_initial initial = app->config.initial;
+    int64_t wall_ms = clock_wall_ms();
     struct seed seed;
     bool known = endpoint->address.family != 0 &&
                  seeds_take(app->prober->seeds, app->config.name,
                             endpoint->target->config->name, &endpoint->address,
-                            clock_wall_ms(), &seed);
+                            wall_ms, &seed);
 
     if (known)
-        endpoint->flap = flap_resume(seed.penalty, seed.penalty_at_ms, false);
+        endpoint->flap = seeded_flap(&seed, wall_ms);
     endpoint->first_done = endpoint->check_count == 0 && endpoint->address.family != 0;
     if (endpoint->check_count == 0) {
         endpoint->probed_reason = endpoint->address.family != 0 ? REASON_INITIAL : REASON_NONE;

@@ -40,7 +40,7 @@ struct endpoint {
     enum endpoint_state probed;     /* by its probes alone */
     enum reason probed_reason;
     struct flap flap;
-    int64_t warm_since_ms;          /* wall: its share grows since; 0: it does not */
+    int64_t warm_since_ms;          /* monotonic: its share grows since; 0: it does not */
     uint8_t percent;                /* of its weight, as published */
     struct endpoint_admin admin;
     struct eject eject;             /* by traffic; see ejection.h */

@@ -43,7 +43,7 @@ endpoint_record(struct endpoint *endpoint)
     row->since_ms = endpoint->since_ms;
     row->weight = endpoint->weight;
     row->penalty = endpoint->flap.penalty;
-    row->penalty_at_ms = endpoint->flap.at_ms;
+    row->penalty_at_ms = record.at_ms - ((int64_t)clock_monotonic_ms() - endpoint->flap.at_ms);
     endpoint->recorded_ms = record.at_ms;
     send_record(endpoint, &record);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/util.h"
 #include "probes/inspect.h"
 #include "strategy/board.h"
@@ -29,6 +30,15 @@ reason_word(uint8_t reason)
     return reason < REASONS ? reason_name((enum reason)reason) : "?";
 }
 
+/* By the clock that nobody sets, where the prober told it. */
+static int64_t
+next_wall_ms(const struct board_detail *detail)
+{
+    if (detail->due_ms == 0)
+        return detail->probe_next_ms;
+    return clock_wall_ms() + (int64_t)(detail->due_ms - clock_monotonic_ms());
+}
+
 static void
 describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
 {
@@ -43,7 +53,7 @@ describe(const struct board_detail *detail, struct inspect_endpoint *endpoint)
     endpoint->successes = detail->successes;
     endpoint->failures = detail->failures;
     endpoint->down_interval_ms = detail->down_interval_ms;
-    endpoint->next_ms = detail->probe_next_ms;
+    endpoint->next_ms = next_wall_ms(detail);
     endpoint->lag_ms = detail->probe_lag_ms;
     endpoint->ejections = detail->eject_count;
     endpoint->tier = detail->tier;

@@ -61,6 +61,21 @@ set_limits(rlim_t cpu_s, const char *user)
         limit("processes", RLIMIT_NPROC, LAUNCH_PROCESSES, LAUNCH_PROCESSES);
 }
 
+/* `problem`: the errno. Who runs fproxy is mostly news to whom it is told. */
+static void fail_to_become(const char *user, int problem) __attribute__((noreturn));
+
+static void
+fail_to_become(const char *user, int problem)
+{
+    const struct passwd *entry = getpwuid(geteuid());
+
+    if (problem != EPERM)
+        fail("cannot become the user \"%.40s\": %s", user, strerror(problem));
+    fail("cannot become the user \"%.32s\": only root may, and fproxy runs as \"%.32s\" (uid %u); "
+         "run it as root, or leave out `user`", user, entry != NULL ? entry->pw_name : "?",
+         (unsigned)geteuid());
+}
+
 static void
 become(const char *user)
 {
@@ -79,8 +94,7 @@ become(const char *user)
         return;                             /* it is already */
     if (initgroups(user, entry->pw_gid) < 0 || setgid(entry->pw_gid) < 0 ||
         setuid(entry->pw_uid) < 0)
-        fail("cannot become the user \"%s\": %s; only root may: run fproxy as root, or leave out "
-             "`user`", user, strerror(errno));
+        fail_to_become(user, errno);
 }
 
 /* Ends with the prober. Who looked away for a moment may have missed its end. */

@@ -128,14 +128,26 @@ end_by_status(struct probe *probe, int status, const char *line)
         probe_done(probe, REASON_EXEC_EXIT, "exit %d%s%s", status, name != NULL ? name : "", line);
 }
 
-static void
-end_by_signal(struct probe *probe, int number, const char *line)
+/* The seconds of CPU time that one run may take. */
+static uint32_t
+cpu_limit_s(const struct app_probe *config)
 {
-    const char *name = sigabbrev_np(number);
+    uint32_t cpu_ms = app_probe_more(config)->cpu_ms;
 
-    if (number == SIGXCPU)
-        probe_done(probe, REASON_EXEC_EXIT, "SIGXCPU: more CPU time than it may use (cpu_time)%s",
-                   line);
+    return ((cpu_ms != 0 ? cpu_ms : config->timeout_ms) + 999) / 1000;
+}
+
+/* Who ignores SIGXCPU is killed by the kernel a second later. */
+static void
+end_by_signal(struct probe *probe, const struct child_end *end, const char *line)
+{
+    uint64_t limit_ms = (uint64_t)cpu_limit_s(probe->config) * 1000;
+    const char *name = sigabbrev_np(end->code);
+    int number = end->code;
+
+    if (number == SIGXCPU || (number == SIGKILL && end->cpu_ms >= limit_ms))
+        probe_done(probe, REASON_EXEC_EXIT, "SIG%s: more CPU time than it may use (cpu_time)%s",
+                   name, line);
     else if (name != NULL)
         probe_done(probe, REASON_EXEC_EXIT, "killed by SIG%s%s", name, line);
     else
@@ -161,7 +173,7 @@ on_ended(void *context, const struct child_end *end)
         end_by_status(probe, end->code, line);
         break;
     case CHILD_KILLED:
-        end_by_signal(probe, end->code, line);
+        end_by_signal(probe, end, line);
         break;
     }
 }
@@ -192,14 +204,13 @@ start_child(struct exec_state *exec, int null, int output)
 {
     const struct app_probe *config = exec->probe->config;
     const struct app_probe_more *more = app_probe_more(config);
-    uint32_t cpu_ms = more->cpu_ms != 0 ? more->cpu_ms : config->timeout_ms;
     struct command_env env;
     struct child_order order = {
         .arguments = more->lists[PROBE_COMMAND].items,
         .count = more->lists[PROBE_COMMAND].count,
         .environment = env.list,
         .user = app_probe_text(config, PROBE_USER),
-        .cpu_s = (cpu_ms + 999) / 1000,
+        .cpu_s = cpu_limit_s(config),
         .in = null,
         .out = output,
         .err = output,

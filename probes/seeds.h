@@ -22,7 +22,7 @@ struct seed {
     enum endpoint_state state;      /* where the endpoint starts */
     int64_t since_ms;               /* wall: in that state since */
     uint32_t penalty;               /* for flapping; see flap.h */
-    int64_t penalty_at_ms;
+    int64_t penalty_at_ms;          /* wall */
 };
 
 struct seeds;

@@ -18,7 +18,8 @@
 
 enum { SLOW_START_STEPS = 10 };
 
-/* 10, 20, ... 100 %. An age below 0 (a clock that was set back) or beyond `duration_ms` is over. */
+/* 10, 20, ... 100 %. An age below 0 (of another start of the machine) or beyond `duration_ms` is
+ * over. */
 uint8_t slow_start_percent(int64_t age_ms, uint32_t duration_ms);
 
 /* Until the next step; 0: it is over. */

@@ -256,11 +256,12 @@ int
 read_previous(struct store *store, const char *app, uint32_t before_generation,
               struct store_config *config)
 {
-    /* One that is "good" and lower is about to be superseded: that write waits. */
+    /* One that is "good" and lower is about to be superseded: that write waits. Each is written
+     * when it becomes good, and rowids grow; created_at does not when the clock is set back. */
     const struct query query = {
         .sql = "SELECT app, generation, hash, source, config FROM config_generations"
                " WHERE app = ?1 AND generation < ?2 AND status <> 'failed'"
-               " ORDER BY created_at DESC, generation DESC LIMIT 1",
+               " ORDER BY rowid DESC LIMIT 1",
         .read_row = read_config, .text = app, .number = before_generation,
     };
     struct store_config *configs;

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "store/prune.h"
 #include "store/store_priv.h"
@@ -27,18 +27,17 @@ store_hash(const char *text, char hash[65])
 static int
 init_lock(struct store *store)
 {
-    pthread_condattr_t attributes;
-    int rc = pthread_mutex_init(&store->lock, NULL);
+    int rc = -pthread_mutex_init(&store->lock, NULL);
 
-    if (rc != 0)
-        return -rc;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    rc = pthread_cond_init(&store->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (rc != 0)
-        pthread_mutex_destroy(&store->lock);
-    return -rc;
+    if (rc < 0)
+        return rc;
+    rc = condition_init(&store->wake);
+    if (rc == 0)
+        rc = condition_init(&store->end);
+    if (rc == 0)
+        return 0;
+    pthread_mutex_destroy(&store->lock);
+    return rc;
 }
 
 /* The thread gets no signals: they are the loop's. */
@@ -64,6 +63,7 @@ store_free(struct store *store)
     entry_list_free(&store->batch);
     database_close(&store->database);
     pthread_cond_destroy(&store->wake);
+    pthread_cond_destroy(&store->end);
     pthread_mutex_destroy(&store->lock);
     free(store);
 }
@@ -105,23 +105,23 @@ store_open(const char *state_dir, struct store **store_out)
 static bool
 join_thread(struct store *store, uint32_t timeout_ms)
 {
-    struct timespec until;
-    bool ended;
+    uint64_t until_ms = clock_monotonic_ms() + timeout_ms + CLOSE_GRACE_MS;
+    pthread_t thread = store->thread;
+    bool ended, in_time = true;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (timeout_ms + CLOSE_GRACE_MS) / 1000 + 1;
-    if (pthread_timedjoin_np(store->thread, NULL, &until) == 0)
-        return true;
-    log_error(NULL, "store: %s: the disk does not answer; what was not written is lost",
-              store->path);
     pthread_mutex_lock(&store->lock);
+    while (!store->ended && in_time)
+        in_time = condition_wait_until(&store->end, &store->lock, until_ms);
     ended = store->ended;
-    store->abandoned = true;
+    store->abandoned = !ended;
+    if (!ended)
+        log_error(NULL, "store: %s: the disk does not answer; what was not written is lost",
+                  store->path);
     pthread_mutex_unlock(&store->lock);
     if (ended)
-        pthread_join(store->thread, NULL);
+        pthread_join(thread, NULL);
     else
-        pthread_detach(store->thread);
+        pthread_detach(thread); /* `store` may be gone by now */
     return ended;
 }
 

@@ -33,7 +33,8 @@ struct store {
     pthread_t thread;
 
     pthread_mutex_t lock;       /* guards from here ... */
-    pthread_cond_t wake;        /* CLOCK_MONOTONIC */
+    pthread_cond_t wake;        /* there is work for the thread */
+    pthread_cond_t end;         /* it is about to return */
     struct queue queue;
     uint64_t first_at_ms;       /* when the oldest of the queue came, about */
     bool closing;

@@ -8,9 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "store/prune.h"
@@ -223,13 +223,10 @@ wait_for_turn(struct store *store)
     for (;;) {
         uint64_t now_ms = clock_monotonic_ms();
         uint64_t turn_ms = next_turn_ms(store, now_ms);
-        struct timespec until;
 
         if (turn_ms <= now_ms)
             return;
-        until.tv_sec = (time_t)(turn_ms / 1000);
-        until.tv_nsec = (long)(turn_ms % 1000) * 1000000;
-        pthread_cond_timedwait(&store->wake, &store->lock, &until);
+        condition_wait_until(&store->wake, &store->lock, turn_ms);
     }
 }
 
@@ -285,6 +282,7 @@ writer_main(void *argument)
 
     pthread_mutex_lock(&store->lock);
     store->ended = true;
+    pthread_cond_signal(&store->end);
     abandoned = store->abandoned;
     pthread_mutex_unlock(&store->lock);
     if (abandoned)

@@ -60,8 +60,8 @@ struct board_detail {
     uint8_t percent;                    /* of its weight that it has: below 100 while it warms */
     uint8_t probed_state;               /* enum endpoint_state that its probes alone would give */
     uint64_t results;                   /* the last ones, the newest lowest; 1: it passed */
-    int64_t warm_since_ms;              /* wall: warming since; 0: it is not */
-    int64_t penalty_at_ms;              /* wall: when `penalty` held; 0: there is none */
+    int64_t warm_since_ms;              /* warming since; 0: it is not */
+    int64_t penalty_at_ms;              /* when `penalty` held */
     uint32_t penalty;                   /* for changes of its state; probes/flap.h */
     uint16_t flap_changes;              /* that it is for */
     uint8_t probed_reason;              /* why its probes alone would give probed_state */

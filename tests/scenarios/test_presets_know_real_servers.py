@@ -2,7 +2,7 @@
 work are available; PostgreSQL's log says nothing of our probes but that they came."""
 import pytest
 
-from harness import MariaDb, Memcached, Postgres, Redis, app, free_port, until
+from harness import (Authority, MariaDb, Memcached, Postgres, Redis, SmtpServer, app, free_port, until)
 
 FAST = 'interval = "250ms"; timeout = "250ms"; rise = 1; fall = 1;'
 
@@ -52,3 +52,36 @@ def test_mysql(daemon, started):
     probe_it(daemon, server, "mysql")
     server.kill()
     until(lambda: endpoint(daemon)["state"] == "unavailable", what="it is down")
+
+
+def test_smtp(daemon, started):
+    """Each probe says goodbye: the server's log has nobody who hung up, but for who saw it start."""
+    server = started(SmtpServer())
+    strangers = server.log().count("EOF received")
+    probe_it(daemon, server, "smtp")
+    until(lambda: server.log().count(">> b'QUIT'") >= 3, what="it is told that we go")
+    assert server.log().count("EOF received") <= max(strangers, 1), server.log()
+    assert "Traceback" not in server.log() and "502" not in server.log()
+    server.kill()
+    until(lambda: endpoint(daemon)["state"] == "unavailable", what="it is down")
+    assert endpoint(daemon)["reason"] in ("connect_refused", "unexpected_eof")
+    started(SmtpServer(port=server.port))
+    until(lambda: endpoint(daemon)["state"] == "available", what="it is back")
+    assert all(outcome in ("ok", "connect_refused", "unexpected_eof") for outcome, in
+               daemon.sql("SELECT DISTINCT outcome FROM probe_results"))
+
+
+def test_smtps_is_not_smtp(daemon, started, tmp_path):
+    """It waits for TLS and says nothing: a named outcome, in time. The kind tls knows it."""
+    authority = Authority(tmp_path)
+    server = started(SmtpServer(certificate=authority.sign("mail.test", "20200101000000Z",
+                                                           "20491231235959Z")))
+    daemon.write_apps(app("web", free_port(), [server],
+                          probe=f'kind = "exchange"; preset = "smtp"; {FAST}'))
+    daemon.start()
+    until(lambda: endpoint(daemon)["state"] == "unavailable", what="it is down")
+    assert endpoint(daemon)["reason"] == "read_timeout"
+    probe = f'kind = "tls"; sni = "mail.test"; ca = "{authority.certificate}"; {FAST}'
+    daemon.replace_apps(app("web", free_port(), [server], probe=probe))
+    daemon.apply()
+    until(lambda: endpoint(daemon)["state"] == "available", what="a handshake is what it takes")

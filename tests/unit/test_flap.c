@@ -90,10 +90,10 @@ what_has_faded_is_forgotten(void **state)
 }
 
 static void
-a_clock_set_back_holds_no_longer(void **state)
+what_lies_ahead_holds_no_longer(void **state)
 {
     struct flap flap = after_changes(5, 0);
-    int64_t then_ms = NOW_MS - 86400000;
+    int64_t then_ms = NOW_MS - 86400000;        /* the board is of another start of the machine */
 
     flap_age(&flap, &policy, then_ms);
     assert_true(flap.held);
@@ -146,6 +146,10 @@ a_restarted_process_goes_on(void **state)
     assert_true(flap.held);
     flap = flap_resume(0, NOW_MS, false);
     assert_int_equal(flap.changes, 0);
+    flap = flap_resume(4000, 1000 - 60000, true);   /* from before the machine was started */
+    assert_int_equal(flap_penalty(&flap, &policy, 1000), 2000);
+    flap_age(&flap, &policy, 1000);
+    assert_true(flap.held);
 }
 
 static void
@@ -179,7 +183,7 @@ main(void)
         cmocka_unit_test(it_is_held_from_suppress_to_reuse),
         cmocka_unit_test(whoever_waits_as_told_finds_it_free),
         cmocka_unit_test(what_has_faded_is_forgotten),
-        cmocka_unit_test(a_clock_set_back_holds_no_longer),
+        cmocka_unit_test(what_lies_ahead_holds_no_longer),
         cmocka_unit_test(without_a_half_life_nothing_is_held),
         cmocka_unit_test(extreme_numbers_do_no_harm),
         cmocka_unit_test(a_restarted_process_goes_on),

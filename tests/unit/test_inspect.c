@@ -24,7 +24,7 @@
 #include "probes/inspect_print.h"
 #include "strategy/board.h"
 
-enum { SLOTS = 4, NOW_MS = 1000000 };
+enum { SLOTS = 4, NOW_MS = 1000000, DUE_MS = 60000 };
 
 struct place {
     char path[64];
@@ -105,6 +105,8 @@ put_endpoint(struct board *board, uint32_t slot, const char *target, const char 
         .eject_count = 2,
         .since_ms = 1700000000000,
         .probe_at_ms = 1700000001000,
+        .probe_next_ms = 1700000002000,         /* the wall clock was set since */
+        .due_ms = clock_monotonic_ms() + DUE_MS,
         .probe_kind = "tcp",
         .probe_detail = "connect: Connection refused",
     };
@@ -147,6 +149,7 @@ a_live_board_shows_its_endpoints(void **state)
     assert_string_equal(endpoint->state, "unavailable");
     assert_string_equal(endpoint->reason, "connect_refused");
     assert_int_equal(endpoint->weight, 2);
+    assert_in_range(endpoint->next_ms, clock_wall_ms() + 1, clock_wall_ms() + DUE_MS);
     assert_string_equal(endpoint->probe.kind, "tcp");
     assert_true(endpoint->probe.duration_ms > 1.49 && endpoint->probe.duration_ms < 1.51);
     assert_string_equal(view.apps[0].endpoints[1].address, "");

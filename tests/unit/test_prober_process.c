@@ -322,6 +322,63 @@ history_is_where_an_endpoint_starts(void **state)
         close(hole_fds[i]);
 }
 
+/* A seed of what works, with a penalty of `penalty_at_ms`. */
+static struct record
+seed_of(const char *target, int64_t penalty_at_ms)
+{
+    struct record seed = { .kind = RECORD_ENDPOINT, .at_ms = clock_wall_ms() };
+
+    snprintf(seed.app, sizeof seed.app, "flaps");
+    snprintf(seed.target, sizeof seed.target, "%s", target);
+    snprintf(seed.address, sizeof seed.address, "%s", target);
+    snprintf(seed.of.endpoint.state, sizeof seed.of.endpoint.state, "available");
+    seed.of.endpoint.penalty = 4000;
+    seed.of.endpoint.penalty_at_ms = penalty_at_ms;
+    return seed;
+}
+
+/* The database has the wall clock's time of a penalty. Whatever that clock did meanwhile, it is
+ * held for no longer than from now on, and is told to the next one with the time that it is now. */
+static void
+a_penalty_fades_by_the_clock_that_nobody_sets(void **state)
+{
+    struct fixture *fixture = *state;
+    char ahead[TEXT_BYTES], faded[TEXT_BYTES];
+    const char *targets[] = { ahead, faded };
+    uint16_t ahead_port = 0, faded_port = 0;
+    int ahead_fd = harness_listen("127.0.0.1", &ahead_port, 16);
+    int faded_fd = harness_listen("127.0.0.1", &faded_port, 16);
+    int64_t wall_ms = clock_wall_ms(), penalty_at_ms;
+    struct record seeds[2];
+    struct board_detail detail;
+
+    target_at(ahead_port, ahead);
+    target_at(faded_port, faded);
+    seeds[0] = seed_of(ahead, wall_ms + 3600000);       /* it was set back since */
+    seeds[1] = seed_of(faded, wall_ms - 120000);        /* two half-lives */
+    harness_app(&fixture->app, "flaps", targets, 2);
+    fixture->app.flap_half_life_ms = 60000;
+    fixture->app.flap_suppress = 3000;
+    fixture->app.flap_reuse = 1500;
+    start(fixture);
+    harness_seed(fixture->harness, seeds, 2);
+    fixture->board = harness_load(fixture->harness, &fixture->app, 1, 1, 2);
+    harness_wait(fixture->harness, first_round_done, NULL);
+
+    assert_true(harness_detail(fixture->board, ahead, ahead, &detail));
+    assert_true(detail.flags & BOARD_FLAPPING);
+    assert_int_equal(detail.state, ENDPOINT_RECOVERING);
+    assert_true(detail.penalty_at_ms <= (int64_t)clock_monotonic_ms());
+    penalty_at_ms = harness_record(fixture->harness, RECORD_ENDPOINT, ahead)
+                        ->of.endpoint.penalty_at_ms;
+    assert_in_range(penalty_at_ms, wall_ms - 1000, clock_wall_ms());
+    assert_true(harness_detail(fixture->board, faded, faded, &detail));
+    assert_false(detail.flags & BOARD_FLAPPING);
+    assert_int_equal(detail.state, ENDPOINT_AVAILABLE);
+    close(ahead_fd);
+    close(faded_fd);
+}
+
 static void
 nonsense_is_refused_and_told(void **state)
 {
@@ -364,6 +421,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_newer_generation_knows_what_the_older_one_knew,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(history_is_where_an_endpoint_starts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_penalty_fades_by_the_clock_that_nobody_sets, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(nonsense_is_refused_and_told, set_up, tear_down),
     };
 

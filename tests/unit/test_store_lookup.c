@@ -137,6 +137,20 @@ a_generation_made_after_a_rollback_leads_back_to_where_the_rollback_led(void **s
 }
 
 static void
+a_clock_set_back_changes_no_order(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_with_notify(fixture);
+
+    write_good(fixture, "a", 1, AT_MS + 7200000);   /* the clock was two hours ahead */
+    write_good(fixture, "a", 2, AT_MS);
+    write_good(fixture, "a", 3, AT_MS + 1000);
+    fixture_await(fixture, "SELECT generation FROM last_good_config", "3");
+    assert_previous(fixture, fd, 3, 2);
+    close(fd);
+}
+
+static void
 an_app_that_nobody_knows_has_no_generation_before(void **state)
 {
     struct fixture *fixture = *state;
@@ -386,6 +400,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(rolling_back_twice_goes_two_generations_back),
         TEST(a_generation_made_after_a_rollback_leads_back_to_where_the_rollback_led),
+        TEST(a_clock_set_back_changes_no_order),
         TEST(an_app_that_nobody_knows_has_no_generation_before),
         TEST(what_waits_for_a_locked_database_counts_as_written),
         TEST(a_database_that_cannot_be_read_is_an_error),

@@ -1,5 +1,6 @@
 """What scenarios are made of: a daemon, targets, clients, and waiting with a deadline."""
 from .clients import (Load, Talk, ask, asks, connect, ending, outcome, read_all, reset)
+from .clock import WallClock
 from .daemon import Daemon, app, apps_text, quoted
 from .dns import DnsServer
 from .http import post, reload, request
@@ -9,7 +10,8 @@ from .lives import (Conversation, Crowd, crashes, generations, kill, kill_superv
 from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_ports,
                       hang, is_alive, pss_bytes, until)
 from .network import own_network
-from .servers import MariaDb, Memcached, Postgres, RealServer, Redis, find_program
+from .servers import (MariaDb, Memcached, Postgres, RealServer, Redis, SmtpServer,
+                      find_program)
 from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet
 from .web import Authority, GrpcHealth, Nginx
 

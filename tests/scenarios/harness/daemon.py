@@ -55,6 +55,7 @@ class Daemon:
         self.log_path = self.directory / "fproxy.log"
         self.config.mkdir(exist_ok=True)
         self.mark = f"FPROXY_SCENARIO={uuid.uuid4().hex}"
+        self.variables = {}             # of the environment of it and of our commands
         self.process = None
         self.bin = BIN                  # where it is started from
 
@@ -84,7 +85,7 @@ class Daemon:
         key, _, value = self.mark.partition("=")
         return {**inherited, key: value,
                 "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-                "TSAN_OPTIONS": "halt_on_error=0", **more}
+                "TSAN_OPTIONS": "halt_on_error=0", **self.variables, **more}
 
     def places(self):
         return ["--state-dir", str(self.state), "--runtime-dir", str(self.runtime)]

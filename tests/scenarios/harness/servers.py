@@ -4,6 +4,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -115,3 +116,16 @@ class MariaDb(RealServer):
         self.launch(find_program("mariadbd"), "--no-defaults", f"--datadir={data}",
                     f"--port={self.port}", "--bind-address=127.0.0.1",
                     f"--socket={self.directory}/socket", user=user)
+
+
+class SmtpServer(RealServer):
+    """aiosmtpd, which logs every command that it is told. `certificate`: (certificate, key); TLS
+    from the first byte (SMTPS)."""
+
+    def __init__(self, port=None, certificate=None):
+        super().__init__(port)
+        tls = []
+        if certificate:
+            tls = ["--smtpscert", certificate[0], "--smtpskey", certificate[1]]
+        self.launch(sys.executable, "-m", "aiosmtpd", "--nosetuid", "-d", "-d",
+                    "-l", self.address, *tls)

@@ -83,7 +83,7 @@ check_change(const struct config_change *change)
             abort();
         if (item->op != CONFIG_SET)
             continue;
-        if (app_config_parse(item->text, &app, why) != 0)
+        if (app_config_parse(item->text->bytes, &app, why) != 0)
             abort();
         app_config_fini(&app);
     }

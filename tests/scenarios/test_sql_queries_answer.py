@@ -46,8 +46,9 @@ def endpoint(db, target, address, state, name="web"):
 
 
 @pytest.fixture
-def db():
-    """The tables of a new database; rows are the test's."""
+def db(monkeypatch):
+    """The tables of a new database; rows are the test's, and of the present."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(timezone.utc))
     database = sqlite3.connect(":memory:")
     database.executescript((ROOT / "store" / "schema.sql").read_text())
     database.row_factory = sqlite3.Row

@@ -21,7 +21,7 @@ struct fixture {
     struct prober prober;
     struct prober_app app;
     struct target target;
-    struct endpoint former, next;
+    struct endpoint *former, *next;
     struct endpoint *slots[1];
     struct traffic *page;               /* as the worker has it */
 };
@@ -51,12 +51,19 @@ make_pages(struct fixture *fixture)
     close(traffic);
 }
 
-static struct endpoint
+static struct endpoint *
 make_endpoint(struct fixture *fixture, uint32_t id)
 {
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+
+    assert_non_null(endpoint);
+    endpoint->target = &fixture->target;
+    endpoint->id = id;
+    endpoint->slot = SLOT_NONE;
+    endpoint->state = ENDPOINT_UNAVAILABLE;
     /* It was ejected for so many in a row before: fewer of them mean a connection between. */
-    return (struct endpoint){ .target = &fixture->target, .id = id, .slot = SLOT_NONE,
-                              .state = ENDPOINT_UNAVAILABLE, .eject = { .failures = KNOWN_ROW } };
+    endpoint->eject.failures = KNOWN_ROW;
+    return endpoint;
 }
 
 static int
@@ -90,6 +97,8 @@ tear_down(void **state)
     traffic_close(fixture->page);
     board_close(fixture->app.writer.board);
     event_base_free(fixture->prober.base);
+    free(fixture->former);
+    free(fixture->next);
     free(fixture);
     return 0;
 }
@@ -125,15 +134,15 @@ as_many_in_a_row_as_the_former_had_are_looked_at(void **state)
 {
     struct fixture *fixture = *state;
 
-    give_slot(fixture, &fixture->former);
+    give_slot(fixture, fixture->former);
     fail_tries(fixture, FORMER_ID, ROW);
     look(fixture);
-    assert_int_equal(fixture->former.eject.failures, 0);
+    assert_int_equal(fixture->former->eject.failures, 0);
 
-    give_slot(fixture, &fixture->next);
+    give_slot(fixture, fixture->next);
     fail_tries(fixture, NEXT_ID, ROW);
     look(fixture);
-    assert_int_equal(fixture->next.eject.failures, 0);
+    assert_int_equal(fixture->next->eject.failures, 0);
 }
 
 /* As long as the worker has not tried the new one, its cell is still the former's. */
@@ -142,14 +151,14 @@ likewise_when_the_page_told_of_the_former_for_longer(void **state)
 {
     struct fixture *fixture = *state;
 
-    give_slot(fixture, &fixture->former);
+    give_slot(fixture, fixture->former);
     fail_tries(fixture, FORMER_ID, ROW);
-    give_slot(fixture, &fixture->next);
+    give_slot(fixture, fixture->next);
     look(fixture);
-    assert_int_equal(fixture->next.eject.failures, KNOWN_ROW);  /* those were not its own */
+    assert_int_equal(fixture->next->eject.failures, KNOWN_ROW);  /* those were not its own */
     fail_tries(fixture, NEXT_ID, ROW);
     look(fixture);
-    assert_int_equal(fixture->next.eject.failures, 0);
+    assert_int_equal(fixture->next->eject.failures, 0);
 }
 
 int

@@ -1,6 +1,6 @@
 /*
- * shared_text - a constant text with counted references: that of an app is held by the set of files,
- * by changes on their way and by generations, and lies in memory once.
+ * shared_text - a constant text with counted references: that of an app is held by the set of
+ * files, by changes on their way and by generations, and lies in memory once.
  *
  * The count is atomic: a reference may be given to another thread.
  */

@@ -1,7 +1,8 @@
 /*
  * probe - one check of one endpoint, and the kinds of checks there are.
  *
- * A kind is one file with a struct probe_ops and a row in kinds[] (probe.c). It finds out what happened (enum reason) and nothing else: what to make of it is health.h's.
+ * A kind is one file with a struct probe_ops and a row in kinds[] (probe.c). It finds out what
+ * happened (enum reason) and nothing else: what to make of it is health.h's.
  *
  *   owner: probe_init(), probe_start() -> 0 ... on_done() once ... probe_start() again
  *   kind:  start() -> 0, later probe_done(); or -errno and nothing follows

@@ -1,9 +1,9 @@
 /*
  * probe_module - kinds of probes in a file of their own, loaded for the first app that has one.
  *
- * Those over TLS and HTTP bring libcurl, OpenSSL and 40 libraries behind them: 7 MB of a prober that
- * mostly needs none of them, and 10 ms of each of its starts (measured). What the module calls
- * (probe.h, base/) is the program's own, which has to export it.
+ * Those over TLS and HTTP bring libcurl, OpenSSL and 40 libraries behind them: 7 MB of a prober
+ * that mostly needs none of them. What the module calls (probe.h, base/) is the program's own,
+ * which has to export it.
  *
  * The file may be of a newer fproxy than the program that loads it, between an installation and
  * `fproxy upgrade': what both share has to have the same size, or it is refused.

@@ -223,8 +223,8 @@ check_tables(struct database *database)
     return rc;
 }
 
-/* SQLite would keep 2 MB, and what is written here is hardly ever read again. A transaction may hold
- * more: what it writes need not go to the file before its end. Reads the schema. */
+/* SQLite would keep 2 MB, and what is written here is hardly ever read again. A transaction may
+ * hold more: what it writes need not go to the file before its end. Reads the schema. */
 static int
 bound_cache(struct database *database)
 {

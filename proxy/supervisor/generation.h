@@ -60,7 +60,8 @@ struct app_generation {
     LIST_ENTRY(app_generation) of_app;      /* while it leaves */
 };
 
-/* Parses the text, of which it takes a reference of its own, and takes over `source`. 0; or -EINVAL with the reason in `why` (DETAIL_BYTES), -ENOMEM: nothing is taken. */
+/* Parses the text, of which it takes a reference of its own, and takes over `source`. 0; or
+ * -EINVAL with the reason in `why` (DETAIL_BYTES), -ENOMEM: nothing is taken. */
 int generation_create(struct app *app, uint32_t number, struct shared_text *text, char *source,
                       struct app_generation **generation, char *why);
 

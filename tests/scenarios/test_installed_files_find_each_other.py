@@ -1,11 +1,12 @@
 """Programs in bin, what they start and load in libexec/fproxy: each is found from where it is, and
 what is missing is told."""
 import shutil
+import socket
 import subprocess
 
 import pytest
 
-from harness import BIN, Target, app, apps_text, free_port
+from harness import BIN, Installation, Target, app, apps_text, free_port, until
 
 HELPERS = ("fproxy-launch", "fproxy-probe-curl.so")
 
@@ -60,3 +61,27 @@ def test_a_module_of_another_version(run, tmp_path):
     result = run(PROBES["http"][0])
     assert result.returncode == 1
     assert "is of another version: run `fproxy upgrade'" in result.stdout
+
+
+def test_an_app_that_needs_what_is_missing_stays_as_it_was(daemon, started):
+    """And the module is found when it has been installed after all."""
+    module = "fproxy-probe-curl.so"
+    installation = Installation(daemon)
+    (installation.bin / module).unlink()
+    port, target = free_port(), started(Target(web))
+    daemon.write_apps(app("web", port, [target]))
+    daemon.start()
+    daemon.until_available("web", 1)
+
+    daemon.write_apps(app("web", port, [target], probe='kind = "http";'))
+    assert daemon.run("fproxy", "reload").returncode == 1
+    assert f"{module} is missing" in daemon.log()
+    assert daemon.inspect("web")["endpoints"][0]["state"] == "available"
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"hello")
+        assert client.recv(4096).startswith(b"HTTP/1.1 204")
+
+    installation.install(module)
+    assert daemon.run("fproxy", "reload").returncode == 0
+    until(lambda: "204" in daemon.inspect("web")["endpoints"][0]["last_probe"]["detail"],
+          what="it is asked over HTTP")

@@ -2,6 +2,8 @@
 its app serves all the same; a file of `ca` that the prober would refuse is an error."""
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -9,13 +11,14 @@ from harness import Authority, EchoProcess, app, apps_text, ask, free_port, unti
 
 
 @pytest.fixture
-def program(tmp_path):
-    """A command in a directory whose name has a space."""
-    path = tmp_path / "my checks" / "check"
-    path.parent.mkdir()
-    path.write_text("#!/bin/sh\nexit 0\n")
-    path.chmod(0o755)
-    return path
+def program():
+    """A command in a directory whose name has a space; short, for long paths are told cut."""
+    with tempfile.TemporaryDirectory(prefix="") as directory:
+        path = Path(directory) / "my checks" / "check"
+        path.parent.mkdir()
+        path.write_text("#!/bin/sh\nexit 0\n")
+        path.chmod(0o755)
+        yield path
 
 
 def check(daemon, *probes):
@@ -33,15 +36,16 @@ def test_a_command_that_is_there_is_not_spoken_of(daemon, program):
 
 
 def test_a_command_that_is_not_is_a_warning(daemon, program):
-    missing = program.parent / "chekc"
+    missing, plain = program.parent / "chekc", program.parent / "plain"
+    plain.touch(0o644)
     status, lines = check(daemon, f'kind = "exec"; command = ( "{missing}" );',
-                          f'kind = "helper";\ncommand = ( "{daemon.config}/a.conf" );')
+                          f'kind = "helper";\ncommand = ( "{plain}" );')
     assert status == 0
     assert lines == [
         f'a.conf:5: warning: 0: probe.command: there is no program "{missing}"; the probe fails '
         'until there is one',
-        f'a.conf:9: warning: 1: probe.command: "{daemon.config}/a.conf" may not be executed; '
-        '`chmod +x` makes a program of it'.replace(f"{daemon.config}/", "")]
+        f'a.conf:9: warning: 1: probe.command: "{plain}" may not be executed; '
+        '`chmod +x` makes a program of it']
     answer = json.loads(daemon.run("fproxy", "check", "--json").stdout)
     assert (answer["valid"], answer["errors"]) == (True, [])
     assert [(warning["line"], warning["app"], warning["key"])

@@ -43,8 +43,8 @@ static const char around_sql[] =
 #define SERVED                                                                                 \
     "coalesce((SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"         \
     "    AND finished_at <= ?2 ORDER BY id DESC LIMIT 1),"                                     \
-    "  (SELECT iif(from_generation = 0 AND EXISTS (SELECT 1 FROM transitions WHERE app = ?1"   \
-    "      AND at <= ?2), to_generation, from_generation)"                                     \
+    "  (SELECT iif(from_generation = 0 AND started_at > ?2 AND EXISTS (SELECT 1"               \
+    "      FROM transitions WHERE app = ?1 AND at <= ?2), to_generation, from_generation)"     \
     "    FROM rollouts WHERE app = ?1 AND outcome = 'done' AND finished_at > ?2"               \
     "    ORDER BY id LIMIT 1))"
 

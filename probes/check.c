@@ -46,6 +46,16 @@ arm(struct check *check, uint32_t wait_ms)
     event_add(&check->timer, &wait);
 }
 
+/* It is due already, and shall be known to be late. */
+static void
+arm_later(struct check *check, uint32_t wait_ms)
+{
+    uint64_t due_ms = check->due_ms;
+
+    arm(check, wait_ms);
+    check->due_ms = due_ms;
+}
+
 static void
 arm_next(struct check *check, uint64_t started_ms, uint64_t now_ms)
 {
@@ -94,8 +104,10 @@ wake(struct share_member *member)
 {
     struct check *check = CONTAINER_OF(member, struct check, member);
 
-    if (check->waits)
-        arm(check, 0);
+    if (!check->waits)
+        return;
+    check->waits = false;
+    arm_later(check, 0);
 }
 
 /* Neither waiting nor running. */
@@ -189,18 +201,22 @@ overrun(const struct probe_result *result)
     return told;
 }
 
-/* A probe that we could not make says nothing to others. */
+/* A probe that we could not make says nothing to others: one of them makes its own. */
 static void
 on_done(struct probe *probe, const struct probe_result *result)
 {
     struct check *check = probe->context;
     uint64_t started_ms = probe->started_us / 1000;
     struct probe_result told = stood_still(check, result) ? overrun(result) : *result;
+    bool ours = reason_is_ours(told.outcome);
 
     gate_leave(check->prober->gate, &check->ticket);
-    share_end(&check->member);
+    if (ours)
+        share_cut(&check->member, wake);
+    else
+        share_end(&check->member);
     finish(check, &told, started_ms);
-    if (!reason_is_ours(told.outcome))
+    if (!ours)
         share_give(&check->member, &told, started_ms, take);
 }
 
@@ -230,7 +246,7 @@ run(struct check *check)
     check->waits = !share_begin(&check->member);
     if (check->waits) {
         gate_leave(check->prober->gate, &check->ticket);
-        arm(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
+        arm_later(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
         return;
     }
     note_lag(check);
@@ -241,7 +257,7 @@ run(struct check *check)
     result.outcome = probe_start_reason(rc);
     snprintf(result.detail, sizeof result.detail, "cannot start: %s", strerror(-rc));
     gate_leave(check->prober->gate, &check->ticket);
-    share_end(&check->member);
+    share_cut(&check->member, wake);
     finish(check, &result, clock_monotonic_ms());
 }
 
@@ -257,6 +273,7 @@ enter(struct check *check)
 {
     int rc = 1;
 
+    check->waits = false;           /* it may have to queue now: that is another matter */
     if (check->of->ops->flags & PROBE_CONNECTS)
         rc = gate_enter(check->prober->gate, &check->ticket, &check->probe.address,
                         health_down(&check->health));

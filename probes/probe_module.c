@@ -27,6 +27,15 @@ same_layout(const struct probe_module *module)
            module->more_bytes == sizeof(struct app_probe_more);
 }
 
+/* Without the path before it: "undefined symbol: x". */
+static const char *
+reason_of(const char *error)
+{
+    const char *slash = strrchr(error, '/'), *colon = slash != NULL ? strchr(slash, ':') : NULL;
+
+    return colon != NULL ? colon + strspn(colon, ": ") : error;
+}
+
 /* Tried again for the next app: somebody may have put the file there. */
 static const struct probe_module *
 load(const char *file, char *why)
@@ -42,7 +51,8 @@ load(const char *file, char *why)
     }
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) {
-        snprintf(why, DETAIL_BYTES, "cannot be loaded: %.120s", dlerror());
+        snprintf(why, DETAIL_BYTES, "%.40s cannot be loaded; if it is of another version, run "
+                 "`fproxy upgrade': %.48s", file, reason_of(dlerror()));
         return NULL;
     }
     module = dlsym(handle, PROBE_MODULE_SYMBOL);

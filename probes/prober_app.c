@@ -185,6 +185,20 @@ add_check(struct prober_app *app, const struct app_probe *probe, char *why)
     return rc;
 }
 
+/* Liveness begins when all else has been loaded: whether it can is found out before. */
+static int
+find_kind_of_liveness(const struct app_config *config, char *why)
+{
+    uint32_t count;
+    const struct app_probe *probes = app_config_probes(config, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (probes[i].role == PROBE_LIVENESS && probe_find(probes[i].kind, why) == NULL)
+            return -ENOENT;
+    }
+    return 0;
+}
+
 /* Those of our own proxy say nothing of targets, and those of startup nothing of what comes later:
  * when there is no other, there is also the one that `probe` says, or its defaults. */
 static int
@@ -192,8 +206,11 @@ prepare(struct prober_app *app, char *why)
 {
     const struct app_probe *probes[APP_PROBES_MAX + 1];
     uint32_t count = app_config_target_probes(&app->config, probes);
-    int rc = 0;
+    int rc;
 
+    rc = find_kind_of_liveness(&app->config, why);
+    if (rc < 0)
+        return rc;
     app->checks = calloc(count, sizeof *app->checks);
     if (app->checks == NULL)
         return -ENOMEM;

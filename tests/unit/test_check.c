@@ -14,7 +14,7 @@
 #include "probes/check.h"
 #include "probes/prober_priv.h"
 
-enum { CHECKS = 3, TIMEOUT_MS = 60 * 1000 };
+enum { CHECKS = 3, PLACES = 2, TIMEOUT_MS = 60 * 1000 };
 
 struct fixture {
     struct prober prober;
@@ -61,7 +61,7 @@ set_up(void **state)
     char why[DETAIL_BYTES];
 
     fixture->prober.base = event_base_new();
-    fixture->prober.gate = gate_create(16, 16, check_gate_open);
+    fixture->prober.gate = gate_create(PLACES, PLACES, check_gate_open);
     fixture->prober.shares = shares_create();
     fixture->config = (struct app_probe){ .kind = "exchange", .interval_ms = TIMEOUT_MS,
                                           .timeout_ms = TIMEOUT_MS, .steps = { &hear, 1 } };
@@ -137,6 +137,26 @@ two_that_wait_become_one_that_runs(void **state)
     assert_false(checks[0].probe.running);          /* it is held */
 }
 
+/* Waiting for a result and queueing for a place are two things: it is not to enter twice. */
+static void
+one_that_queues_is_not_woken(void **state)
+{
+    struct fixture *fixture = *state;
+    struct check *checks = fixture->checks;
+    struct gate_ticket other = { 0 };
+
+    check_hurry(&checks[0], 0);
+    check_hurry(&checks[1], 0);                     /* waits, and has left its place */
+    assert_int_equal(gate_enter(fixture->prober.gate, &other, &fixture->where, false), 1);
+    check_hurry(&checks[1], 0);                     /* all places are taken: it queues */
+    assert_non_null(checks[1].ticket.destination);
+
+    check_hold(&checks[0]);
+    turn(fixture);
+    assert_true(checks[1].probe.running);
+    gate_leave(fixture->prober.gate, &other);
+}
+
 int
 main(void)
 {
@@ -144,6 +164,7 @@ main(void)
         cmocka_unit_test_setup_teardown(one_that_waits_runs_when_the_one_that_ran_is_gone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_that_wait_become_one_that_runs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_queues_is_not_woken, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,14 +45,6 @@ int config_set_look_at(struct config_set *set, const char *const *names, size_t 
  * config_set_look(). */
 int config_set_look_young(struct config_set *set, uint64_t now_ms);
 
-/* `text`: FILE:LINE: key: message. */
-typedef void config_warning_fn(void *context, const char *app, const char *text);
-
-/* Looks whether the commands of probes are there, for the apps that the last takes gave and that no
- * earlier call has looked at; in the order of files. Right after a take, before the next look. What
- * has no memory is left out. */
-void config_set_warn(struct config_set *set, config_warning_fn *warn, void *context);
-
 /* Moves when a look found anything new: then links may lead elsewhere. */
 uint64_t config_set_revision(const struct config_set *set);
 /* The files that are symbolic links, one a call: begin with `*at` 0; NULL: no more. Borrowed. */

@@ -7,7 +7,6 @@
  *   set_contest.c  apps against each other: who has a name
  *   set_ports.c    ... and who has a port
  *   set_take.c     the difference to what was taken before
- *   set_warn.c     whether the commands of what was taken are there
  *   set.c          the order of all that
  */
 #ifndef FPROXY_CONFIG_SET_PRIV_H
@@ -62,7 +61,6 @@ struct set_entry {
     struct set_entry *next_lost;
     /* What the last take said. */
     enum app_taken taken;
-    bool look_at_files;         /* it was just taken: are those there that its probes need? */
     struct app_facts *held;     /* owned: the last valid text; NULL: none is known */
     char *source, *taken_reason;    /* owned */
     UT_hash_handle hh;          /* by name */

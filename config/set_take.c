@@ -247,7 +247,6 @@ take_entry(struct set_entry *entry)
     free(entry->taken_reason);
     entry->taken_reason = entry->reason != NULL ? strdup(entry->reason) : NULL;
     entry->taken = entry->now == NOW_VALID ? TAKEN_SET : TAKEN_BROKEN;
-    entry->look_at_files = entry->taken == TAKEN_SET;
 }
 
 static void

@@ -222,12 +222,6 @@ has_room(struct config_source *source)
 }
 
 static void
-on_warning(void *context, const char *app, const char *text)
-{
-    log_warn(app, "%s", text);
-}
-
-static void
 tell(struct config_source *source)
 {
     struct config_change *change;
@@ -252,8 +246,6 @@ tell(struct config_source *source)
     source->waiting = change;
     pthread_mutex_unlock(&source->lock);
     ring(source->tell_fd);
-    /* Last: a disk that hangs here holds no app of this change back. */
-    config_set_warn(source->set, on_warning, NULL);
 }
 
 static int

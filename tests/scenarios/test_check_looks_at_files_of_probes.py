@@ -88,12 +88,8 @@ def test_a_file_of_certificates_that_would_be_refused_is_an_error(daemon, tmp_pa
         daemon.run("fproxy", "check").stdout
 
 
-def warnings_of(daemon):
-    return daemon.log().count("probe.command: there is no program")
-
-
-def test_the_daemon_warns_once_and_the_app_serves(daemon, started, tmp_path):
-    """The check and the daemon agree: the one's warning serves, the one's error does not."""
+def test_the_app_of_a_warning_serves_and_that_of_an_error_does_not(daemon, started, tmp_path):
+    """The check and the daemon agree."""
     target = started(EchoProcess())
     ports = [free_port(), free_port()]
     missing, certificates = tmp_path / "missing", tmp_path / "missing.pem"
@@ -104,9 +100,8 @@ def test_the_daemon_warns_once_and_the_app_serves(daemon, started, tmp_path):
     daemon.start()
     assert ask(ports[0]) is not None
     until(lambda: "refused: cannot serve" in daemon.log(), what="the refusal of the prober")
-    daemon.reload()
-    assert warnings_of(daemon) == 1
-    assert f'10-apps.conf:5: probe.command: there is no program "{missing}"' in daemon.log()
+    until(lambda: "No such file" in daemon.inspect("served")["endpoints"][0]["last_probe"]["detail"],
+          what="the prober says what is missing")
     # The file comes: that alone is enough, for the prober is asked again.
     source = Authority(tmp_path).certificate
     os.link(source, certificates)

@@ -192,57 +192,6 @@ files_that_are_not_used_are_not_noted(void **state)
                         "");
 }
 
-/* ---- what the daemon tells ---- */
-
-static void
-on_warning(void *context, const char *app, const char *text)
-{
-    char *all = context;
-
-    snprintf(all + strlen(all), 1024 - strlen(all), "%s: %s|", app, text);
-}
-
-/* After one look and take; static storage. */
-static const char *
-warned(struct config_set *set)
-{
-    static char all[1024];
-    struct config_change *change;
-
-    all[0] = '\0';
-    assert_int_equal(config_set_look(set), 0);
-    assert_int_equal(config_set_take(set, &change), 0);
-    config_change_free(change);
-    config_set_warn(set, on_warning, all);
-    return all;
-}
-
-#define EXEC_APP(name, port, command)                                                          \
-    "{ name = \"" name "\"; ports = " port "; targets = \"t:1\";\n probe = { kind = \"exec\"; "  \
-    "command = ( \"" command "\" ); }; }"
-
-static void
-an_app_is_warned_of_once_when_it_is_taken(void **state)
-{
-    char *directory = config_dir_create();
-    struct config_set *set = config_set_create(directory);
-    const char *told_text;
-
-    put(directory, "a.conf", TWO(EXEC_APP("a", "80", "/no/1"), EXEC_APP("b", "81", "/bin/sh")));
-    told_text = warned(set);
-    assert_ptr_equal(strstr(told_text, "a: "), told_text);
-    assert_non_null(strstr(told_text, "/a.conf:2: probe.command: there is no program \"/no/1\""));
-    assert_null(strstr(told_text, "b: "));
-    assert_string_equal(warned(set), "");
-    /* The file is another one, but app a is what it was. */
-    put(directory, "a.conf", TWO(EXEC_APP("a", "80", "/no/1"), EXEC_APP("b", "81", "/no/2")));
-    told_text = warned(set);
-    assert_ptr_equal(strstr(told_text, "b: "), told_text);
-    assert_null(strstr(told_text, "a: "));
-    config_set_destroy(set);
-    config_dir_destroy(directory);
-}
-
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -257,7 +206,6 @@ main(void)
         WITH_FILES(a_path_with_spaces_in_one_text_is_named),
         cmocka_unit_test(files_that_are_used_are_noted_with_their_lines),
         cmocka_unit_test(files_that_are_not_used_are_not_noted),
-        cmocka_unit_test(an_app_is_warned_of_once_when_it_is_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,7 +138,7 @@ is_built_in(const char *word)
         "for",    "function", "getopts", "hash", "if", "jobs",  "kill",     "local",  "printf",
         "pwd",    "read",  "readonly", "return", "set", "shift", "source",  "test",   "time",
         "times",  "trap",  "true", "type",  "ulimit", "umask",  "unalias",  "unset",  "until",
-        "wait",   "while",
+        "wait",   "while",  "builtin", "chdir", "declare", "let", "select",   "shopt",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -196,7 +196,7 @@ look_at_shell(const char *text, char *why)
         text += 5 + strspn(text + 5, " \t");
     at = text;
     length = first_word(&at);
-    if (length == 0 || !path_set(&word, at, length) || is_built_in(word.text))
+    if (length == 0 || *at == '-' || !path_set(&word, at, length) || is_built_in(word.text))
         return true;
     error = look_for(word.text);
     if (error == 0)

@@ -32,10 +32,12 @@ init_lock(struct store *store)
     if (rc < 0)
         return rc;
     rc = condition_init(&store->wake);
-    if (rc == 0)
+    if (rc == 0) {
         rc = condition_init(&store->end);
-    if (rc == 0)
-        return 0;
+        if (rc == 0)
+            return 0;
+        pthread_cond_destroy(&store->wake);
+    }
     pthread_mutex_destroy(&store->lock);
     return rc;
 }

@@ -22,6 +22,9 @@ struct said {
     struct override override;
 };
 
+/* Of all apps together, in the time that a database is in trouble. */
+enum { SAID_MAX = 4 * OVERRIDES_MAX };
+
 struct overrides_late {
     struct supervisor *supervisor;
     struct event *timer;        /* owned */
@@ -39,7 +42,7 @@ overrides_late_make_room(struct supervisor *supervisor)
 
     if (late == NULL)
         return 0;
-    if (late->count >= OVERRIDES_MAX)
+    if (late->count >= SAID_MAX)
         return -ENOSPC;
     grown = reallocarray(late->said, late->count + 1, sizeof *grown);
     if (grown == NULL)

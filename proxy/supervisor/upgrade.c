@@ -597,12 +597,13 @@ replace_worker(struct worker *worker)
 bool
 upgrade_replace(struct worker *worker, const struct app *app)
 {
-    const struct supervisor *supervisor = worker->supervisor;
+    struct supervisor *supervisor = worker->supervisor;
 
     if (supervisor->shutdown != NULL || !supervisor->first_change_applied || app->unsettled ||
         worker->retired)
         return false;
     replace_worker(worker);
+    supervisor->workers_unsettled = true;       /* another app may just be moving into it */
     return true;
 }
 

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from harness import (DnsServer, EchoProcess, Load, Target, WallClock, app, asks, echo,
+from harness import (SLOWNESS, DnsServer, EchoProcess, Load, Target, WallClock, app, asks, echo,
                      free_port, free_ports, kill, outcome, pids, until)
 
 HOUR_S = 3600
+DAMPED = f'flap_damping = {{ half_life = "{6 * SLOWNESS}s"; }};'
 NAMES = ("one", "two", "three", "four")
 JUMPS_S = (HOUR_S, 0, -HOUR_S, 2, -3, 0, 26 * HOUR_S, 0)
 FAST = 'interval = "100ms"; timeout = "100ms"; rise = 1; fall = 2; jitter = 0;'
@@ -49,6 +50,15 @@ def bounce(daemon, started, target, name):
     again = started(EchoProcess(name, port=target.port))
     until(lambda: endpoint(daemon, target)["state"] != "unavailable", what="it is back")
     return again
+
+
+def make_flap(daemon, started, target, name):
+    process = target
+    for _ in range(6):
+        process = bounce(daemon, started, process, name)
+        if endpoint(daemon, target)["flapping"]:
+            return
+    pytest.fail(f"it does not flap: {moves(daemon)}")
 
 
 @pytest.mark.limit(60)
@@ -92,19 +102,15 @@ def test_who_flaps_is_held_as_long_as_ever(daemon, started, clock):
     port = free_port()
     one, two, three, four = [started(EchoProcess(name)) for name in NAMES]
     daemon.write_apps(app("web", port, [one, two, three, four],
-                          'flap_damping = { half_life = "4s"; };', probe=FAST))
+                          DAMPED, probe=FAST))
     daemon.start()
     daemon.until_available("web", 4)
-    process = one
-    for _ in range(6):
-        process = bounce(daemon, started, process, "one")
-        if endpoint(daemon, one)["flapping"]:
-            break
+    make_flap(daemon, started, one, "one")
     jump(daemon, clock, HOUR_S)
     three.kill()                            # all is looked at once more
     daemon.until_state("web", three, "unavailable")
     assert set(asks(port, 6)) == {"two", "four"}
-    for seconds in (HOUR_S, 0, -HOUR_S):    # it has more than 4 s to go
+    for seconds in (HOUR_S, 0, -HOUR_S):    # it has a half-life to go
         jump(daemon, clock, seconds)
         held = endpoint(daemon, one)
         assert (held["state"], held["flapping"]) == ("recovering", True)
@@ -122,15 +128,11 @@ def test_a_penalty_of_the_future_holds_nobody_for_ever(daemon, started, clock):
     port = free_port()
     one, two, three = [started(EchoProcess(name)) for name in ("one", "two", "three")]
     daemon.write_apps(app("web", port, [one, two, three],
-                          'flap_damping = { half_life = "4s"; };', probe=FAST))
+                          DAMPED, probe=FAST))
     clock.set(HOUR_S)
     daemon.start()
     daemon.until_available("web", 3)
-    process = one
-    for _ in range(6):
-        process = bounce(daemon, started, process, "one")
-        if endpoint(daemon, one)["flapping"]:
-            break
+    make_flap(daemon, started, one, "one")
     until(lambda: daemon.sql("SELECT penalty FROM endpoints WHERE penalty > 3000"),
           what="the database has it")
     daemon.stop()
@@ -145,7 +147,7 @@ def test_a_penalty_of_the_future_holds_nobody_for_ever(daemon, started, clock):
 def test_who_returns_warms_as_slowly_as_ever(daemon, started, clock):
     port = free_port()
     one, two = started(EchoProcess("one")), started(EchoProcess("two"))
-    daemon.write_apps(app("web", port, [one, two], 'slow_start = "6s";', probe=FAST))
+    daemon.write_apps(app("web", port, [one, two], f'slow_start = "{6 * SLOWNESS}s";', probe=FAST))
     daemon.start()
     daemon.until_available("web", 2)
     bounce(daemon, started, two, "two")
@@ -162,7 +164,7 @@ def test_who_is_ejected_comes_back_in_time(daemon, started, clock):
     """Another port is probed, so that nothing but the time brings it back."""
     port, health = free_port(), started(Target(echo))
     one, two = started(EchoProcess("one")), started(EchoProcess("two"))
-    daemon.write_apps(app("web", port, [one, two], 'eject = { failures = 3; time = "4s"; };',
+    daemon.write_apps(app("web", port, [one, two], f'eject = {{ failures = 3; time = "{4 * SLOWNESS}s"; }};',
                           probe=f'port = {health.port}; {FAST}'))
     daemon.start()
     daemon.until_available("web", 2)

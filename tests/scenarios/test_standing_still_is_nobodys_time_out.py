@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import EchoProcess, Target, app, connect, free_port, free_ports, hang, until
+from harness import (SLOWNESS, EchoProcess, Target, app, connect, free_port, free_ports, hang,
+                     until)
 
 CROWD = 400                     # more than a worker looks at in one turn of its loop
 TRY_S = 2
@@ -112,7 +113,7 @@ def test_a_probe_that_the_prober_slept_through_says_nothing(daemon, started):
     target = started(Target(serve))
     daemon.write_apps(app("web", free_port(), [target],
                           probe='kind = "exchange"; send = "ping"; expect = "pong"; fall = 1; '
-                                'interval = "1s"; timeout = "800ms";'))
+                                f'interval = "{SLOWNESS}s"; timeout = "{800 * SLOWNESS}ms";'))
     daemon.start()
     daemon.until_state("web", target, "available")
     prober = daemon.status()["prober"]["pid"]
@@ -122,7 +123,7 @@ def test_a_probe_that_the_prober_slept_through_says_nothing(daemon, started):
     hang(prober)
     serve.silent = False
     begun = time.monotonic()
-    until(lambda: time.monotonic() > begun + 1.5, what="its time is long over")
+    until(lambda: time.monotonic() > begun + 1.5 * SLOWNESS, what="its time is long over")
     os.kill(prober, signal.SIGCONT)
 
     until(lambda: daemon.sql("SELECT 1 FROM probe_results WHERE outcome = 'probe_overrun'"),

@@ -552,6 +552,23 @@ judge_lanes(struct conn *conn)
     return judged;
 }
 
+/* The time of all tries is over: one that connected while the loop did not look wins all the same,
+ * also one that has time left of its own. */
+static bool
+win_late(struct conn *conn)
+{
+    for (int i = 0; i < RACE_LANES; i++) {
+        struct lane *lane = &conn->race->lanes[i];
+        uint32_t events = lane->endpoint_id != 0 ? connect_look(lane_io(lane)->fd) : 0;
+
+        if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == EPOLLOUT) {
+            lane_win(lane, events);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 race_timer(struct wheel_timer *timer)
 {
@@ -561,7 +578,7 @@ race_timer(struct wheel_timer *timer)
     enum judged judged;
 
     if (now_ms >= race->deadline_ms) {
-        if (judge_lanes(conn) != JUDGED_WON)
+        if (judge_lanes(conn) != JUDGED_WON && !win_late(conn))
             conn_close(conn, CLOSE_CONNECT_TIMEOUT, true);
         return;
     }

@@ -13,6 +13,7 @@ from harness import (SLOWNESS, EchoProcess, Target, app, connect, free_port, fre
 
 CROWD = 400                     # more than a worker looks at in one turn of its loop
 TRY_S = 2
+SHUNNED_S = 0.4                 # connect.stagger, and a little
 ESTABLISHED, SYN_SENT = "01", "02"
 
 
@@ -55,10 +56,13 @@ class SlowDoor:
 
 
 @pytest.mark.limit(60)
-def test_a_client_is_connected_though_the_worker_slept_through_its_time(daemon, started):
+@pytest.mark.parametrize("per_try_s", [TRY_S, TRY_S + 1])
+def test_a_client_is_connected_though_the_worker_slept_through_its_time(daemon, started,
+                                                                         per_try_s):
+    """The time of the try, or that of all tries, which ends before."""
     port, busy_port = free_ports(2)
     echo, door = started(EchoProcess()), started(SlowDoor())
-    connect_keys = f'connect = {{ timeout = "{TRY_S}s"; per_try = "{TRY_S}s"; retries = 0; }};'
+    connect_keys = f'connect = {{ timeout = "{TRY_S}s"; per_try = "{per_try_s}s"; retries = 0; }};'
     daemon.write_apps(
         app("busy", busy_port, [echo], 'worker = "one"; threads = 1;'),
         app("slow", port, [door], f'worker = "one"; threads = 1; {connect_keys}',
@@ -74,6 +78,7 @@ def test_a_client_is_connected_though_the_worker_slept_through_its_time(daemon, 
     until(lambda: states_to(door.port).count(SYN_SENT) > knocking, what="it is on its way")
     begun = time.monotonic()
     worker = daemon.worker_pid("slow")
+    until(lambda: time.monotonic() > begun + SHUNNED_S, what="it is late, and marked as that")
     hang(worker)
     for sock in crowd:              # they stand before it when the worker wakes up
         sock.sendall(b"y")

@@ -28,16 +28,23 @@ def endpoint(daemon, target, name="web"):
                 if each["target"] == getattr(target, "address", target))
 
 
+def probed_at(daemon, name="web"):
+    """When each endpoint was probed last."""
+    return [(each["last_probe"] or {}).get("at") for each in daemon.inspect(name)["endpoints"]]
+
+
 def is_probed(daemon, clock, name="web"):
     """Each endpoint was, by the clock of now."""
-    return all(clock.says((each["last_probe"] or {}).get("at"))
-               for each in daemon.inspect(name)["endpoints"])
+    return all(clock.says(at) for at in probed_at(daemon, name))
 
 
 def jump(daemon, clock, seconds, name="web"):
-    """Sets the clock, and waits until the prober has gone on with it."""
+    """Sets the clock, and waits until the prober has gone on with it: each is probed once more."""
     clock.set(seconds)
-    until(lambda: is_probed(daemon, clock, name), what=f"all are probed, {seconds} s beside")
+    before = probed_at(daemon, name)
+    until(lambda: is_probed(daemon, clock, name) and
+          all(old != new for old, new in zip(before, probed_at(daemon, name))),
+          what=f"all are probed, {seconds} s beside")
 
 
 def moves(daemon):

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 enum { BUCKETS = 8192 };
 
@@ -42,12 +43,10 @@ is_wide(const struct address *address)
 static uint32_t
 bucket(const struct address *address)
 {
-    const uint8_t *bytes = (const uint8_t *)address;
-    uint32_t hash = 2166136261u;
+    uint32_t hash;
 
-    for (size_t i = 0; i < sizeof *address; i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
-    return (hash ^ hash >> 16) % BUCKETS;
+    HASH_VALUE(address, sizeof *address, hash);
+    return hash % BUCKETS;
 }
 
 void

@@ -80,8 +80,11 @@ settle_look(struct config_set *set, int rc)
         set->path_error = rc;
         set->dirty = true;
     }
-    if (!set->dirty && set->settled)
+    if (!set->dirty && set->settled) {
+        set->revision += set->adopted_some;
+        set->adopted_some = false;
         return rc;
+    }
     set->revision++;
     if (set_settle(set) < 0)
         return -ENOMEM;

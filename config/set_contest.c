@@ -172,6 +172,17 @@ enter_absent(struct config_set *set)
     return rc;
 }
 
+/* What set_adopt.c has to know. */
+static void
+sum_up(struct config_set *set, int rc)
+{
+    set->broken_count = 0;
+    for (size_t i = 0; i < set->order_count; i++)
+        set->broken_count += set->order[i]->now == NOW_BROKEN;
+    set->undisputed = rc == 0 && !set->dirty && set->path_error == 0 &&
+                      set->broken_count == 0 && set->errors.count == 0;
+}
+
 int
 set_contest(struct config_set *set)
 {
@@ -179,6 +190,8 @@ set_contest(struct config_set *set)
 
     begin(set);
     set->dirty = false;
+    set->adopted_some = false;
+    set->compare_all = true;
     if (set->path_error == 0)
         rc = find_names(set);
     if (rc == 0 && set->path_error == 0)
@@ -189,5 +202,6 @@ set_contest(struct config_set *set)
         rc = set_contest_ports(set);
     if (rc < 0)
         set->dirty = true;
+    sum_up(set, rc);
     return rc;
 }

@@ -68,7 +68,7 @@ add_file(struct config_set *set, const char *directory, const char *name)
     }
     file->path = path;
     file->name = path + (size_t)bytes - strlen(name);
-    file->due = true;
+    file->due = set->some_due = true;
     set->files[set->file_count++] = file;
     HASH_ADD_KEYPTR(hh, set->files_by_name, file->name, strlen(file->name), file);
     return file;
@@ -94,15 +94,16 @@ inspect(struct config_set *set, struct set_file *file, int directory, uint64_t n
     struct file_identity identity;
     struct stat stat;
 
+    set->seen_count += file->seen_at != set->looks;
     file->seen_at = set->looks;
     if (fstatat(directory, file->name, &stat, 0) < 0) {
-        file->due = true;
+        file->due = set->some_due = true;
         return;
     }
     identity = set_file_identity(&stat);
     if (!set_file_is(file, &identity) ||
         (file->again_at_ms != 0 && file->again_at_ms <= now_ms))
-        file->due = true;
+        file->due = set->some_due = true;
 }
 
 static int
@@ -192,6 +193,8 @@ forget_gone(struct config_set *set)
 static void
 forget_unseen(struct config_set *set)
 {
+    if (set->seen_count == set->file_count)
+        return;
     for (size_t i = 0; i < set->file_count; i++)
         set->files[i]->gone = set->files[i]->seen_at != set->looks;
     forget_gone(set);
@@ -249,9 +252,12 @@ read_due(struct config_set *set)
 {
     int rc = 0;
 
+    if (!set->some_due && set->again_at_ms == 0)
+        return 0;
     for (size_t i = 0; i < set->file_count && rc == 0; i++)
         if (set->files[i]->due)
             set->files[i]->due = (rc = set_file_read(set, set->files[i])) < 0;
+    set->some_due = rc < 0;
     plan_again(set);
     return rc;
 }
@@ -262,6 +268,7 @@ set_files_look(struct config_set *set)
     int rc;
 
     set->looks++;
+    set->seen_count = 0;
     rc = find_files(set);
     if (rc < 0)
         return rc; /* what was seen before stays: it may all come back */
@@ -317,7 +324,7 @@ set_files_look_young(struct config_set *set, uint64_t now_ms)
 {
     for (size_t i = 0; i < set->file_count; i++)
         if (set->files[i]->again_at_ms != 0 && set->files[i]->again_at_ms <= now_ms)
-            set->files[i]->due = true;
+            set->files[i]->due = set->some_due = true;
     return read_due(set);
 }
 
@@ -332,7 +339,7 @@ set_files_refresh(struct config_set *set)
         if (file->defaults_version == set->defaults_version)
             continue;
         if (file->content.app_count > 0)
-            some = file->due = true;
+            some = file->due = set->some_due = true;
         else
             file->defaults_version = set->defaults_version; /* has nothing to do with them */
     }

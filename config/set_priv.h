@@ -3,6 +3,7 @@
  *
  *   set_files.c    which files there are, and which ones changed
  *   set_read.c     reads one
+ *   set_adopt.c    the usual change: other texts of the same apps with the same ports
  *   set_groups.c   `daemon` and `defaults`: which ones hold
  *   set_contest.c  apps against each other: who has a name
  *   set_ports.c    ... and who has a port
@@ -45,6 +46,9 @@ struct set_file {
     UT_hash_handle hh;          /* by name */
 };
 
+/* Apps that were adopted since the last take; of more of them, all apps are compared. */
+enum { ADOPTED_MAX = 64 };
+
 enum app_now { NOW_ABSENT, NOW_VALID, NOW_BROKEN };
 enum app_taken { TAKEN_NEVER, TAKEN_KNOWN, TAKEN_SET, TAKEN_BROKEN };
 
@@ -59,6 +63,7 @@ struct set_entry {
     char *reason;               /* owned: why it is broken */
     uint32_t waiters;           /* in the contest: the first of those who want its old ports */
     struct set_entry *next_lost;
+    bool adopted;               /* in set->adopted */
     /* What the last take said. */
     enum app_taken taken;
     struct app_facts *held;     /* owned: the last valid text; NULL: none is known */
@@ -82,6 +87,8 @@ struct config_set {
     bool settled;               /* what holds was decided, with all that was read */
     bool dirty;                 /* something was read since apps were compared last */
     uint64_t looks, revision, takes, again_at_ms;
+    size_t seen_count;          /* files that the present look has found */
+    bool some_due;              /* some file is */
     struct set_file *files_by_name; /* owned */
     struct set_file **files;    /* owned; in the order of their names */
     size_t file_count, file_room;
@@ -89,6 +96,12 @@ struct config_set {
     struct set_entry **order;   /* owned; those not absent, in the order of files and text,
                                  * then those that stand in no file that can be read */
     size_t order_count, order_room;
+    size_t broken_count;        /* of them */
+    bool undisputed;            /* they all are valid, and nothing is wrong between files */
+    bool compare_all;           /* any of them may differ from what was taken; else only: */
+    struct set_entry *adopted[ADOPTED_MAX];
+    size_t adopted_count;
+    bool adopted_some;          /* since the last look */
     struct set_group groups[GROUPS];
     struct app_draft defaults;  /* that hold */
     uint32_t defaults_version;
@@ -114,6 +127,9 @@ struct file_identity set_file_identity(const struct stat *stat);
 bool set_file_is(const struct set_file *file, const struct file_identity *identity);
 /* Reads it, and replaces what was known of it. 0, whatever is wrong with it, or -ENOMEM. */
 int set_file_read(struct config_set *set, struct set_file *file);
+/* `content` is about to replace that of `file`: true when that concerns nobody but its own apps,
+ * which then have their new texts. Else all apps have to be compared. */
+bool set_adopt(struct config_set *set, struct set_file *file, const struct content *content);
 /* NULL: not found. */
 struct set_file *set_files_find(const struct config_set *set, const char *path);
 void set_files_free(struct config_set *set);

@@ -60,9 +60,10 @@ hash_of(const char *text, size_t bytes)
 static void
 replace_content(struct config_set *set, struct set_file *file, struct content *content)
 {
+    if (!set_adopt(set, file, content))
+        set->dirty = true;
     content_fini(&file->content);
     file->content = *content;
-    set->dirty = true;
 }
 
 static int

@@ -57,6 +57,36 @@ add_item(struct config_change *change, const struct set_entry *entry)
     return 0;
 }
 
+/* As in set->order. */
+static int
+text_place_order(const void *a, const void *b)
+{
+    const struct set_entry *one = *(struct set_entry *const *)a;
+    const struct set_entry *other = *(struct set_entry *const *)b;
+
+    if (one->file != other->file)
+        return strcmp(one->file->path, other->file->path);
+    return one->app < other->app ? -1 : one->app > other->app;
+}
+
+/* Of those that were adopted; nothing else has changed. */
+static int
+add_adopted(struct config_set *set, struct config_change *change)
+{
+    int rc = 0;
+
+    if (set->adopted_count == 0)
+        return 0;
+    qsort(set->adopted, set->adopted_count, sizeof(struct set_entry *), text_place_order);
+    change->items = calloc(set->adopted_count, sizeof *change->items);
+    if (change->items == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < set->adopted_count && rc == 0; i++)
+        if (differs(set->adopted[i]))
+            rc = add_item(change, set->adopted[i]);
+    return rc;
+}
+
 static int
 add_items(const struct config_set *set, struct config_change *change)
 {
@@ -224,7 +254,8 @@ add_errors(const struct config_set *set, struct config_change *change, char **to
     return rc;
 }
 
-static void
+/* False without memory: it is said once more. */
+static bool
 take_entry(struct set_entry *entry)
 {
     const char *source = source_of(entry);
@@ -236,8 +267,9 @@ take_entry(struct set_entry *entry)
         app_facts_unref(entry->held); /* also when the text is the same: one copy is enough */
         entry->held = app_facts_ref(entry->app->facts);
     }
+    entry->adopted = false;
     if (!changed)
-        return;
+        return true;
     if (!same(source, entry->source)) {
         char *again = source != NULL ? strdup(source) : NULL;
 
@@ -247,6 +279,7 @@ take_entry(struct set_entry *entry)
     free(entry->taken_reason);
     entry->taken_reason = entry->reason != NULL ? strdup(entry->reason) : NULL;
     entry->taken = entry->now == NOW_VALID ? TAKEN_SET : TAKEN_BROKEN;
+    return same(source, entry->source) && same(entry->reason, entry->taken_reason);
 }
 
 static void
@@ -264,19 +297,33 @@ take_group(struct set_group *group)
     group->taken_replaced = group->replaced;
 }
 
+static void
+take_entries(struct config_set *set)
+{
+    struct set_entry *entry, *next;
+    bool noted = true;
+
+    if (set->compare_all) {
+        HASH_ITER(hh, set->entries, entry, next)
+        {
+            if (entry->now == NOW_ABSENT)
+                set_entry_free(set, entry);
+            else
+                noted &= take_entry(entry);
+        }
+    } else {
+        for (size_t i = 0; i < set->adopted_count; i++)
+            noted &= take_entry(set->adopted[i]);
+    }
+    set->adopted_count = 0;
+    set->compare_all = !noted;
+}
+
 /* What the change says is what was taken from now on. */
 static void
 commit(struct config_set *set, char **told, size_t told_count)
 {
-    struct set_entry *entry, *next;
-
-    HASH_ITER(hh, set->entries, entry, next)
-    {
-        if (entry->now == NOW_ABSENT)
-            set_entry_free(set, entry);
-        else
-            take_entry(entry);
-    }
+    take_entries(set);
     for (int i = 0; i < GROUPS; i++)
         take_group(&set->groups[i]);
     for (size_t i = 0; i < set->told_count; i++)
@@ -290,10 +337,10 @@ commit(struct config_set *set, char **told, size_t told_count)
 }
 
 static int
-make(const struct config_set *set, struct config_change *change, char **told,
+make(struct config_set *set, struct config_change *change, char **told,
      size_t *told_count)
 {
-    int rc = add_items(set, change);
+    int rc = set->compare_all ? add_items(set, change) : add_adopted(set, change);
 
     if (rc == 0)
         rc = add_group(set, &set->groups[GROUP_DAEMON], &change->daemon);
@@ -307,8 +354,7 @@ make(const struct config_set *set, struct config_change *change, char **told,
     change->file_count = set->file_count;
     change->app_count = set->order_count;
     change->standing_count = *told_count;
-    for (size_t i = 0; i < set->order_count; i++)
-        change->broken_count += set->order[i]->now == NOW_BROKEN;
+    change->broken_count = set->broken_count;
     return rc;
 }
 

@@ -25,7 +25,9 @@ is_good(const char *path, const char *text, size_t length, char *why)
     unsigned line = 0;
     int count = pem_count(text, length, &line);
 
-    if (count < 0)
+    if (count == -ENOMEM)
+        snprintf(why, PROBLEM_BYTES, "%.300s: no memory to read it", path);
+    else if (count < 0)
         snprintf(why, PROBLEM_BYTES, "%.300s:%u: here begins something that is no certificate in "
                  "PEM, or is cut off", path, line);
     else if (count == 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -155,45 +156,54 @@ is_certificate(const uint8_t *at, size_t length, bool may_go_on)
 
 /* ---- all of it ---- */
 
-/* The block that begins with `label`, to its END. */
+/* The block that begins with `label`, to its END; `block` is scratch. */
 static bool
-read_block(struct lines *lines, const char *label, bool wanted)
+read_block(struct lines *lines, const char *label, bool wanted, struct base64 *block)
 {
-    static _Thread_local struct base64 block;
     char other[LABEL_BYTES];
     struct line line;
 
-    block.length = block.bits = block.padding = block.bit_count = 0;
+    block->length = block->bits = block->padding = block->bit_count = 0;
     while (next_line(lines, &line)) {
         if (is_mark(&line, "END ", other))
             return strcmp(label, other) == 0 &&
-                   (!wanted || is_certificate(block.bytes, block.length,
+                   (!wanted || is_certificate(block->bytes, block->length,
                                               strcmp(label, "TRUSTED CERTIFICATE") == 0));
-        if (wanted && !base64_add(&block, &line))
+        if (wanted && !base64_add(block, &line))
             return false;
     }
     return false;
+}
+
+static int
+count_blocks(struct lines *lines, struct base64 *block, unsigned *line_number)
+{
+    char label[LABEL_BYTES];
+    struct line line;
+    int count = 0;
+
+    while (next_line(lines, &line)) {
+        bool wanted;
+
+        if (!is_mark(&line, "BEGIN ", label))
+            continue;
+        *line_number = lines->number;
+        wanted = strcmp(label, "CERTIFICATE") == 0 || strcmp(label, "X509 CERTIFICATE") == 0 ||
+                 strcmp(label, "TRUSTED CERTIFICATE") == 0;
+        if (!read_block(lines, label, wanted, block))
+            return -EINVAL;
+        count += wanted;
+    }
+    return count;
 }
 
 int
 pem_count(const char *text, size_t length, unsigned *line_number)
 {
     struct lines lines = { text, text + length, 0 };
-    char label[LABEL_BYTES];
-    struct line line;
-    int count = 0;
+    struct base64 *block = malloc(sizeof *block);
+    int count = block == NULL ? -ENOMEM : count_blocks(&lines, block, line_number);
 
-    while (next_line(&lines, &line)) {
-        bool wanted;
-
-        if (!is_mark(&line, "BEGIN ", label))
-            continue;
-        *line_number = lines.number;
-        wanted = strcmp(label, "CERTIFICATE") == 0 || strcmp(label, "X509 CERTIFICATE") == 0 ||
-                 strcmp(label, "TRUSTED CERTIFICATE") == 0;
-        if (!read_block(&lines, label, wanted))
-            return -EINVAL;
-        count += wanted;
-    }
+    free(block);
     return count;
 }

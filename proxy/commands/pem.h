@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /* The number of certificates, which may be 0; -EINVAL when something is no certificate: then
- * `*line`, from 1, is where it begins. `text` may hold any bytes. */
+ * `*line`, from 1, is where it begins; -ENOMEM. `text` may hold any bytes. */
 int pem_count(const char *text, size_t length, unsigned *line);
 
 #endif

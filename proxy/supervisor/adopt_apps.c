@@ -203,6 +203,7 @@ serve(struct app *app, struct app_generation *generation)
         app_enter(app, APP_WAITING);
     if (app->state == APP_WAITING)
         app_enter(app, APP_SERVING);
+    app_settle(app);
     acquire_hold_ports(app);
 }
 

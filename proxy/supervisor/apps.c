@@ -51,6 +51,30 @@ app_find(struct supervisor *supervisor, const char *name)
     return app;
 }
 
+/* What it asks for is what `generation` does; NULL: nothing. */
+static void
+count_asked(struct app *app, const struct app_generation *generation)
+{
+    struct supervisor *supervisor = app->supervisor;
+    uint32_t ports = generation != NULL ? generation->config.port_count : 0;
+    bool named = generation != NULL && generation->config.worker[0] != '\0';
+
+    supervisor->port_count += ports;
+    supervisor->port_count -= app->ports_counted;
+    supervisor->named_workers += named;
+    supervisor->named_workers -= app->named_counted;
+    app->ports_counted = ports;
+    app->named_counted = named;
+}
+
+static const struct app_generation *
+newest(const struct app *app)
+{
+    if (app->wanted != NULL)
+        return app->wanted;
+    return app->next != NULL ? app->next : app->current;
+}
+
 static void
 destroy_generation(struct app_generation *generation)
 {
@@ -67,6 +91,7 @@ app_drop(struct app *app)
     assert(app->rolling == NULL);
     assert(!app->pending);
     HASH_DEL(supervisor->apps, app);
+    count_asked(app, NULL);
     destroy_generation(app->current);
     destroy_generation(app->next);
     destroy_generation(app->wanted);
@@ -151,6 +176,7 @@ app_settle(struct app *app)
     struct supervisor *supervisor = app->supervisor;
     bool unsettled = !is_settled(app);
 
+    count_asked(app, newest(app));
     if (unsettled == app->unsettled)
         return;
     app->unsettled = unsettled;

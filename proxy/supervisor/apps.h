@@ -67,6 +67,8 @@ struct app {
     uint32_t retry_ms;                  /* the next wait in APP_FAILED */
     int failure;                        /* -errno of the last failed try: told once */
     bool unsettled;                     /* counted in supervisor->unsettled */
+    bool named_counted;                 /* ... in supervisor->named_workers */
+    uint32_t ports_counted;             /* ... in supervisor->port_count */
     struct event *timer;                /* owned; what it is for, the state tells */
     UT_hash_handle hh;
 };
@@ -83,7 +85,8 @@ void apps_sort(struct supervisor *supervisor);
 /* The only place where an app changes its state. */
 void app_enter(struct app *app, enum app_state next);
 
-/* Counts anew whether it is on its way: to be called when state, next or wanted changed. */
+/* Counts anew whether it is on its way, and what it asks for: to be called when state, current,
+ * next or wanted changed. */
 void app_settle(struct app *app);
 
 /* Calls serve_timer() (serve.h) after `wait_ms`; an earlier call is forgotten. */

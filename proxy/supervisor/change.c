@@ -378,21 +378,6 @@ remove_unseen(struct supervisor *supervisor, const struct config_change *change)
 }
 
 static void
-count_ports(struct supervisor *supervisor)
-{
-    supervisor->port_count = 0;
-    supervisor->workers_are_named = false;
-    for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        const struct app_generation *generation = app->wanted ? app->wanted : app->current;
-
-        if (generation == NULL)
-            continue;
-        supervisor->port_count += generation->config.port_count;
-        supervisor->workers_are_named |= generation->config.worker[0] != '\0';
-    }
-}
-
-static void
 apply_items(struct supervisor *supervisor, const struct config_change *change)
 {
     static void (*const apply[])(struct supervisor *, const struct config_item *) = {
@@ -467,7 +452,6 @@ change_apply(void *context, struct config_change *change)
         supervisor->first_change_applied = true;
     }
     ask_holders(supervisor);
-    count_ports(supervisor);
     reload_heard(supervisor, change);
     supervisor->applying = false;
     config_change_free(change);

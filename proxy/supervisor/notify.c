@@ -40,6 +40,12 @@ notify_init(void)
     unsetenv("NOTIFY_SOCKET");
 }
 
+bool
+notify_is_wanted(void)
+{
+    return manager_bytes > 0;
+}
+
 void
 notify_send(const char *format, ...)
 {

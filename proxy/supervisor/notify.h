@@ -6,11 +6,16 @@
 #ifndef FPROXY_SUPERVISOR_NOTIFY_H
 #define FPROXY_SUPERVISOR_NOTIFY_H
 
+#include <stdbool.h>
+
 #include "base/util.h"
 
 /* Once, before children are started: takes NOTIFY_SOCKET out of the environment, so that
  * they do not speak for us. */
 void notify_init(void);
+
+/* Is there anybody to be told? */
+bool notify_is_wanted(void);
 
 /* Sends lines such as "READY=1\nSTATUS=2 apps". Never blocks; trouble is logged. */
 void notify_send(const char *format, ...) PRINTF_LIKE(1, 2);

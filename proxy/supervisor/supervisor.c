@@ -45,6 +45,8 @@ announce(struct supervisor *supervisor)
 {
     unsigned ready = 0, serving = 0, apps = 0;
 
+    if (supervisor->announced && !notify_is_wanted())
+        return;
     for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         apps++;
         serving += app->state == APP_SERVING;

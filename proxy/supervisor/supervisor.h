@@ -86,7 +86,7 @@ struct supervisor {
     uint64_t closed_ports_at_ms;        /* CLOCK_MONOTONIC: a worker was told to close some */
     uint64_t descriptors_max;           /* soft limit */
     uint32_t cores;
-    uint64_t port_count;                /* of all apps */
+    uint64_t port_count;                /* of all apps, as they are asked for */
     struct port_owner_pace owner_pace;
 
     struct worker *workers;             /* owned, by name */
@@ -94,7 +94,7 @@ struct supervisor {
     TAILQ_HEAD(, worker) start_queue;   /* wait until fewer are starting */
     uint32_t workers_starting;
     struct worker *worker_ending;       /* is being looked after by workers.c */
-    bool workers_are_named;             /* some app has the key `worker` */
+    uint32_t named_workers;             /* apps with the key `worker` */
     bool workers_unsettled;             /* some app may belong to another one than it has */
 
     struct child *prober;               /* NULL while none runs */

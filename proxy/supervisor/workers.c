@@ -118,7 +118,7 @@ threads_to_start(struct supervisor *supervisor, const char *name)
     const struct app *app = app_find(supervisor, name);
     const struct app_generation *generation;
 
-    if (supervisor->settings.worker_pool > 0 || supervisor->workers_are_named || app == NULL)
+    if (supervisor->settings.worker_pool > 0 || supervisor->named_workers > 0 || app == NULL)
         return workers_threads(supervisor, name);
     generation = app->current != NULL ? app->current : app->next;
     return generation == NULL ? 0 : supervisor_threads(supervisor, generation->config.threads);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -65,8 +66,7 @@ static _Atomic unsigned thread_count;
 static _Atomic int dying;               /* the thread that tells and ends it */
 static _Atomic unsigned told;           /* other threads that have told their stack */
 
-/* Of each thread: where the handler runs, and which addresses its stack has. */
-static _Thread_local char handler_stack[STACK_BYTES] __attribute__((aligned(16)));
+/* Of each thread: which addresses its stack has. */
 static _Thread_local uintptr_t stack_low, stack_high;
 
 /* ---- in the handler: lines ---- */
@@ -415,10 +415,22 @@ crash_signals(sigset_t *set)
         sigaddset(set, signals[i].number);
 }
 
+/* Memory that is not there before a handler runs on it. It stays until the process ends, as our
+ * threads do. */
+static void
+make_stack(void)
+{
+    stack_t stack = { .ss_size = STACK_BYTES };
+
+    stack.ss_sp = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (stack.ss_sp != MAP_FAILED)
+        sigaltstack(&stack, NULL);
+}
+
 void
 crash_handler_thread(void)
 {
-    const stack_t stack = { .ss_sp = handler_stack, .ss_size = sizeof handler_stack };
     pthread_attr_t attributes;
     void *low;
     size_t bytes;
@@ -433,7 +445,7 @@ crash_handler_thread(void)
         }
         pthread_attr_destroy(&attributes);
     }
-    sigaltstack(&stack, NULL);
+    make_stack();
     number = atomic_load(&thread_count);
     while (number < THREADS_MAX &&
            !atomic_compare_exchange_weak(&thread_count, &number, number + 1))

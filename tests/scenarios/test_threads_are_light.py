@@ -8,7 +8,7 @@ import pytest
 
 from harness import BIN, SANITIZED
 
-BYTES_MAX = 32 * 1024               # 16 KB of it are the stack of the handler of crashes
+BYTES_MAX = 1024
 PT_TLS = 7
 
 

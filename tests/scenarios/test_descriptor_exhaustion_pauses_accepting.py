@@ -62,8 +62,7 @@ def test_who_does_not_fit_waits_and_nothing_spins(daemon, started):
 
 @pytest.mark.limit(60)
 def test_too_many_ports_for_the_descriptors_fail_with_figures(daemon, started):
-    first, = free_ports(1)
-    ports = [f"127.0.0.1:{port}" for port in range(first, first + 300)]
+    ports = [f"127.0.0.1:{port}" for port in free_ports(300)]
     other, = free_ports(1)
     target = started(Target(echo))
     daemon.write_apps(app("small", other, [target]), app("vast", ports, [target]))

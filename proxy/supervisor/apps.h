@@ -35,6 +35,7 @@ struct refused {
     char *source;                   /* owned; with `text` */
     uint32_t number;                /* of its generation */
     bool pinned;                    /* an operator went back from it: not tried again */
+    bool presumed;                  /* ... perhaps: the database cannot tell yet (pins.h) */
     bool stepping_back;             /* ... and that is under way: if it fails, nothing was */
 };
 
@@ -47,6 +48,8 @@ struct app {
     struct app_generation *wanted;      /* owned: to be rolled out when its time comes */
     LIST_HEAD(, app_generation) leaving;    /* owned */
     struct refused refused;
+    char *pin;                          /* owned: the hash of the text that an operator went back
+                                         * from, until that is met or is over; NULL: none */
     bool seen;                          /* stands in the change that is being applied */
     char *config_error;                 /* owned; NULL: its configuration is valid */
     bool removed;                       /* configured no more: it goes when the rest is over */
@@ -97,6 +100,8 @@ bool app_ready(const struct app *app);
 void app_set_error(struct app *app, const char *reason);
 
 void app_forget_refused(struct app *app);
+/* `hash` is copied; NULL: none. Without memory there is none. */
+void app_set_pin(struct app *app, const char *hash);
 
 /* Clients connected now, to leaving generations too. */
 uint64_t app_connections(const struct app *app);

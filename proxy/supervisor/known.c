@@ -35,7 +35,9 @@ known_end(struct store_rollout *rollout)
 void
 known_read(struct known *known, struct store *store)
 {
-    if (store_read_configs(store, &known->configs, &known->config_count) < 0)
+    known->configs_unknown =
+        store_read_configs(store, &known->configs, &known->config_count) < 0;
+    if (known->configs_unknown)
         known->config_count = 0;
     if (store_read_groups(store, &known->groups, &known->group_count) < 0)
         known->group_count = 0;
@@ -95,7 +97,7 @@ known_highest(const struct known *known, const char *app)
 {
     const struct store_config *rows = NULL;
     size_t count = configs_of(known, app, &rows);
-    uint32_t highest = 0;
+    uint32_t highest = known->configs_unknown ? (uint32_t)(clock_wall_ms() / 1000) : 0;
 
     for (size_t i = 0; i < count; i++)
         highest = MAX(highest, rows[i].generation);

@@ -7,6 +7,7 @@
 
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/overrides.h"
+#include "proxy/supervisor/pins.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
@@ -125,6 +126,7 @@ on_told(void *context, int rc, const struct store_override *rows, size_t count)
     supervisor->overrides_late = late;
     overrides_late_free(supervisor);
     tell_prober(supervisor);
+    pins_take(supervisor, rows, count);
     event_write(supervisor, LOG_INFO, NULL, "overrides_read",
                 "the database can be read: what operators said of targets before the start holds "
                 "again, and what they have said since");
@@ -137,7 +139,7 @@ on_timer(evutil_socket_t fd, short what, void *context)
     struct store *store = late->supervisor->store;
     char why[256];
 
-    if (!store_state(store, why, sizeof why)) {
+    if (!late->supervisor->first_change_applied || !store_state(store, why, sizeof why)) {
         look_in(late, LOOK_S);
         return;
     }
@@ -163,6 +165,7 @@ overrides_late_begin(struct supervisor *supervisor)
     }
     late->supervisor = supervisor;
     supervisor->overrides_late = late;
+    pins_begin(supervisor);
     look_in(late, LOOK_S);
 }
 

@@ -113,6 +113,7 @@ struct supervisor {
     LIST_HEAD(, overriding) overridings;    /* owned; see admin_overrides.h */
     bool overrides_unknown;             /* the database could not tell them yet */
     struct overrides_late *overrides_late;  /* owned; while they are unknown */
+    struct pins *pins;                  /* owned; they were unknown at the start */
     uint32_t override_serial;           /* the last one given */
     LIST_HEAD(, reload) reloads;        /* owned */
     uint64_t reload_token;

@@ -189,7 +189,7 @@ set_aside(struct app *app, struct shared_text *text, const char *source)
     return false;
 }
 
-/* Whether an operator went back from it cannot be read yet: what was adopted goes on for a while. */
+/* Whether an operator went back from it cannot be read yet: what was adopted goes on, for now. */
 static bool
 presume(struct app *app, const struct config_item *item)
 {
@@ -202,9 +202,9 @@ presume(struct app *app, const struct config_item *item)
     app->refused.presumed = true;
     pins_await(supervisor);
     event_write(supervisor, LOG_WARN, app->name, "rollback_unknown",
-                "goes on with generation %u, which runs, though its file says otherwise: whether an "
-                "operator went back from that cannot be read from the database yet; it is waited "
-                "for, up to a minute", app->current->number);
+                "goes on with generation %u, which runs, though its file says otherwise: whether "
+                "an operator went back from that cannot be read from the database yet; it waits "
+                "for that, up to a minute", app->current->number);
     return true;
 }
 

@@ -82,6 +82,30 @@ overrides_late_note(struct supervisor *supervisor, const char *app, const char *
     text_copy(said->broader, sizeof said->broader, broader != NULL ? broader : "");
 }
 
+bool
+overrides_late_said(const struct supervisor *supervisor, const char *app, struct override **list,
+                    size_t *count)
+{
+    const struct overrides_late *late = supervisor->overrides_late;
+
+    *list = NULL;
+    *count = 0;
+    if (late == NULL)
+        return false;
+    for (size_t i = 0; i < late->count; i++)
+        *count += strcmp(late->said[i].app, app) == 0;
+    if (*count == 0)
+        return true;
+    *list = calloc(*count, sizeof **list);
+    if (*list == NULL)
+        return false;
+    for (size_t i = 0, at = 0; i < late->count; i++) {
+        if (strcmp(late->said[i].app, app) == 0)
+            (*list)[at++] = late->said[i].override;
+    }
+    return true;
+}
+
 /* ---- reading it ---- */
 
 static void

@@ -64,9 +64,8 @@ send_overrides(const struct app *app)
     size_t count;
 
     overrides_of(app->supervisor, app->name, &count);
-    /* An adopted prober may have some that are over; one that could not be read is not over. */
-    if (count == 0 && (!app->supervisor->prober_adopted || app->supervisor->overrides_unknown))
-        return 0;
+    if (count == 0 && !app->supervisor->prober_adopted)
+        return 0;                   /* an adopted one may have some that are over */
     return overrides_send(app->supervisor, app->name, 0);
 }
 
@@ -368,6 +367,7 @@ prober_link_message(struct supervisor *supervisor, const struct control_message 
             on_loaded(generation, &message->body.app);
         break;
     case CONTROL_APP_OVERRIDES:
+    case CONTROL_APP_OVERRIDES_MORE:
         admin_override_obeyed(supervisor, message->body.app.count, message->body.app.result);
         break;
     case CONTROL_APP_GROW:

@@ -68,8 +68,8 @@ struct app {
     struct control_health health, next_health;  /* as the prober told last */
     uint32_t pages_last;                /* the highest number of its files */
     uint32_t grow_to;                   /* endpoints that have to fit; 0: the board does */
-    pid_t unresponsive;                 /* its worker, which does not serve its port: another one takes
-                                         * over once its own rollout has ended; 0: it serves */
+    pid_t unresponsive;                 /* its worker, which does not serve its port: another one
+                                         * takes over once its rollout has ended; 0: it serves */
     uint32_t retry_ms;                  /* the next wait in APP_FAILED */
     int failure;                        /* -errno of the last failed try: told once */
     bool unsettled;                     /* counted in supervisor->unsettled */

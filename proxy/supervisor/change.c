@@ -208,6 +208,17 @@ presume(struct app *app, const struct config_item *item)
     return true;
 }
 
+/* It runs that text, or has nothing else to begin with: the way back did not come to its end. */
+static bool
+runs_text(const struct app *app, const char *hash)
+{
+    const struct store_config *good = known_good(&app->supervisor->known, app->name);
+
+    if (app->current != NULL)
+        return strcmp(app->current->hash, hash) == 0;
+    return good != NULL && strcmp(good->hash, hash) == 0;
+}
+
 /* The operator went back from this text, and it still is the configured one. */
 static bool
 is_pinned(struct app *app, const struct config_item *item)
@@ -223,10 +234,10 @@ is_pinned(struct app *app, const struct config_item *item)
         end_pin(app);
         return false;
     }
-    if (app->supervisor->first_change_applied && app->current != NULL &&
-        strcmp(app->current->hash, hash) == 0)
-        return true;                /* it steps back as soon as it can (pins.h) */
-    return set_aside(app, item->text, item->source);
+    if (!runs_text(app, hash))
+        return set_aside(app, item->text, item->source);
+    pins_step_back(app);
+    return true;
 }
 
 /* It was adopted with a text of its own: one copy is enough. */
@@ -303,9 +314,9 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
     app->removed = false;
     app_set_error(app, NULL);
     if (is_pinned(app, item)) {
-        if (app->current == NULL)
-            begin_good(app);
-        return;
+        if (app->current != NULL || begin_good(app))
+            return;
+        unpin(app);                 /* rather what is configured than nothing */
     }
     if (app->next != NULL && strcmp(app->next->text->bytes, item->text->bytes) == 0)
         return;                     /* it is on its way already */

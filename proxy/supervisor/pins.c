@@ -140,7 +140,7 @@ on_previous(void *context, int rc, struct store_config *config)
     struct app *app = app_find(stepping->pins->supervisor, stepping->app);
 
     stepping->asked = false;
-    if (app == NULL || !runs_pinned(app))
+    if (app == NULL || !runs_pinned(app) || app->supervisor->shutdown != NULL)
         drop(stepping);                 /* its file has changed meanwhile */
     else if (rc == 0 && strcmp(config->hash, app->pin) == 0)
         ask(stepping, app, config->generation);     /* that rollback had not come to its end */
@@ -231,21 +231,48 @@ pins_unknown(const struct supervisor *supervisor)
 
 /* ---- its life ---- */
 
-void
-pins_begin(struct supervisor *supervisor)
+static struct pins *
+pins_get(struct supervisor *supervisor)
 {
-    struct pins *pins = calloc(1, sizeof *pins);
+    struct pins *pins = supervisor->pins;
 
+    if (pins != NULL)
+        return pins;
+    pins = calloc(1, sizeof *pins);
     if (pins == NULL)
-        return;
+        return NULL;
     LIST_INIT(&pins->stepping);
     pins->supervisor = supervisor;
-    pins->unknown = true;
     supervisor->pins = pins;
     pins->awaiting = evtimer_new(supervisor->base, on_awaited, supervisor);
     pins->again = evtimer_new(supervisor->base, on_again, pins);
     if (pins->awaiting == NULL || pins->again == NULL)
         pins_free(supervisor);
+    return supervisor->pins;
+}
+
+void
+pins_begin(struct supervisor *supervisor)
+{
+    struct pins *pins = pins_get(supervisor);
+
+    if (pins != NULL)
+        pins->unknown = true;
+}
+
+void
+pins_step_back(struct app *app)
+{
+    struct pins *pins = pins_get(app->supervisor);
+    const struct stepping *stepping;
+
+    if (pins == NULL)
+        return;
+    LIST_FOREACH(stepping, &pins->stepping, link) {
+        if (strcmp(stepping->app, app->name) == 0)
+            return;
+    }
+    begin_stepping(pins, app);
 }
 
 void

@@ -32,6 +32,10 @@ void pins_await(struct supervisor *supervisor);
 /* What the database says, after the first change. */
 void pins_take(struct supervisor *supervisor, const struct store_override *rows, size_t count);
 
+/* It runs what an operator went back from (app->pin), or is about to: a supervisor was killed in
+ * the midst of that. It is done as soon as it can be; asked for twice, it is done once. */
+void pins_step_back(struct app *app);
+
 /* Before the store goes. */
 void pins_free(struct supervisor *supervisor);
 

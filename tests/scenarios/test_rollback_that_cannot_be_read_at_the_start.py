@@ -1,5 +1,5 @@
-"""An operator went back (`fproxy rollback`), and at the next start the database is locked for a while:
-what was adopted stays as it runs; what began with its files goes back as soon as it is known."""
+"""An operator went back (`fproxy rollback`), and at the next start the database is locked for a
+while: what was adopted stays as it runs; what began with its files goes back once it is known."""
 import sqlite3
 
 import pytest
@@ -61,7 +61,8 @@ class Scene:
         return self.daemon.sql("SELECT app FROM overrides WHERE action = 'rollback'")
 
     def generations(self):
-        return self.daemon.sql("SELECT generation, hash FROM config_generations ORDER BY generation")
+        return self.daemon.sql("SELECT generation, hash FROM config_generations "
+                               "ORDER BY generation")
 
 
 @pytest.fixture

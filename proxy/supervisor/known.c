@@ -7,6 +7,9 @@
 #include "base/clock.h"
 #include "base/util.h"
 
+/* Where the clock is not set yet, too: nobody has rolled out so often. */
+enum { UNREAD_MIN = 1000000000 };
+
 const char known_interrupted[] = "interrupted: the supervisor ended";
 
 /* All begin with the app's name, and are ordered by it. */
@@ -97,8 +100,10 @@ known_highest(const struct known *known, const char *app)
 {
     const struct store_config *rows = NULL;
     size_t count = configs_of(known, app, &rows);
-    uint32_t highest = known->configs_unknown ? (uint32_t)(clock_wall_ms() / 1000) : 0;
+    uint32_t highest = 0;
 
+    if (known->configs_unknown)
+        return (uint32_t)MAX(clock_wall_ms() / 1000, UNREAD_MIN);
     for (size_t i = 0; i < count; i++)
         highest = MAX(highest, rows[i].generation);
     return highest;

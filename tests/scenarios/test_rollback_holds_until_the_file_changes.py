@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from harness import (SLOWNESS, EchoProcess, Load, app, ask, asks, free_port, free_ports, kill,
-                     kill_supervisor, outcome, until)
+                     kill_supervisor, outcome, pids, until)
 
 SOON_S = 1.5
 
@@ -146,7 +146,8 @@ def test_the_next_supervisor_brings_it_to_its_end(daemon, started, scene, how):
                             env=daemon.environment(), stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)
     until(lambda: daemon.sql("SELECT app FROM overrides") == [("web",)], what="it is recorded")
-    left = kill_supervisor(daemon)
+    left = pids(daemon).values()
+    kill_supervisor(daemon)
     told.wait(20)
     for pid in left if how == "begun anew" else []:
         kill(pid)

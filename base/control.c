@@ -50,6 +50,7 @@ control_bytes(uint32_t type)
     case CONTROL_APP_RETIRE:
     case CONTROL_APP_FOLLOW:
     case CONTROL_APP_OVERRIDES:
+    case CONTROL_APP_OVERRIDES_MORE:
     case CONTROL_REPORT_APP:
         return BYTES_WITH(app);
     case CONTROL_APP_HEALTH:

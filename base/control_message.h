@@ -10,13 +10,14 @@
  *   supervisor -> both     SETTINGS [text]   STOP   PING
  *   supervisor -> prober   SEED [records]   APP_LOAD [text, board rw, traffic ro]
  *                          APP_BOARD [board rw, traffic ro]   APP_UNLOAD   TARGET_REPORT
- *                          APP_OVERRIDES [overrides]
+ *                          APP_OVERRIDES [overrides]   APP_OVERRIDES_MORE [overrides]
  *   supervisor -> worker   APP_LOAD [text, board ro, traffic rw]  APP_SOCKETS [sockets...]
  *                          APP_COMMIT   APP_ACCEPT   APP_BOARD [board ro, traffic rw]
  *                          APP_DRAIN   APP_RETIRE   APP_FOLLOW
  *   child -> supervisor    HELLO   REPORT_APP [text]   REPORT_SOCKETS [sockets...]
  *                          REPORT_END   PONG   APP_LOADED
- *   prober -> supervisor   APP_HEALTH   APP_GROW   APP_UNRESPONSIVE   APP_OVERRIDES   RECORD
+ *   prober -> supervisor   APP_HEALTH   APP_GROW   APP_UNRESPONSIVE   RECORD   APP_OVERRIDES
+ *                          APP_OVERRIDES_MORE
  *   worker -> supervisor   APP_SOCKETS_ACK   APP_ACCEPTING   APP_GONE
  *
  * A child speaks first: HELLO, then what it holds already (nothing at its start), then
@@ -40,7 +41,7 @@
 
 enum {
     CONTROL_MAGIC = 0x66707832,     /* "fpx2" */
-    CONTROL_PROTOCOL = 4,           /* changes with the layout or meaning of any message */
+    CONTROL_PROTOCOL = 5,           /* changes with the layout or meaning of any message */
     CONTROL_FDS_MAX = 250,
     CONTROL_FD = 3,                 /* where a child finds its connection at start */
     CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
@@ -75,6 +76,7 @@ enum control_type {
     CONTROL_APP_UNRESPONSIVE,
     CONTROL_TARGET_REPORT,
     CONTROL_APP_OVERRIDES,
+    CONTROL_APP_OVERRIDES_MORE,
     CONTROL_TYPES
 };
 
@@ -115,6 +117,8 @@ enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DR
  * APP_OVERRIDES: all that an operator said of the app (override.h), of whatever generation, in
  *   the place of what was said before; without a descriptor there is nothing. `count` comes back
  *   when it is published: from then on no new connection goes where it says so.
+ * APP_OVERRIDES_MORE: the same, of a supervisor that does not know all: word by word in their order
+ *   (override_say()), beside what was said before.
  * APP_SOCKETS_ACK: `count` descriptors have arrived so far.
  * REPORT_APP: `count` (enum control_report), `board_number` and, of a worker, `traffic_number`
  *   of the files in use. */

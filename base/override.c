@@ -59,6 +59,35 @@ override_find(const struct override *list, size_t count, const char *target,
     return best != NULL && best->action != OVERRIDE_READY ? best : NULL;
 }
 
+/* Those about `target` (NULL: any) with that action (OVERRIDE_NONE: any). */
+static void
+unsay(struct override *list, size_t *count, const char *target, uint32_t action)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        if ((target != NULL && strcmp(list[i].target, target) != 0) ||
+            (action != OVERRIDE_NONE && list[i].action != action))
+            list[kept++] = list[i];
+    }
+    *count = kept;
+}
+
+void
+override_say(struct override *list, size_t *count, const struct override *said)
+{
+    bool all = strcmp(said->target, OVERRIDE_ALL) == 0;
+
+    if (all && said->action == OVERRIDE_READY) {
+        *count = 0;
+        return;
+    }
+    unsay(list, count, said->target, OVERRIDE_NONE);
+    if (all)
+        unsay(list, count, NULL, OVERRIDE_READY);
+    list[(*count)++] = *said;
+}
+
 bool
 override_valid(const struct override *list, size_t count)
 {

@@ -47,6 +47,11 @@ bool override_action_parse(const char *name, enum override_action *action);
 const struct override *override_find(const struct override *list, size_t count,
                                      const char *target, const char *address);
 
+/* One more word of an operator, said after all of the list, which has room for one more: in the
+ * place of the one about the same target. "ready" of OVERRIDE_ALL undoes all; another word of it
+ * undoes the exceptions ("ready"). Said again, with all that came after it, it changes nothing. */
+void override_say(struct override *list, size_t *count, const struct override *said);
+
 /* Checks what another process made: every text ends within its field, actions are known. */
 bool override_valid(const struct override *list, size_t count);
 

@@ -155,3 +155,24 @@ admin_set(struct prober *prober, const char *name, struct override *list, size_t
     }
     return 0;
 }
+
+int
+admin_say(struct prober *prober, const char *name, struct override *list, size_t count)
+{
+    const struct app_overrides *known = find(prober, name);
+    size_t all = known != NULL ? known->count : 0;
+    struct override *merged = reallocarray(NULL, all + count + 1, sizeof *merged);
+
+    for (size_t i = 0; merged != NULL && i < all; i++)
+        merged[i] = known->list[i];
+    for (size_t i = 0; merged != NULL && i < count; i++)
+        override_say(merged, &all, &list[i]);
+    free(list);
+    if (merged == NULL)
+        return -ENOMEM;
+    if (all > OVERRIDES_MAX) {
+        free(merged);
+        return -ENOSPC;
+    }
+    return admin_set(prober, name, merged, all);
+}

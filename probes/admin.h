@@ -17,6 +17,10 @@ struct prober;
  * 0 or -ENOMEM: then what was said before holds. Published when it returns. */
 int admin_set(struct prober *prober, const char *app, struct override *list, size_t count);
 
+/* Beside what was said of it before, one word after the other (override_say()); else as above. Too
+ * many are -ENOSPC: nothing changes. */
+int admin_say(struct prober *prober, const char *app, struct override *list, size_t count);
+
 /* A new endpoint, before its first probe is scheduled. */
 void admin_begin(struct endpoint *endpoint);
 

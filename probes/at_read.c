@@ -38,15 +38,23 @@ static const char around_sql[] =
     "       (SELECT max(at) FROM probe_results WHERE at <= ?1),"
     "       (SELECT min(at) FROM probe_results WHERE at > ?1)";
 
+/* A first rollout had failed by then: nothing was served until one did not. */
+#define FAILED_BY_THEN(but)                                                                    \
+    "EXISTS (SELECT 1 FROM rollouts WHERE app = ?1 AND outcome = 'failed'"                     \
+    "          AND from_generation = 0 AND started_at <= ?2" but ")"
+
 /* What served at ?2; 0: nothing. Without a rollout before, what the first one after it left; an app
- * that had changed its state before it was made was made before the clock was set back. */
+ * that had changed its state before it was made was made before the clock was set back, unless it
+ * had been tried in vain. */
 #define SERVED                                                                                 \
     "coalesce((SELECT to_generation FROM rollouts WHERE app = ?1 AND outcome = 'done'"         \
     "    AND finished_at <= ?2 ORDER BY id DESC LIMIT 1),"                                     \
     "  (SELECT iif(from_generation = 0 AND started_at > ?2 AND EXISTS (SELECT 1"               \
-    "      FROM transitions WHERE app = ?1 AND at <= ?2), to_generation, from_generation)"     \
-    "    FROM rollouts WHERE app = ?1 AND outcome = 'done' AND finished_at > ?2"               \
-    "    ORDER BY id LIMIT 1))"
+    "      FROM transitions WHERE app = ?1 AND at <= ?2)"                                      \
+    "      AND NOT " FAILED_BY_THEN(" AND id < first.id") ", to_generation, from_generation)"  \
+    "    FROM rollouts AS first WHERE app = ?1 AND outcome = 'done' AND finished_at > ?2"      \
+    "    ORDER BY id LIMIT 1),"                                                                \
+    "  iif(" FAILED_BY_THEN("") ", 0, NULL))"
 
 static const char generation_sql[] =
     "SELECT generation, config FROM (SELECT " SERVED " AS served)"

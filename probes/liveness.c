@@ -52,13 +52,14 @@ record(const struct live *live, const struct probe_result *result)
     history_send(live->app->prober->history, &record);
 }
 
-/* Clients would be served if the worker did its part. */
+/* Clients would be served if the worker did its part. Also by a generation that a newer one is
+ * about to follow: until then it is the one that serves. */
 static bool
 should_work(const struct prober_app *app)
 {
     const struct board_summary *summary = &app->writer.summary;
 
-    return !app->shadowed && summary->ready && summary->available > 0 && !summary->panic;
+    return summary->ready && summary->available > 0 && !summary->panic;
 }
 
 static void

@@ -306,7 +306,9 @@ on_app_overrides(struct prober *prober, const struct control_message *message, c
     size_t count;
     int rc = read_overrides(fds, fd_count, &list, &count);
 
-    if (rc == 0)
+    if (rc == 0 && message->type == CONTROL_APP_OVERRIDES_MORE)
+        rc = admin_say(prober, asked->app, list, count);
+    else if (rc == 0)
         rc = admin_set(prober, asked->app, list, count);
     if (rc < 0)
         log_error(asked->app, "what an operator said of its targets cannot be used: %s",
@@ -339,6 +341,7 @@ static message_fn *const handlers[CONTROL_TYPES] = {
     [CONTROL_APP_UNLOAD] = on_app_unload,
     [CONTROL_TARGET_REPORT] = on_target_report,
     [CONTROL_APP_OVERRIDES] = on_app_overrides,
+    [CONTROL_APP_OVERRIDES_MORE] = on_app_overrides,
     [CONTROL_STOP] = on_stop,
     [CONTROL_PING] = on_ping,
 };

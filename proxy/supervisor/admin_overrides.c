@@ -150,8 +150,11 @@ warnings_json(const struct overriding *overriding, const struct board *board)
         warn(warnings, "no target that works is left: those that are down are tried, or clients "
                        "refused (panic)");
     if (overriding->supervisor->overrides_unknown)
-        warn(warnings, "what was said before cannot be read from the database yet: until it can, "
-                       "only what was said since the start holds");
+        warn(warnings, overriding->supervisor->prober_adopted
+                           ? "what was said before the start cannot be read from the database yet: "
+                             "it holds, too, for the prober knows it, but is not listed"
+                           : "what was said before cannot be read from the database yet: until it "
+                             "can, only what was said since the start holds");
     if (overriding->store_rc < 0)
         warn(warnings, "the database cannot be written: it holds, but it is not kept over a "
                        "restart yet; see the log");

@@ -44,6 +44,7 @@ find_or_add(struct supervisor *supervisor, const char *name)
         app_rollout_set(&app->rollout, rollout);
     app->good_generation = good != NULL ? good->generation : 0;
     app->generation_last = known_highest(&supervisor->known, name);
+    app_set_pin(app, known_rolled_back(&supervisor->known, name));
     return app;
 }
 

@@ -104,6 +104,7 @@ app_drop(struct app *app)
     event_free(app->timer);
     app_forget_refused(app);
     app_rollout_fini(&app->rollout);
+    free(app->pin);
     free(app->config_error);
     free(app);
 }
@@ -222,6 +223,13 @@ app_forget_refused(struct app *app)
     shared_text_unref(app->refused.text);
     free(app->refused.source);
     app->refused = (struct refused){ 0 };
+}
+
+void
+app_set_pin(struct app *app, const char *hash)
+{
+    free(app->pin);
+    app->pin = hash == NULL ? NULL : strdup(hash);
 }
 
 uint64_t

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 #include <uthash.h>
 
 #include "base/control_message.h"
@@ -35,6 +36,7 @@ struct refused {
     char *source;                   /* owned; with `text` */
     uint32_t number;                /* of its generation */
     bool pinned;                    /* an operator went back from it: not tried again */
+    bool presumed;                  /* ... perhaps: the database cannot tell yet (pins.h) */
     bool stepping_back;             /* ... and that is under way: if it fails, nothing was */
 };
 
@@ -47,6 +49,8 @@ struct app {
     struct app_generation *wanted;      /* owned: to be rolled out when its time comes */
     LIST_HEAD(, app_generation) leaving;    /* owned */
     struct refused refused;
+    char *pin;                          /* owned: the hash of the text that an operator went back
+                                         * from, until that is met or is over; NULL: none */
     bool seen;                          /* stands in the change that is being applied */
     char *config_error;                 /* owned; NULL: its configuration is valid */
     bool removed;                       /* configured no more: it goes when the rest is over */
@@ -64,6 +68,8 @@ struct app {
     struct control_health health, next_health;  /* as the prober told last */
     uint32_t pages_last;                /* the highest number of its files */
     uint32_t grow_to;                   /* endpoints that have to fit; 0: the board does */
+    pid_t unresponsive;                 /* its worker, which does not serve its port: another one
+                                         * takes over once its rollout has ended; 0: it serves */
     uint32_t retry_ms;                  /* the next wait in APP_FAILED */
     int failure;                        /* -errno of the last failed try: told once */
     bool unsettled;                     /* counted in supervisor->unsettled */
@@ -100,6 +106,8 @@ bool app_ready(const struct app *app);
 void app_set_error(struct app *app, const char *reason);
 
 void app_forget_refused(struct app *app);
+/* `hash` is copied; NULL: none. Without memory there is none. */
+void app_set_pin(struct app *app, const char *hash);
 
 /* Clients connected now, to leaving generations too. */
 uint64_t app_connections(const struct app *app);

@@ -11,6 +11,7 @@
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/live_settings.h"
+#include "proxy/supervisor/pins.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
@@ -36,6 +37,7 @@ add(struct supervisor *supervisor, const char *name)
     }
     app->good_generation = good != NULL ? good->generation : 0;
     app->generation_last = known_highest(known, name);
+    app_set_pin(app, known_rolled_back(known, name));
     if (rollout != NULL) {
         last = *rollout;
         known_end(&last);
@@ -154,36 +156,88 @@ number_for(struct app *app, const char *text)
     return ++app->generation_last;
 }
 
+/* What is configured is not what an operator went back from, or not any more. */
+static void
+end_pin(struct app *app)
+{
+    if (app->refused.pinned || app->pin != NULL)
+        store_forget_override(app->supervisor->store, app->name, "");
+    app_set_pin(app, NULL);
+    journal_settle(app);
+}
+
 static void
 unpin(struct app *app)
 {
-    if (app->refused.pinned)
-        store_forget_override(app->supervisor->store, app->name, "");
+    end_pin(app);
     app_forget_refused(app);
+}
+
+/* An operator went back from it. False: no memory; rather what is configured than nothing. */
+static bool
+set_aside(struct app *app, struct shared_text *text, const char *source)
+{
+    struct refused refused = { .text = shared_text_ref(text), .source = strdup(source),
+                               .pinned = true };
+
+    app_forget_refused(app);
+    app->refused = refused;
+    app_set_pin(app, NULL);
+    if (refused.text != NULL && refused.source != NULL)
+        return true;
+    app_forget_refused(app);
+    return false;
+}
+
+/* Whether an operator went back from it cannot be read yet: what was adopted goes on, for now. */
+static bool
+presume(struct app *app, const struct config_item *item)
+{
+    struct supervisor *supervisor = app->supervisor;
+
+    if (!pins_unknown(supervisor) || supervisor->first_change_applied || app->current == NULL ||
+        is_same(app->current->text->bytes, item->text->bytes) ||
+        !set_aside(app, item->text, item->source))
+        return false;
+    app->refused.presumed = true;
+    pins_await(supervisor);
+    event_write(supervisor, LOG_WARN, app->name, "rollback_unknown",
+                "goes on with generation %u, which runs, though its file says otherwise: whether "
+                "an operator went back from that cannot be read from the database yet; it waits "
+                "for that, up to a minute", app->current->number);
+    return true;
+}
+
+/* It runs that text, or has nothing else to begin with: the way back did not come to its end. */
+static bool
+runs_text(const struct app *app, const char *hash)
+{
+    const struct store_config *good = known_good(&app->supervisor->known, app->name);
+
+    if (app->current != NULL)
+        return strcmp(app->current->hash, hash) == 0;
+    return good != NULL && strcmp(good->hash, hash) == 0;
 }
 
 /* The operator went back from this text, and it still is the configured one. */
 static bool
 is_pinned(struct app *app, const struct config_item *item)
 {
-    const char *hash_known = known_rolled_back(&app->supervisor->known, app->name);
     char hash[65];
 
     if (app->refused.pinned)
         return strcmp(app->refused.text->bytes, item->text->bytes) == 0;
-    if (hash_known == NULL)
-        return false;
+    if (app->pin == NULL)
+        return presume(app, item);
     store_hash(item->text->bytes, hash);
-    if (strcmp(hash, hash_known) != 0) {
-        store_forget_override(app->supervisor->store, app->name, "");
+    if (strcmp(hash, app->pin) != 0) {
+        end_pin(app);
         return false;
     }
-    app->refused = (struct refused){ .text = shared_text_ref(item->text),
-                                     .source = strdup(item->source), .pinned = true };
-    if (app->refused.text != NULL && app->refused.source != NULL)
-        return true;
-    app_forget_refused(app);        /* no memory: rather what is configured than nothing */
-    return false;
+    if (!runs_text(app, hash))
+        return set_aside(app, item->text, item->source);
+    pins_step_back(app);
+    return true;
 }
 
 /* It was adopted with a text of its own: one copy is enough. */
@@ -260,9 +314,9 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
     app->removed = false;
     app_set_error(app, NULL);
     if (is_pinned(app, item)) {
-        if (app->current == NULL)
-            begin_good(app);
-        return;
+        if (app->current != NULL || begin_good(app))
+            return;
+        unpin(app);                 /* rather what is configured than nothing */
     }
     if (app->next != NULL && strcmp(app->next->text->bytes, item->text->bytes) == 0)
         return;                     /* it is on its way already */
@@ -487,8 +541,98 @@ put_aside(struct app *app)
         return -ENOMEM;
     }
     refused->pinned = true;
+    refused->presumed = false;
     return 0;
 }
+
+/* ---- what is learned late ---- */
+
+static bool
+is_text_of(const char *hash, const struct shared_text *text)
+{
+    char own[65];
+
+    store_hash(text->bytes, own);
+    return strcmp(own, hash) == 0;
+}
+
+static void
+hold(struct app *app)
+{
+    app->refused.pinned = true;
+    app->refused.presumed = false;
+    app_set_pin(app, NULL);
+    event_write(app->supervisor, LOG_INFO, app->name, "rollback_held",
+                "an operator went back from what is configured: it stays with what it runs");
+}
+
+/* It does not run yet, and something else does. */
+static void
+take_back(struct app *app, const struct app_generation *coming)
+{
+    struct shared_text *text = shared_text_ref(coming->text);
+    char *source = strdup(coming->source);
+
+    cancel(app);                    /* `coming` is gone */
+    if (source != NULL && set_aside(app, text, source))
+        hold(app);
+    shared_text_unref(text);
+    free(source);
+}
+
+void
+change_pin(struct app *app)
+{
+    const struct app_generation *coming = app->wanted != NULL ? app->wanted : app->next;
+    const struct shared_text *configured = coming != NULL ? coming->text
+                                           : app->refused.text != NULL ? app->refused.text
+                                           : app->current != NULL      ? app->current->text
+                                                                       : NULL;
+
+    if (configured == NULL)
+        return;
+    if (!is_text_of(app->pin, configured))
+        end_pin(app);
+    else if (app->current == NULL || is_text_of(app->pin, app->current->text))
+        return;
+    else if (coming != NULL)
+        take_back(app, coming);
+    else
+        hold(app);
+}
+
+/* Its file has its way. */
+static void
+release(struct app *app)
+{
+    struct refused aside = app->refused;
+    const struct config_item item = { .text = aside.text, .source = aside.source };
+
+    app->refused = (struct refused){ 0 };
+    if (app->config_error == NULL)
+        want(app, &item);
+    shared_text_unref(aside.text);
+    free(aside.source);
+}
+
+void
+change_stop_waiting(struct supervisor *supervisor)
+{
+    if (supervisor->shutdown != NULL)
+        return;
+    supervisor->applying = true;
+    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+        if (app->refused.presumed)
+            release(app);
+    }
+    ask_holders(supervisor);
+    count_ports(supervisor);
+    supervisor->applying = false;
+    rollouts_start(supervisor);
+    live_settings_settle_workers(supervisor);
+}
+
+/* ---- what an operator goes back from ---- */
 
 int
 change_step_back(struct app *app, const struct store_config *config, char *why)

@@ -24,4 +24,12 @@ void change_retry_refused(struct supervisor *supervisor);
  * aside until it changes. 0 or -errno with the reason in `why` (DETAIL_BYTES). */
 int change_step_back(struct app *app, const struct store_config *config, char *why);
 
+/* What is learned late (pins.h): app->pin is the hash of the text that an operator went back from.
+ * When that is not what is configured (any more), it is over; what is not running yet is put aside.
+ * It stays set while the app runs that text, and for an app that runs nothing. */
+void change_pin(struct app *app);
+
+/* Adopted apps that waited for that get what their files say. */
+void change_stop_waiting(struct supervisor *supervisor);
+
 #endif

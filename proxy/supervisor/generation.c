@@ -89,7 +89,8 @@ generation_clone(const struct app_generation *generation)
         free(source);
         return NULL;
     }
-    clone->recorded = true;
+    clone->to_record = generation->to_record;
+    clone->recorded = !clone->to_record;
     return clone;
 }
 

@@ -52,6 +52,7 @@ struct app_generation {
     uint32_t sockets_sent, sockets_total;   /* with this load */
     int text_fd;                    /* owned: left by who sent it first, for the other; -1 */
     bool recorded;                  /* the database holds it as good */
+    bool to_record;                 /* it is, but may be what an operator went back from */
     bool loaded_before;             /* a worker has written to its traffic page */
     bool leaving;                   /* it has no clients to come; in app->leaving */
     bool stays;                     /* ... until its connections end: its worker serves it no

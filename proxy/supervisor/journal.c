@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "proxy/supervisor/pins.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
@@ -74,10 +75,20 @@ journal_good(struct app *app)
     app->good_generation = generation->number;
     if (generation->recorded)
         return;
+    generation->to_record = pins_unknown(app->supervisor) || app->pin != NULL;
+    if (generation->to_record)
+        return;
     generation->recorded =
         store_write_config(app->supervisor->store, app->name, generation->number, "good",
                            generation->source, generation->text->bytes, generation->hash, "",
                            clock_wall_ms()) == 0;
+}
+
+void
+journal_settle(struct app *app)
+{
+    if (app->current != NULL && app->current->to_record)
+        journal_good(app);
 }
 
 void

@@ -16,8 +16,11 @@ void journal_close(struct app *app, const char *outcome, const char *reason);
 /* One that began and failed in this moment: a configuration that is invalid. */
 void journal_held_back(struct app *app, const char *reason);
 
-/* What works is what the next start falls back to. */
+/* What works is what the next start falls back to; unless an operator may have gone back from it:
+ * then it waits. */
 void journal_good(struct app *app);
+/* Nobody has, or that is over: what waited is written. */
+void journal_settle(struct app *app);
 
 /* A configuration that did not work; `text` may be "" when there is none. */
 void journal_failed(struct app *app, uint32_t number, const char *text, const char *source,

@@ -7,6 +7,9 @@
 #include "base/clock.h"
 #include "base/util.h"
 
+/* Where the clock is not set yet, too: nobody has rolled out so often. */
+enum { UNREAD_MIN = 1000000000 };
+
 const char known_interrupted[] = "interrupted: the supervisor ended";
 
 /* All begin with the app's name, and are ordered by it. */
@@ -35,7 +38,9 @@ known_end(struct store_rollout *rollout)
 void
 known_read(struct known *known, struct store *store)
 {
-    if (store_read_configs(store, &known->configs, &known->config_count) < 0)
+    known->configs_unknown =
+        store_read_configs(store, &known->configs, &known->config_count) < 0;
+    if (known->configs_unknown)
         known->config_count = 0;
     if (store_read_groups(store, &known->groups, &known->group_count) < 0)
         known->group_count = 0;
@@ -97,6 +102,8 @@ known_highest(const struct known *known, const char *app)
     size_t count = configs_of(known, app, &rows);
     uint32_t highest = 0;
 
+    if (known->configs_unknown)
+        return (uint32_t)MAX(clock_wall_ms() / 1000, UNREAD_MIN);
     for (size_t i = 0; i < count; i++)
         highest = MAX(highest, rows[i].generation);
     return highest;

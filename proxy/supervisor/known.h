@@ -13,6 +13,7 @@ struct known {
     struct store_config *configs;       /* owned; by name, the last good one and the highest
                                          * number of each app */
     size_t config_count;
+    bool configs_unknown;               /* they could not be read */
     struct store_config *groups;        /* owned: daemon, defaults */
     size_t group_count;
     struct store_rollout *rollouts;     /* owned; by name */
@@ -34,7 +35,8 @@ void known_free(struct known *known);
 
 /* The last good one; NULL: there is none. */
 const struct store_config *known_good(const struct known *known, const char *app);
-/* The highest number ever used; 0: none. */
+/* The highest number ever used; 0: none. While that cannot be read: one that is higher (seconds
+ * since 1970), so that no row that is there is overwritten. */
 uint32_t known_highest(const struct known *known, const char *app);
 /* No app is known that came from `config_path` or a file in it. */
 bool known_is_empty(const struct known *known, const char *config_path);

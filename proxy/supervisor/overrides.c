@@ -224,17 +224,14 @@ overrides_change(struct supervisor *supervisor, const char *app, const char *tar
 
 /* ---- the prober ---- */
 
-int
-overrides_send(struct supervisor *supervisor, const char *app, uint32_t serial)
+static int
+send_list(const struct supervisor *supervisor, enum control_type type, const char *app,
+          uint32_t serial, const struct override *list, size_t count)
 {
     struct control_message message;
-    size_t count;
-    const struct override *list = overrides_of(supervisor, app, &count);
     int fd = -1, rc;
 
-    if (supervisor->prober == NULL || !supervisor->prober_there)
-        return -ENOTCONN;
-    control_app_message(&message, CONTROL_APP_OVERRIDES, app, 0);
+    control_app_message(&message, type, app, 0);
     message.body.app.count = serial;
     if (count > 0)
         fd = sealed_text_create("overrides", list, count * sizeof *list);
@@ -247,6 +244,44 @@ overrides_send(struct supervisor *supervisor, const char *app, uint32_t serial)
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+/* Does it know what we cannot read? */
+static bool
+prober_knows_more(const struct supervisor *supervisor)
+{
+    return supervisor->overrides_late != NULL && supervisor->prober_adopted &&
+           supervisor->prober->protocol == CONTROL_PROTOCOL;
+}
+
+static int
+send_more(const struct supervisor *supervisor, const char *app, uint32_t serial)
+{
+    struct override *said;
+    size_t count;
+    int rc = -ENOMEM;
+
+    if (overrides_late_said(supervisor, app, &said, &count))
+        rc = count == 0 && serial == 0 ? 0
+                                       : send_list(supervisor, CONTROL_APP_OVERRIDES_MORE, app,
+                                                   serial, said, count);
+    free(said);
+    return rc;
+}
+
+int
+overrides_send(struct supervisor *supervisor, const char *app, uint32_t serial)
+{
+    size_t count;
+    const struct override *list = overrides_of(supervisor, app, &count);
+
+    if (supervisor->prober == NULL || !supervisor->prober_there)
+        return -ENOTCONN;
+    if (prober_knows_more(supervisor))
+        return send_more(supervisor, app, serial);
+    if (count == 0 && serial == 0 && supervisor->overrides_unknown)
+        return 0;                   /* what could not be read is not over */
+    return send_list(supervisor, CONTROL_APP_OVERRIDES, app, serial, list, count);
 }
 
 /* ---- what it is about ---- */

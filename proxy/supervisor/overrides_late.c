@@ -7,6 +7,7 @@
 
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/overrides.h"
+#include "proxy/supervisor/pins.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
@@ -81,6 +82,30 @@ overrides_late_note(struct supervisor *supervisor, const char *app, const char *
     text_copy(said->broader, sizeof said->broader, broader != NULL ? broader : "");
 }
 
+bool
+overrides_late_said(const struct supervisor *supervisor, const char *app, struct override **list,
+                    size_t *count)
+{
+    const struct overrides_late *late = supervisor->overrides_late;
+
+    *list = NULL;
+    *count = 0;
+    if (late == NULL)
+        return false;
+    for (size_t i = 0; i < late->count; i++)
+        *count += strcmp(late->said[i].app, app) == 0;
+    if (*count == 0)
+        return true;
+    *list = calloc(*count, sizeof **list);
+    if (*list == NULL)
+        return false;
+    for (size_t i = 0, at = 0; i < late->count; i++) {
+        if (strcmp(late->said[i].app, app) == 0)
+            (*list)[at++] = late->said[i].override;
+    }
+    return true;
+}
+
 /* ---- reading it ---- */
 
 static void
@@ -125,6 +150,7 @@ on_told(void *context, int rc, const struct store_override *rows, size_t count)
     supervisor->overrides_late = late;
     overrides_late_free(supervisor);
     tell_prober(supervisor);
+    pins_take(supervisor, rows, count);
     event_write(supervisor, LOG_INFO, NULL, "overrides_read",
                 "the database can be read: what operators said of targets before the start holds "
                 "again, and what they have said since");
@@ -137,7 +163,7 @@ on_timer(evutil_socket_t fd, short what, void *context)
     struct store *store = late->supervisor->store;
     char why[256];
 
-    if (!store_state(store, why, sizeof why)) {
+    if (!late->supervisor->first_change_applied || !store_state(store, why, sizeof why)) {
         look_in(late, LOOK_S);
         return;
     }
@@ -163,6 +189,7 @@ overrides_late_begin(struct supervisor *supervisor)
     }
     late->supervisor = supervisor;
     supervisor->overrides_late = late;
+    pins_begin(supervisor);
     look_in(late, LOOK_S);
 }
 

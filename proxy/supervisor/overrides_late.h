@@ -6,10 +6,14 @@
  *   overrides_late_note(): what operators say meanwhile       `--> rows, then what was said since,
  *                                                                  in its order; to the prober
  *
- * So a newer word is never overwritten by an older one. The loop's thread only.
+ * So a newer word is never overwritten by an older one. An adopted prober, which was told the older
+ * ones, is told the newer ones alone meanwhile. The loop's thread only.
  */
 #ifndef FPROXY_SUPERVISOR_OVERRIDES_LATE_H
 #define FPROXY_SUPERVISOR_OVERRIDES_LATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "base/override.h"
 
@@ -24,6 +28,11 @@ int overrides_late_make_room(struct supervisor *supervisor);
 /* That word, once it holds. */
 void overrides_late_note(struct supervisor *supervisor, const char *app, const char *broader,
                          const struct override *override);
+
+/* What was said of the app meanwhile, in its order: an array on the heap, NULL if there is nothing.
+ * False: nothing is unknown, or no memory. */
+bool overrides_late_said(const struct supervisor *supervisor, const char *app,
+                         struct override **list, size_t *count);
 
 /* Before the store goes. */
 void overrides_late_free(struct supervisor *supervisor);

@@ -64,9 +64,8 @@ send_overrides(const struct app *app)
     size_t count;
 
     overrides_of(app->supervisor, app->name, &count);
-    /* An adopted prober may have some that are over; one that could not be read is not over. */
-    if (count == 0 && (!app->supervisor->prober_adopted || app->supervisor->overrides_unknown))
-        return 0;
+    if (count == 0 && !app->supervisor->prober_adopted)
+        return 0;                   /* an adopted one may have some that are over */
     return overrides_send(app->supervisor, app->name, 0);
 }
 
@@ -324,6 +323,9 @@ subject(struct supervisor *supervisor, const struct control_app *about)
     return NULL;
 }
 
+/* Between two looks whether its own rollout is over. */
+static const struct timeval unresponsive_wait = { .tv_usec = 250 * 1000 };
+
 /* A worker that answers us but not its clients: another one takes over, as in an upgrade, but
  * whatever other apps are about. */
 static void
@@ -346,8 +348,35 @@ on_unresponsive(struct app_generation *generation, const struct control_app *tol
                 "its port does not serve clients though a target is available (%s): a new worker "
                 "takes over from worker %s (pid %d)", told->detail, worker->name,
                 (int)worker->child->pid);
-    if (!upgrade_replace(worker, generation->app))
-        worker->outdated = true;        /* once its own rollout is over */
+    if (upgrade_replace(worker, generation->app))
+        return;
+    generation->app->unresponsive = worker->child->pid;
+    evtimer_add(supervisor->unresponsive_again, &unresponsive_wait);
+}
+
+/* Is it over? False: it is to be looked at again. */
+static bool
+replace_unresponsive(struct app *app)
+{
+    struct worker *worker = app->current != NULL ? app->current->worker : NULL;
+
+    return worker == NULL || worker->child == NULL || worker->child->pid != app->unresponsive ||
+           worker->retired || upgrade_replace(worker, app);
+}
+
+void
+prober_link_unresponsive(struct supervisor *supervisor)
+{
+    struct app *app;
+
+    for (app = supervisor->apps; app != NULL; app = app->hh.next) {
+        if (app->unresponsive == 0 || supervisor->shutdown != NULL)
+            continue;
+        if (replace_unresponsive(app))
+            app->unresponsive = 0;
+        else
+            evtimer_add(supervisor->unresponsive_again, &unresponsive_wait);
+    }
 }
 
 void
@@ -368,6 +397,7 @@ prober_link_message(struct supervisor *supervisor, const struct control_message 
             on_loaded(generation, &message->body.app);
         break;
     case CONTROL_APP_OVERRIDES:
+    case CONTROL_APP_OVERRIDES_MORE:
         admin_override_obeyed(supervisor, message->body.app.count, message->body.app.result);
         break;
     case CONTROL_APP_GROW:

@@ -29,6 +29,9 @@ void prober_link_settings(struct supervisor *supervisor);
 void prober_link_load(struct app_generation *generation);
 /* What could not be sent a while ago, for want of descriptors. */
 void prober_link_again(struct supervisor *supervisor);
+
+/* Workers that do not serve (app->unresponsive) are replaced, where nothing is in the way now. */
+void prober_link_unresponsive(struct supervisor *supervisor);
 /* It is not to be given to it any more. */
 void prober_link_forget(struct app_generation *generation);
 void prober_link_unload(struct app_generation *generation);

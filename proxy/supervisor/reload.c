@@ -84,11 +84,14 @@ held_back_json(const struct supervisor *supervisor, bool *all)
         const char *reason = app->config_error;
 
         if (reason == NULL && app->refused.text != NULL)
-            reason = app->refused.pinned ? "an operator went back from what is configured"
-                                         : app_rollout_reason(&app->rollout);
+            reason = app->refused.presumed
+                         ? "whether an operator went back from what is configured cannot be read "
+                           "from the database yet: it waits for that, up to a minute"
+                     : app->refused.pinned ? "an operator went back from what is configured"
+                                           : app_rollout_reason(&app->rollout);
         if (reason == NULL)
             continue;
-        if (!app->refused.pinned)
+        if (!app->refused.pinned || app->refused.presumed)
             *all = false;
         json_array_append_new(list, json_pack("{s:s, s:s}", "app", app->name, "reason",
                                               reason));

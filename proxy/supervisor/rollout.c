@@ -90,6 +90,7 @@ refuse(struct app *app, struct app_generation *generation)
     if (app->refused.stepping_back) {       /* what runs is what is configured */
         store_forget_override(app->supervisor->store, app->name, "");
         app_forget_refused(app);
+        journal_settle(app);
         return;
     }
     if (app->refused.pinned)

@@ -26,6 +26,7 @@
 #include "proxy/supervisor/lock.h"
 #include "proxy/supervisor/overrides.h"
 #include "proxy/supervisor/overrides_late.h"
+#include "proxy/supervisor/pins.h"
 #include "proxy/supervisor/places.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/spare_ports.h"
@@ -350,6 +351,7 @@ start_undo(struct supervisor *supervisor)
     if (supervisor->store != NULL) {
         admin_overrides_forget(supervisor);
         overrides_late_free(supervisor);
+        pins_free(supervisor);
     }
     overrides_free(supervisor);
     if (supervisor->store != NULL)

@@ -204,6 +204,12 @@ on_prober_again(evutil_socket_t fd, short what, void *context)
 }
 
 static void
+on_unresponsive_again(evutil_socket_t fd, short what, void *context)
+{
+    prober_link_unresponsive(context);
+}
+
+static void
 on_resume(evutil_socket_t fd, short what, void *context)
 {
     rollouts_start(context);
@@ -234,8 +240,11 @@ run(struct supervisor *supervisor)
     supervisor->prober_timer = evtimer_new(supervisor->base, on_prober_timer, supervisor);
     supervisor->prober_again = evtimer_new(supervisor->base, on_prober_again, supervisor);
     supervisor->resume_rollouts = evtimer_new(supervisor->base, on_resume, supervisor);
+    supervisor->unresponsive_again = evtimer_new(supervisor->base, on_unresponsive_again,
+                                                 supervisor);
     if (supervisor->prober_timer == NULL || supervisor->prober_again == NULL ||
-        supervisor->resume_rollouts == NULL || watch_signals(supervisor) < 0) {
+        supervisor->resume_rollouts == NULL || supervisor->unresponsive_again == NULL ||
+        watch_signals(supervisor) < 0) {
         log_error(NULL, "no memory");
         return EXIT_CANNOT_START;
     }
@@ -256,7 +265,8 @@ static void
 free_events(struct supervisor *supervisor)
 {
     struct event *others[] = { supervisor->prober_timer, supervisor->prober_again,
-                               supervisor->resume_rollouts };
+                               supervisor->resume_rollouts,
+                               supervisor->unresponsive_again };
 
     supervisor_hold_signals(true);      /* one more Ctrl-C is no death by a signal */
     for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {

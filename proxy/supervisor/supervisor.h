@@ -102,6 +102,7 @@ struct supervisor {
     bool prober_adopted;                /* it may know what holds no more */
     TAILQ_HEAD(, app_generation) to_prober;     /* to be sent when it takes them */
     struct event *prober_again;         /* owned: those that could not be sent */
+    struct event *unresponsive_again;   /* owned: app->unresponsive of some */
     bool prober_outdated, prober_replaced;
     struct reported *prober_report;     /* owned; while it is adopted */
     size_t prober_report_count;
@@ -113,6 +114,7 @@ struct supervisor {
     LIST_HEAD(, overriding) overridings;    /* owned; see admin_overrides.h */
     bool overrides_unknown;             /* the database could not tell them yet */
     struct overrides_late *overrides_late;  /* owned; while they are unknown */
+    struct pins *pins;                  /* owned; they were unknown at the start */
     uint32_t override_serial;           /* the last one given */
     LIST_HEAD(, reload) reloads;        /* owned */
     uint64_t reload_token;

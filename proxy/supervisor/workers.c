@@ -355,7 +355,7 @@ on_drained(void *context)
     worker_link_drained(context);
 }
 
-/* It has clients, or some that it has not accepted. */
+/* It has clients, or some that it has not accepted, or a rollout waits for it. */
 static bool
 has_clients(const struct worker *worker)
 {
@@ -363,7 +363,8 @@ has_clients(const struct worker *worker)
     uint32_t count = 0;
 
     LIST_FOREACH(generation, &worker->generations, of_worker) {
-        if (++count > SHARED_GENERATIONS || generation->config.port_count > MANY_PORTS ||
+        if (++count > SHARED_GENERATIONS || generation->load == LOAD_SENT ||
+            generation->config.port_count > MANY_PORTS ||
             pages_connections(generation->pages) > 0)
             return true;
         for (uint32_t i = 0; generation->ports != NULL && i < generation->config.port_count;

@@ -40,8 +40,7 @@ struct worker {
     bool starting;                      /* counted in supervisor->workers_starting */
     bool queued;                        /* in supervisor->start_queue */
     TAILQ_ENTRY(worker) of_queue;
-    bool outdated;                      /* of another binary, or it does not serve: another one
-                                         * is to take over */
+    bool outdated;                      /* of another binary: another one is to take over */
     uint32_t threads;                   /* as it is started, or runs */
     LIST_HEAD(, app_generation) generations;    /* leaving ones too */
     TAILQ_HEAD(, app_generation) to_load;       /* of them: to be sent when it takes them */

@@ -70,6 +70,29 @@ def test_a_worker(daemon, started):
           what="that is recorded")
 
 
+@pytest.mark.limit(90)
+def test_a_worker_in_the_midst_of_a_rollout(daemon, started):
+    """It waits for nothing: the next worker serves what ran, and the rollout goes on in it."""
+    port, later = free_ports(2)
+    patient = 'ready = { timeout = "60s"; };'
+    echo = started(EchoProcess())
+    daemon.write_apps(app("web", port, [echo], patient))
+    daemon.start()
+    before = pids(daemon)
+    daemon.replace_apps(app("web", port, [f"127.0.0.1:{later}"], patient))
+    until(lambda: daemon.status("web")["state"] == "rolling_out", what="it waits to be ready")
+    hang(before["web"])
+    begin = time.monotonic()
+
+    assert ask(port, timeout=40) == "hello"
+
+    assert time.monotonic() - begin < FOUND_S * SLOWNESS
+    assert daemon.status("web")["last_rollout"]["outcome"] is None
+    new = started(EchoProcess("new", port=later))
+    daemon.until_rollout("web", "done")
+    until(lambda: ask(port) == "new", what="the new one serves")
+
+
 @pytest.mark.limit(60)
 def test_one_thread_of_a_worker(daemon, started):
     port, other, before = start(daemon, started)

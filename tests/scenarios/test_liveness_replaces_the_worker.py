@@ -86,6 +86,39 @@ def test_a_rollout_of_another_app_does_not_delay_it(daemon, started, shared):
     assert ask(port) == "hello"
 
 
+@pytest.mark.limit(90)
+def test_its_own_rollout_is_waited_for_and_no_other(daemon, started):
+    """It fails while its own new configuration waits for readiness; another app goes on waiting."""
+    port, moody, closed = free_port(), Moody(), f"127.0.0.1:{free_port()}"
+    target, other = started(Target(moody)), started(Target())
+    short, patient = ('ready = { timeout = "8s"; };', 'ready = { timeout = "80s"; };')
+
+    def configure(web, rest):
+        daemon.replace_apps(app("web", port, [web], LIVE + short, FAST),
+                            app("other", other_port, [rest], patient))
+    other_port = free_port()
+    configure(target, other)
+    daemon.start()
+    daemon.until_available("web", 1)
+    daemon.until_available("other", 1)
+    until(lambda: daemon.sql("SELECT 1 FROM probe_results WHERE probe = 'live' AND "
+                             "outcome = 'ok'"), what="the proxy is probed")
+    talk = started(Talk(port))
+    pid = daemon.worker_pid("web")
+    configure(closed, closed)
+    until(lambda: [daemon.status(name)["state"] for name in ("web", "other")] ==
+          ["rolling_out"] * 2, what="both wait")
+    moody.mute = True
+    until(lambda: events(daemon), 7, "it is told")
+    assert (daemon.status("web")["state"], daemon.worker_pid("web")) == ("rolling_out", pid)
+
+    daemon.until_rollout("web", "rolled_back", 15)
+    until(lambda: daemon.worker_pid("web") not in (pid, None, 0), 5, "another worker")
+    assert daemon.status("other")["state"] == "rolling_out"
+    assert ask(port) == "hello"
+    assert talk.lasts()
+
+
 def test_without_a_target_it_is_not_the_proxy(daemon, started):
     """Nobody is served, but no worker could."""
     port, target = free_port(), started(Target())

@@ -112,6 +112,35 @@ def test_a_database_that_is_locked_at_the_start_is_asked_later(daemon, started, 
           what="the database is as it was said")
 
 
+@pytest.mark.limit(90)
+def test_a_word_while_the_database_is_locked_undoes_no_other(daemon, started, scene):
+    """The adopted prober knows what the next supervisor cannot read yet."""
+    scene.told("drain", "one")
+    scene.told("maintain", "two")
+    kill_supervisor(daemon)
+    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None)
+    other.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+    daemon.start(within=20)
+    assert scene.who_answers() == {"three"}
+
+    answer = scene.told("ready", "two")
+    assert "it holds, too" in answer.stderr
+    daemon.until_available("web", 2)
+    assert scene.who_answers() == {"two", "three"}
+    scene.told("drain", "three")
+    assert scene.who_answers() == {"two"}
+    assert scene.endpoint("one")["state"] == "draining"
+
+    other.close()
+    until(lambda: "what they have said since" in daemon.log(), 40, "it is read")
+    assert scene.who_answers() == {"two"}
+    until(lambda: {(row["target"], row["action"]) for row in daemon.status("web")["overrides"]} ==
+          {(scene.targets[name].address, "drain") for name in ("one", "three")}, what="all listed")
+    scene.told("ready")
+    daemon.until_available("web", 3)
+    assert scene.who_answers() == {"one", "two", "three"}
+
+
 @pytest.mark.parametrize("action", ["drain", "maintain"])
 def test_connections_that_are_open_go_on(daemon, started, action):
     port = free_port()

@@ -1,11 +1,12 @@
 """`fproxy rollback` goes back to the generation before, and stays there over reloads, a file that
 is touched and a restart, until what is configured is changed."""
 import os
+import subprocess
 
 import pytest
 
-from harness import (SLOWNESS, EchoProcess, Load, app, ask, asks, free_port, free_ports,
-                     outcome, until)
+from harness import (SLOWNESS, EchoProcess, Load, app, ask, asks, free_port, free_ports, kill,
+                     kill_supervisor, outcome, pids, until)
 
 SOON_S = 1.5
 
@@ -111,6 +112,51 @@ def test_it_holds_over_a_killed_supervisor(daemon, scene):
 
     assert asks(scene.port, 10) == ["one"] * 10
     assert daemon.worker_pid("web") == pid
+    daemon.reload()
+    assert asks(scene.port, 10) == ["one"] * 10
+
+
+def test_it_holds_over_a_file_that_was_broken_at_the_start(daemon, scene):
+    scene.step_back()
+    daemon.stop()
+    daemon.write("10-apps.conf", "apps = (")
+    daemon.start()
+    assert asks(scene.port, 4) == ["one"] * 4
+
+    scene.configure("two")
+    daemon.reload()
+    assert asks(scene.port, 10) == ["one"] * 10
+    scene.configure("three")
+    scene.until_it_is("three")
+    until(lambda: daemon.sql("SELECT app FROM overrides") == [], what="it is over")
+
+
+@pytest.mark.limit(90)
+@pytest.mark.parametrize("how", ["adopted", "begun anew"])
+def test_the_next_supervisor_brings_it_to_its_end(daemon, started, scene, how):
+    """This one is killed while the generation before waits for its target."""
+    patient = 'ready = { timeout = "30s"; };'
+    for name in ("one", "two"):
+        daemon.replace_apps(app("web", scene.port, [scene.targets[name]], patient))
+        daemon.apply()
+    scene.until_it_is("two")
+    dead = scene.targets["one"]
+    dead.kill()
+    told = subprocess.Popen([daemon.bin / "fproxy", "rollback", "web", *daemon.places()],
+                            env=daemon.environment(), stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+    until(lambda: daemon.sql("SELECT app FROM overrides") == [("web",)], what="it is recorded")
+    left = pids(daemon).values()
+    kill_supervisor(daemon)
+    told.wait(20)
+    for pid in left if how == "begun anew" else []:
+        kill(pid)
+    started(EchoProcess("one", port=dead.port))
+    daemon.start()
+
+    until(lambda: asks(scene.port, 4) == ["one"] * 4, 20, "one answers")
+    until(lambda: daemon.sql("SELECT app, action FROM overrides") == [("web", "rollback")],
+          what="it holds")
     daemon.reload()
     assert asks(scene.port, 10) == ["one"] * 10
 

@@ -123,6 +123,46 @@ an_app_that_changed_before_it_was_made_was_there(void **state)
     assert_string_equal(state_at("2026-01-31T12:15:00Z"), "failing");
 }
 
+#define ROLLED(from, to, outcome, at)                                                          \
+    "INSERT INTO rollouts (app, from_generation, to_generation, outcome, reason, started_at,"   \
+    " finished_at) VALUES ('shop', " from ", " to ", '" outcome "', '', '2026-01-" at           \
+    ":00.000Z', '2026-01-" at ":30.000Z');"
+
+/* Its port was in use: its target was probed for a moment, but nobody served it for days. */
+static void
+a_first_rollout_that_failed_did_not_serve(void **state)
+{
+    make_database(MOVED("10:00", "unknown", "available") ROLLED("0", "1", "failed", "31T10:00")
+                  ROLLED("0", "1", "done", "31T16:00"));
+    assert_string_equal(state_at("2026-01-31T12:00:00Z"), "");
+    assert_string_equal(state_at("2026-01-31T16:01:00Z"), "available");
+}
+
+static void
+one_that_never_came_to_serve_did_not(void **state)
+{
+    make_database(MOVED("10:00", "unknown", "available") ROLLED("0", "1", "failed", "31T10:00"));
+    assert_string_equal(state_at("2026-01-31T12:00:00Z"), "");
+}
+
+/* What failed later, or of an app that was served, says nothing of it. */
+static void
+an_update_that_failed_left_what_was_served(void **state)
+{
+    make_database(MOVED("10:00", "unknown", "available") ROLLED("0", "1", "done", "31T10:00")
+                  ROLLED("1", "2", "failed", "31T11:00") ROLLED("1", "3", "done", "31T16:00"));
+    assert_string_equal(state_at("2026-01-31T12:00:00Z"), "available");
+}
+
+/* Tried in vain and made when the clock was ahead, which was set right then. */
+static void
+what_failed_at_a_wrong_time_says_nothing_of_the_right_one(void **state)
+{
+    make_database(ROLLED("0", "1", "failed", "31T20:00") ROLLED("0", "1", "done", "31T20:10")
+                  MOVED("20:10", "unknown", "available") MOVED("12:10", "available", "failing"));
+    assert_string_equal(state_at("2026-01-31T12:15:00Z"), "failing");
+}
+
 int
 main(void)
 {
@@ -132,6 +172,13 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_app_that_changed_before_it_was_made_was_there, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_first_rollout_that_failed_did_not_serve, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(one_that_never_came_to_serve_did_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_update_that_failed_left_what_was_served, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_failed_at_a_wrong_time_says_nothing_of_the_right_one,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_time_that_was_wrong_hides_nothing_that_came_later, set_up,
                                         tear_down),
     };

@@ -45,6 +45,16 @@ the_good_one_and_the_highest_number_are_found(void **state)
     assert_int_equal(known_highest(&known, "never"), 0);
 }
 
+/* Rows that are there must not be taken the place of. */
+static void
+a_number_that_cannot_be_read_is_higher_than_any(void **state)
+{
+    const struct known unread = { .configs_unknown = true }, empty = { 0 };
+
+    assert_true(known_highest(&unread, "api") >= 1700000000);
+    assert_int_equal(known_highest(&empty, "api"), 0);
+}
+
 static void
 nothing_is_known_of_a_path_that_no_good_one_came_from(void **state)
 {
@@ -86,6 +96,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_good_one_and_the_highest_number_are_found),
+        cmocka_unit_test(a_number_that_cannot_be_read_is_higher_than_any),
         cmocka_unit_test(nothing_is_known_of_a_path_that_no_good_one_came_from),
         cmocka_unit_test(only_a_rollback_of_the_whole_app_is_one),
         cmocka_unit_test(an_open_rollout_of_what_does_not_run_has_failed),

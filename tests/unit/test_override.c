@@ -2,6 +2,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -85,6 +87,58 @@ what_is_no_override_is_seen(void **state)
     assert_false(override_valid(&bad, 1));
 }
 
+/* "drain" of `drained`, then `said`; how many there are then, which stand in `words`. */
+static size_t
+say(struct override *words, const char *drained, const char *target, enum override_action action)
+{
+    struct override said = { .action = action };
+    size_t count = 0;
+
+    words[0] = (struct override){ .action = OVERRIDE_DRAIN };
+    snprintf(words[0].target, sizeof words[0].target, "%s", drained);
+    count = 1;
+    snprintf(said.target, sizeof said.target, "%s", target);
+    override_say(words, &count, &said);
+    return count;
+}
+
+static void
+a_word_is_put_beside_the_others(void **state)
+{
+    struct override words[2];
+
+    assert_int_equal(say(words, "db:1", "db:2", OVERRIDE_MAINTAIN), 2);
+    assert_int_equal(override_find(words, 2, "db:1", "")->action, OVERRIDE_DRAIN);
+    assert_int_equal(override_find(words, 2, "db:2", "")->action, OVERRIDE_MAINTAIN);
+    assert_int_equal(say(words, "db:1", "db:1", OVERRIDE_MAINTAIN), 1);
+    assert_int_equal(words[0].action, OVERRIDE_MAINTAIN);
+}
+
+static void
+ready_undoes_what_was_said(void **state)
+{
+    struct override words[2];
+    size_t count = say(words, "db:1", "db:1", OVERRIDE_READY);
+
+    assert_null(override_find(words, count, "db:1", ""));
+    count = say(words, OVERRIDE_ALL, "db:1", OVERRIDE_READY);
+    assert_null(override_find(words, count, "db:1", ""));
+    assert_non_null(override_find(words, count, "db:2", ""));
+    assert_int_equal(say(words, "db:1", OVERRIDE_ALL, OVERRIDE_READY), 0);
+}
+
+static void
+a_word_about_all_undoes_the_exceptions(void **state)
+{
+    struct override words[2];
+    const struct override all = { .target = OVERRIDE_ALL, .action = OVERRIDE_MAINTAIN };
+    size_t count = say(words, OVERRIDE_ALL, "db:1", OVERRIDE_READY);
+
+    override_say(words, &count, &all);
+    assert_int_equal(count, 1);
+    assert_int_equal(override_find(words, count, "db:1", "")->action, OVERRIDE_MAINTAIN);
+}
+
 int
 main(void)
 {
@@ -95,6 +149,9 @@ main(void)
         TEST(an_unresolved_target_is_not_the_empty_address),
         TEST(names_and_actions_fit),
         TEST(what_is_no_override_is_seen),
+        TEST(a_word_is_put_beside_the_others),
+        TEST(ready_undoes_what_was_said),
+        TEST(a_word_about_all_undoes_the_exceptions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

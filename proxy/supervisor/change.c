@@ -626,7 +626,6 @@ change_stop_waiting(struct supervisor *supervisor)
             release(app);
     }
     ask_holders(supervisor);
-    count_ports(supervisor);
     supervisor->applying = false;
     rollouts_start(supervisor);
     live_settings_settle_workers(supervisor);

@@ -1,4 +1,4 @@
-#include "proxy/supervisor/change.h"
+#include "proxy/supervisor/change_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -90,9 +90,8 @@ stop_waiting(struct app *app)
     app_settle(app);
 }
 
-/* What was on its way, or waits for it, is no longer what is wanted. */
-static void
-cancel(struct app *app)
+void
+change_cancel(struct app *app)
 {
     rollout_abort(app);
     drop_wanted(app);
@@ -156,9 +155,8 @@ number_for(struct app *app, const char *text)
     return ++app->generation_last;
 }
 
-/* What is configured is not what an operator went back from, or not any more. */
-static void
-end_pin(struct app *app)
+void
+change_end_pin(struct app *app)
 {
     if (app->refused.pinned || app->pin != NULL)
         store_forget_override(app->supervisor->store, app->name, "");
@@ -169,13 +167,12 @@ end_pin(struct app *app)
 static void
 unpin(struct app *app)
 {
-    end_pin(app);
+    change_end_pin(app);
     app_forget_refused(app);
 }
 
-/* An operator went back from it. False: no memory; rather what is configured than nothing. */
-static bool
-set_aside(struct app *app, struct shared_text *text, const char *source)
+bool
+change_set_aside(struct app *app, struct shared_text *text, const char *source)
 {
     struct refused refused = { .text = shared_text_ref(text), .source = strdup(source),
                                .pinned = true };
@@ -197,7 +194,7 @@ presume(struct app *app, const struct config_item *item)
 
     if (!pins_unknown(supervisor) || supervisor->first_change_applied || app->current == NULL ||
         is_same(app->current->text->bytes, item->text->bytes) ||
-        !set_aside(app, item->text, item->source))
+        !change_set_aside(app, item->text, item->source))
         return false;
     app->refused.presumed = true;
     pins_await(supervisor);
@@ -231,11 +228,11 @@ is_pinned(struct app *app, const struct config_item *item)
         return presume(app, item);
     store_hash(item->text->bytes, hash);
     if (strcmp(hash, app->pin) != 0) {
-        end_pin(app);
+        change_end_pin(app);
         return false;
     }
     if (!runs_text(app, hash))
-        return set_aside(app, item->text, item->source);
+        return change_set_aside(app, item->text, item->source);
     pins_step_back(app);
     return true;
 }
@@ -257,7 +254,7 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
     struct app_generation *current = app->current;
     bool was_refused = app->refused.text != NULL;
 
-    cancel(app);
+    change_cancel(app);
     unpin(app);
     share_text(current, item->text);
     if (strcmp(current->source, item->source) != 0) {
@@ -281,8 +278,8 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
     journal_close(app, "done", "");
 }
 
-static void
-want(struct app *app, const struct config_item *item)
+void
+change_want(struct app *app, const struct config_item *item)
 {
     struct app_generation *generation =
         make_generation(app, number_for(app, item->text->bytes), item->text, item->source);
@@ -324,8 +321,8 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
         keep_running(app, item, had_error);
         return;
     }
-    cancel(app);
-    want(app, item);
+    change_cancel(app);
+    change_want(app, item);
 }
 
 /* ---- CONFIG_BROKEN, CONFIG_REMOVE ---- */
@@ -339,7 +336,7 @@ apply_broken(struct supervisor *supervisor, const struct config_item *item)
         return;
     app->seen = true;
     app->removed = false;
-    cancel(app);
+    change_cancel(app);
     app_set_error(app, item->reason);
     /* What is no configuration gets no number. */
     journal_failed(app, 0, "", item->source != NULL ? item->source : "", item->reason);
@@ -357,7 +354,7 @@ apply_broken(struct supervisor *supervisor, const struct config_item *item)
 static void
 remove_app(struct app *app)
 {
-    cancel(app);
+    change_cancel(app);
     unpin(app);
     app_set_error(app, NULL);
     app->removed = true;
@@ -460,8 +457,8 @@ ask_holder(struct app *app, const struct listen_port *port)
     return want_refused(holder);
 }
 
-static void
-ask_holders(struct supervisor *supervisor)
+void
+change_ask_holders(struct supervisor *supervisor)
 {
     struct app *app;
 
@@ -505,7 +502,7 @@ change_apply(void *context, struct config_change *change)
         known_free(&supervisor->known);
         supervisor->first_change_applied = true;
     }
-    ask_holders(supervisor);
+    change_ask_holders(supervisor);
     reload_heard(supervisor, change);
     supervisor->applying = false;
     config_change_free(change);
@@ -543,92 +540,6 @@ put_aside(struct app *app)
     refused->pinned = true;
     refused->presumed = false;
     return 0;
-}
-
-/* ---- what is learned late ---- */
-
-static bool
-is_text_of(const char *hash, const struct shared_text *text)
-{
-    char own[65];
-
-    store_hash(text->bytes, own);
-    return strcmp(own, hash) == 0;
-}
-
-static void
-hold(struct app *app)
-{
-    app->refused.pinned = true;
-    app->refused.presumed = false;
-    app_set_pin(app, NULL);
-    event_write(app->supervisor, LOG_INFO, app->name, "rollback_held",
-                "an operator went back from what is configured: it stays with what it runs");
-}
-
-/* It does not run yet, and something else does. */
-static void
-take_back(struct app *app, const struct app_generation *coming)
-{
-    struct shared_text *text = shared_text_ref(coming->text);
-    char *source = strdup(coming->source);
-
-    cancel(app);                    /* `coming` is gone */
-    if (source != NULL && set_aside(app, text, source))
-        hold(app);
-    shared_text_unref(text);
-    free(source);
-}
-
-void
-change_pin(struct app *app)
-{
-    const struct app_generation *coming = app->wanted != NULL ? app->wanted : app->next;
-    const struct shared_text *configured = coming != NULL ? coming->text
-                                           : app->refused.text != NULL ? app->refused.text
-                                           : app->current != NULL      ? app->current->text
-                                                                       : NULL;
-
-    if (configured == NULL)
-        return;
-    if (!is_text_of(app->pin, configured))
-        end_pin(app);
-    else if (app->current == NULL || is_text_of(app->pin, app->current->text))
-        return;
-    else if (coming != NULL)
-        take_back(app, coming);
-    else
-        hold(app);
-}
-
-/* Its file has its way. */
-static void
-release(struct app *app)
-{
-    struct refused aside = app->refused;
-    const struct config_item item = { .text = aside.text, .source = aside.source };
-
-    app->refused = (struct refused){ 0 };
-    if (app->config_error == NULL)
-        want(app, &item);
-    shared_text_unref(aside.text);
-    free(aside.source);
-}
-
-void
-change_stop_waiting(struct supervisor *supervisor)
-{
-    if (supervisor->shutdown != NULL)
-        return;
-    supervisor->applying = true;
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        if (app->refused.presumed)
-            release(app);
-    }
-    ask_holders(supervisor);
-    supervisor->applying = false;
-    rollouts_start(supervisor);
-    live_settings_settle_workers(supervisor);
 }
 
 /* ---- what an operator goes back from ---- */

@@ -174,6 +174,7 @@ prober_fini(struct prober *prober)
     if (prober->history != NULL)
         history_destroy(prober->history);
     free(prober->scratch);
+    free(prober->marks.list);
     if (prober->base == NULL)
         return;
     event_del(&prober->beat);

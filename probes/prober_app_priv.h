@@ -40,15 +40,45 @@ struct board_writer {
 
 /* What the app's worker finds out about endpoints; see evidence.h. */
 struct evidence {
-    TAILQ_ENTRY(evidence) link;             /* when there is a page: in busy or quiet */
+    TAILQ_ENTRY(evidence) link;             /* while it is busy: in prober.busy */
     struct traffic *traffic;                /* owned, read only; NULL: not looked at */
+    struct evidence_cell *cells;            /* owned; of boards with several slots */
     uint32_t *seen;                         /* owned; failures by slot when last probed */
     uint16_t *row;                          /* behind these: in a row, at the last look */
-    uint64_t attempts;                      /* of the worker, at the last look */
-    uint32_t busy_looks;                    /* that it stays in busy without more; 0: in quiet */
+    uint32_t mark;                          /* when there is a page: its place in prober.marks */
 };
 
 TAILQ_HEAD(evidence_list, evidence);
+
+/* What a look compares a slot's cell of the page with: as it was at the look before. */
+struct evidence_cell {
+    uint32_t id, failures;
+    uint16_t row;
+};
+
+/* All that a look needs of an app where nothing happened: one cache line, next to those that are
+ * looked at before and after it. */
+struct evidence_mark {
+    struct prober_app *app;
+    const struct traffic_knowledge *knowledge;      /* these two lie in the page: by slot, */
+    const struct traffic_counters *counters;        /* by thread */
+    uint64_t attempts;                      /* of the worker, at the last look */
+    uint32_t slots;                         /* of the page, as of the board */
+    uint16_t threads;
+    uint8_t busy_looks;                     /* that it stays in busy without more; 0: it is not */
+    bool again;                             /* all slots need a look, whatever their cells say */
+    union {
+        struct evidence_cell one;           /* of a board with one slot */
+        struct evidence_cell *many;         /* evidence.cells */
+    } last;
+};
+_Static_assert(sizeof(struct evidence_mark) <= 64, "one cache line");
+
+struct evidence_marks {
+    struct evidence_mark *list;             /* owned; an app with a page each, in no order */
+    uint32_t count, room;
+    uint32_t next;                          /* this round's looks are done from here to the end */
+};
 
 struct prober_app {
     TAILQ_ENTRY(prober_app) link;

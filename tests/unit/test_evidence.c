@@ -97,6 +97,7 @@ tear_down(void **state)
     traffic_close(fixture->page);
     board_close(fixture->app.writer.board);
     event_base_free(fixture->prober.base);
+    free(fixture->prober.marks.list);
     free(fixture->former);
     free(fixture->next);
     free(fixture);

@@ -13,7 +13,11 @@
 #include "probes/endpoint.h"
 #include "probes/prober_priv.h"
 
-enum { MARKS_MIN = 16 };
+enum {
+    MARKS_MIN = 16,
+    MARKS_AHEAD = 8,                    /* whose pages are on their way */
+    THREADS_AHEAD = 4,                  /* of them */
+};
 
 static uint32_t
 failures_in(const struct traffic *traffic, uint32_t slot)
@@ -194,6 +198,17 @@ look_at_busy(struct prober *prober, uint64_t now_ms)
     }
 }
 
+/* What a look reads comes while those before it are looked at: each page is another miss. */
+static void
+fetch_ahead(const struct evidence_marks *marks, uint32_t index)
+{
+    const struct evidence_mark *mark = &marks->list[index];
+
+    PREFETCH(&mark->knowledge[0]);
+    for (uint32_t thread = 0; thread < MIN(mark->threads, (uint32_t)THREADS_AHEAD); thread++)
+        PREFETCH(&mark->counters[thread].attempts);
+}
+
 /* A round goes down from the end: what takes the place of one that goes comes from there. */
 static void
 look_at_quiet(struct prober *prober, uint64_t now_ms)
@@ -206,6 +221,8 @@ look_at_quiet(struct prober *prober, uint64_t now_ms)
 
         if (marks->next == 0)
             marks->next = marks->count;
+        if (marks->next > MARKS_AHEAD)
+            fetch_ahead(marks, marks->next - 1 - MARKS_AHEAD);
         mark = &marks->list[--marks->next];
         if (mark->busy_looks == 0)
             slots += look_at(prober, mark, now_ms);

@@ -22,6 +22,7 @@ struct prober_family;
 /* The app's board and what readers of it and the supervisor were last told. */
 struct board_writer {
     struct board *board;                    /* owned */
+    uint32_t beat;                          /* its place in prober.beats; see beat.h */
     struct endpoint **slots;                /* owned; who has which */
     uint32_t slot_count, slot_next;
     struct available_endpoint *published;   /* behind the slots; as the two below */
@@ -36,6 +37,18 @@ struct board_writer {
     bool reported_any;
     uint64_t reported_ms;
     struct event flush;                     /* something changed */
+};
+
+/* The board of an app; see beat.h. */
+struct beat {
+    struct board *board;
+    struct prober_app *app;
+    bool review;                            /* what it published may be wrong by now */
+};
+
+struct beats {
+    struct beat *list;                      /* owned; one an app, in no order */
+    uint32_t count, room;
 };
 
 /* What the app's worker finds out about endpoints; see evidence.h. */

@@ -68,6 +68,7 @@ struct prober {
     struct prober_apps apps;
     struct prober_family *families; /* by name */
     struct app_overrides *overrides;    /* owned, by app; see admin.h */
+    struct beats beats;
     struct evidence_marks marks;        /* apps with a page */
     struct evidence_list busy;          /* those with traffic, the next to be looked at first */
     uint32_t endpoint_count;

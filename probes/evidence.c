@@ -200,16 +200,23 @@ look_at_busy(struct prober *prober, uint64_t now_ms)
 
 /* What a look reads comes while those before it are looked at: each page is another miss. */
 static void
-fetch_ahead(const struct evidence_marks *marks, uint32_t index)
+fetch_ahead(const struct evidence_mark *mark)
 {
-    const struct evidence_mark *mark = &marks->list[index];
-
     PREFETCH(&mark->knowledge[0]);
     for (uint32_t thread = 0; thread < MIN(mark->threads, (uint32_t)THREADS_AHEAD); thread++)
         PREFETCH(&mark->counters[thread].attempts);
 }
 
-/* A round goes down from the end: what takes the place of one that goes comes from there. */
+static struct evidence_mark *
+next_mark(struct evidence_marks *marks)
+{
+    if (marks->next >= marks->count)
+        marks->next = 0;
+    if (marks->next + MARKS_AHEAD < marks->count)
+        fetch_ahead(&marks->list[marks->next + MARKS_AHEAD]);
+    return &marks->list[marks->next++];
+}
+
 static void
 look_at_quiet(struct prober *prober, uint64_t now_ms)
 {
@@ -217,14 +224,9 @@ look_at_quiet(struct prober *prober, uint64_t now_ms)
     uint32_t slots = 0;
 
     for (uint32_t i = 0; i < marks->count && slots < LOOK_QUIET_SLOTS; i++) {
-        struct evidence_mark *mark;
+        struct evidence_mark *mark = next_mark(marks);
 
-        if (marks->next == 0)
-            marks->next = marks->count;
-        if (marks->next > MARKS_AHEAD)
-            fetch_ahead(marks, marks->next - 1 - MARKS_AHEAD);
-        mark = &marks->list[--marks->next];
-        if (mark->busy_looks == 0)
+        if (LIKELY(mark->app != NULL && mark->busy_looks == 0))
             slots += look_at(prober, mark, now_ms);
     }
 }
@@ -235,7 +237,7 @@ on_look(evutil_socket_t fd, short what, void *context)
     struct prober *prober = context;
     uint64_t now_ms = clock_monotonic_ms();
 
-    if (prober->marks.count == 0)
+    if (prober->marks.apps == 0)
         event_del(&prober->look);
     look_at_busy(prober, now_ms);
     look_at_quiet(prober, now_ms);
@@ -257,7 +259,7 @@ marks_grow(struct evidence_marks *marks)
     uint32_t room = MAX(marks->room * 2, (uint32_t)MARKS_MIN);
     struct evidence_mark *list;
 
-    if (marks->count < marks->room)
+    if (marks->hole != 0 || marks->count < marks->room)
         return 0;
     list = realloc(marks->list, room * sizeof *list);
     if (list == NULL)
@@ -267,16 +269,30 @@ marks_grow(struct evidence_marks *marks)
     return 0;
 }
 
+static uint32_t
+take_place(struct evidence_marks *marks)
+{
+    uint32_t place = marks->hole - 1;
+
+    marks->apps++;
+    if (marks->hole == 0)
+        return marks->count++;
+    marks->hole = marks->list[place].slots;
+    return place;
+}
+
 /* There is room. */
 static void
 marks_add(struct evidence_marks *marks, struct prober_app *app)
 {
     struct evidence *evidence = &app->evidence;
     const struct traffic *page = evidence->traffic;
-    struct evidence_mark *mark = &marks->list[marks->count];
+    struct evidence_mark *mark;
 
-    assert(marks->count < marks->room);
+    assert(marks->hole != 0 || marks->count < marks->room);
 
+    evidence->mark = take_place(marks);
+    mark = &marks->list[evidence->mark];
     *mark = (struct evidence_mark){
         .app = app,
         .knowledge = traffic_knowledge(page, 0),
@@ -288,18 +304,16 @@ marks_add(struct evidence_marks *marks, struct prober_app *app)
     if (mark->slots > 1)
         mark->last.many = evidence->cells;
     mark->attempts = attempts_in(mark);
-    evidence->mark = marks->count++;
 }
 
-/* The last one takes its place. */
 static void
-marks_remove(struct evidence_marks *marks, uint32_t index)
+marks_remove(struct evidence_marks *marks, uint32_t place)
 {
-    assert(index < marks->count);
+    assert(marks->list[place].app != NULL);
 
-    marks->list[index] = marks->list[--marks->count];
-    marks->list[index].app->evidence.mark = index;
-    marks->next = MIN(marks->next, marks->count);
+    marks->list[place] = (struct evidence_mark){ .slots = marks->hole };
+    marks->hole = place + 1;
+    marks->apps--;
 }
 
 /* The page must be one that was made for the app's board: slots mean the same in both then. */

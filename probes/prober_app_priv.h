@@ -87,10 +87,13 @@ struct evidence_mark {
 };
 _Static_assert(sizeof(struct evidence_mark) <= 64, "one cache line");
 
+/* None moves: each is looked at a round after its last look, whoever comes or goes. */
 struct evidence_marks {
-    struct evidence_mark *list;             /* owned; an app with a page each, in no order */
-    uint32_t count, room;
-    uint32_t next;                          /* this round's looks are done from here to the end */
+    struct evidence_mark *list;             /* owned; an app with a page each, or (NULL) a hole */
+    uint32_t count, room;                   /* with the holes */
+    uint32_t hole;                          /* the first one's index + 1; its `slots`: the next */
+    uint32_t apps;
+    uint32_t next;                          /* to be looked at when it is quiet */
 };
 
 struct prober_app {

@@ -408,6 +408,19 @@ none_waits_longer_than_a_round_when_another_goes(void **state)
 }
 
 static void
+whom_nobody_follows_is_passed_over(void **state)
+{
+    struct town *town = *state;
+
+    evidence_fini(&town->apps[0].app);
+    evidence_fini(&town->apps[2].app);
+    refuse(&town->apps[1]);
+    refuse(&town->apps[3]);
+    look_around(town, 2);
+    assert_int_equal(seen_of(town), 2);
+}
+
+static void
 who_becomes_busy_does_not_wait_for_its_turn(void **state)
 {
     struct town *town = *state;
@@ -449,6 +462,8 @@ main(void)
         cmocka_unit_test_setup_teardown(quiet_apps_take_turns, set_up_town, tear_down_town),
         cmocka_unit_test_setup_teardown(none_waits_longer_than_a_round_when_another_goes,
                                         set_up_town, tear_down_town),
+        cmocka_unit_test_setup_teardown(whom_nobody_follows_is_passed_over, set_up_town,
+                                        tear_down_town),
         cmocka_unit_test_setup_teardown(who_becomes_busy_does_not_wait_for_its_turn,
                                         set_up_town, tear_down_town),
     };

@@ -15,7 +15,7 @@
 
 enum {
     MARKS_MIN = 16,
-    MARKS_AHEAD = 8,                    /* whose pages are on their way */
+    MARKS_AHEAD = 24,                   /* whose pages are on their way */
     THREADS_AHEAD = 4,                  /* of them */
 };
 

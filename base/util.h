@@ -18,6 +18,9 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* The memory at `address` is going to be read: let it come meanwhile. */
+#define PREFETCH(address) __builtin_prefetch(address)
+
 #define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "probes/beat.h"
 #include "probes/choose.h"
 #include "probes/endpoint.h"
 #include "probes/endpoint_policy.h"
@@ -93,6 +94,10 @@ board_writer_init(struct prober_app *app, struct board *board)
                                 summary.first_round_done;
     }
     adopt(writer, board, room);
+    if (beat_join(app) < 0) {
+        free(room);
+        return -ENOMEM;
+    }
     board_set_lag(board, &app->prober->lag_shown);
     board_set_generation(board, app->generation);
     event_assign(&writer->flush, app->prober->base, -1, 0, on_flush, app);
@@ -110,6 +115,7 @@ void
 board_writer_fini(struct prober_app *app)
 {
     event_del(&app->writer.flush);
+    beat_leave(app);
     release(&app->writer);
 }
 
@@ -127,6 +133,7 @@ board_writer_move(struct prober_app *app, struct board *board)
         return -ENOMEM;
     memcpy(room, writer->slots, writer->slot_count * sizeof *room);
     adopt(writer, board, room);
+    beat_move(app);
     board_set_lag(board, &app->prober->lag_shown);
     board_set_generation(board, app->generation);
     board_set_next_id(board, app->family->next_id);
@@ -298,15 +305,6 @@ tell_tier_lines(struct prober_app *app, int64_t wall_ms)
 }
 
 void
-board_writer_beat(struct prober_app *app, uint64_t now_ms)
-{
-    board_beat(app->writer.board, now_ms);
-    board_set_lag(app->writer.board, &app->prober->lag_shown);
-    if (app->writer.summary.rung == LADDER_LAST_GOOD)
-        board_writer_changed(app);      /* what worked last may be long ago by now */
-}
-
-void
 board_writer_minute(struct prober_app *app, int64_t wall_ms)
 {
     uint32_t untold = probe_lines_untold(&app->writer.panic_lines, wall_ms);
@@ -414,6 +412,7 @@ publish(struct prober_app *app, const struct tally *tally)
         .first_round_done = app->first_round_done,
     };
     board_set_summary(writer->board, &writer->summary);
+    beat_review(app, rung == LADDER_LAST_GOOD);     /* that may be long ago by the next beat */
 }
 
 /* A prober that replaces another publishes nothing while nothing changed: readers would copy

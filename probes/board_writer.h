@@ -39,9 +39,6 @@ void board_writer_publish(struct prober_app *app);
 /* A supervisor that knows nothing yet gets the app's health, and what it asks for. */
 void board_writer_tell_again(struct prober_app *app);
 
-/* The prober lives. Also looks whether in panic what worked last still is to be tried first. */
-void board_writer_beat(struct prober_app *app, uint64_t now_ms);
-
 /* Tells of panics and changes of tiers that came too fast to be told one by one. To be called
  * every now and then. */
 void board_writer_minute(struct prober_app *app, int64_t wall_ms);

@@ -3,15 +3,19 @@
  *
  *   worker --failures--> traffic page <--looks, 20 a second-- prober --probe--> endpoint
  *
- * A worker counts each endpoint's failed and late tries in its page's knowledge. When a
- * count differs from that at the last probe's start, the endpoint is probed now, not when its
- * turn comes; what the outcome means stays health.h's business. The worker in turn believes
- * that probe (knowledge.h). A look reads one number an endpoint. Apps whose workers try
- * something are looked at every 50 ms as long as they have no more than LOOK_SLOTS slots in
- * all, and in turn when they do; the quiet ones in turn, LOOK_QUIET_SLOTS a look, for each page
- * is memory that nobody else keeps warm: of 5,000 quiet apps a first failure is seen within
- * half a second, of 500 at the next look. There is no timer while no app has both a page and
- * probes or an ejection. Several failures in a row take the endpoint out at once (ejection.h).
+ * A worker counts each endpoint's failed and late tries in its page's knowledge. When a count
+ * differs from that at the last probe's start, the endpoint is probed now, not when its turn
+ * comes; what the outcome means stays health.h's business. The worker in turn believes that probe
+ * (knowledge.h). Several failures in a row take the endpoint out at once (ejection.h).
+ *
+ * A look compares each slot's cell of the page with what it was at the look before, and goes to
+ * the endpoint only when it differs, when another endpoint has the slot now, or when a probe that
+ * has to start could not yet. Apps whose workers try something are looked at every 50 ms as long
+ * as they have no more than LOOK_SLOTS slots in all, and in turn when they do; the quiet ones in
+ * turn, LOOK_QUIET_SLOTS a look: of 5,000 quiet apps of one target a first failure is seen within
+ * half a second, of 500 at the next look. The page of a quiet app is memory that nobody else keeps
+ * warm: its look touches the app's mark, one cell and a line for each thread, and these come while
+ * others are looked at. There is no timer while no app has both a page and probes or an ejection.
  * The prober's files only.
  */
 #ifndef FPROXY_PROBES_EVIDENCE_H

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
+#include "probes/beat.h"
 #include "probes/board_writer.h"
 #include "probes/child.h"
 #include "probes/endpoint.h"
@@ -64,11 +65,9 @@ on_beat(evutil_socket_t fd, short what, void *context)
 {
     struct prober *prober = context;
     uint64_t now_ms = clock_monotonic_ms();
-    struct prober_app *app;
 
     lag_read(&prober->lag, now_ms, &prober->lag_shown);
-    TAILQ_FOREACH (app, &prober->apps, link)
-        board_writer_beat(app, now_ms);
+    beat_all(prober, now_ms);
     trim(prober);
 }
 
@@ -174,6 +173,8 @@ prober_fini(struct prober *prober)
     if (prober->history != NULL)
         history_destroy(prober->history);
     free(prober->scratch);
+    free(prober->beats.list);
+    free(prober->marks.list);
     if (prober->base == NULL)
         return;
     event_del(&prober->beat);

@@ -68,7 +68,9 @@ struct prober {
     struct prober_apps apps;
     struct prober_family *families; /* by name */
     struct app_overrides *overrides;    /* owned, by app; see admin.h */
-    struct evidence_list busy, quiet;   /* apps with a page, the next to be looked at first */
+    struct beats beats;
+    struct evidence_marks marks;        /* apps with a page */
+    struct evidence_list busy;          /* those with traffic, the next to be looked at first */
     uint32_t endpoint_count;
     struct available_endpoint *scratch; /* owned; for board_writers: room for any board's slots */
     uint32_t scratch_room;

@@ -386,6 +386,12 @@ board_beat(struct board *board, uint64_t now_ms)
 }
 
 void
+board_fetch_beat(const struct board *board)
+{
+    PREFETCH(&board->head->beat_ms);
+}
+
+void
 board_set_lag(struct board *board, const struct board_lag *lag)
 {
     assert(board->writable);

@@ -147,6 +147,8 @@ struct board_pulse *board_pulse_writable(struct board *board, uint32_t slot);
 void board_set_detail(struct board *board, uint32_t slot, const struct board_detail *detail);
 void board_set_summary(struct board *board, const struct board_summary *summary);
 void board_beat(struct board *board, uint64_t now_ms);
+/* The memory that a beat writes is going to be needed: lets it come meanwhile. */
+void board_fetch_beat(const struct board *board);
 void board_set_lag(struct board *board, const struct board_lag *lag);
 void board_set_next_id(struct board *board, uint32_t id);
 

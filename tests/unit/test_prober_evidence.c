@@ -205,6 +205,21 @@ each_failure_counts_but_not_more_than_four_times_a_second(void **state)
     assert_int_equal(detail_of(fixture).state, ENDPOINT_AVAILABLE);
 }
 
+/* The second one comes too soon for a probe at once, and nothing comes after it. */
+static void
+a_failure_soon_after_another_has_its_probe_as_well(void **state)
+{
+    struct fixture *fixture = *state;
+    struct probed_again wanted = { .fixture = fixture };
+
+    load(fixture, 1);
+    for (int i = 0; i < 3; i++) {
+        wanted.after_ms = detail_of(fixture).probe_at_ms;
+        report_failure(fixture, detail_of(fixture).id);
+        harness_wait(fixture->harness, probed_again, &wanted);
+    }
+}
+
 static void
 what_is_said_of_another_endpoint_starts_nothing(void **state)
 {
@@ -318,6 +333,8 @@ main(void)
         cmocka_unit_test_setup_teardown(clients_do_not_quicken_the_fall, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             each_failure_counts_but_not_more_than_four_times_a_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_soon_after_another_has_its_probe_as_well,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_said_of_another_endpoint_starts_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_new_worker_is_listened_to_as_well, set_up,

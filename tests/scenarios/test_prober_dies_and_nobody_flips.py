@@ -89,7 +89,7 @@ def test_successes_are_counted_on(daemon, started):
     port, late_port = free_ports(2)
     steady = started(EchoProcess("steady"))
     late = f"127.0.0.1:{late_port}"
-    daemon.write_apps(app("web", port, [steady, late], probe=probe("3s", rise=3, fall=1)))
+    daemon.write_apps(app("web", port, [steady, late], probe=probe("3s", rise=5, fall=1)))
     daemon.start()
     daemon.until_state("web", late, "unavailable")
 
@@ -98,8 +98,8 @@ def test_successes_are_counted_on(daemon, started):
     replace(daemon)
     assert daemon.states("web")[late] == "recovering"
     daemon.until_state("web", target, "available", 10)
-    until(lambda: target.accepted >= 3, what="the target's program has seen the last one, too")
-    assert target.accepted == 3
+    until(lambda: target.accepted >= 5, what="the target's program has seen the last one, too")
+    assert target.accepted == 5
 
 
 @pytest.mark.limit(60)

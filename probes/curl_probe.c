@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/outgoing.h"
 #include "config/app_probe.h"
 #include "probes/connect_failed.h"
 #include "probes/curl_failed.h"
@@ -180,10 +181,10 @@ on_open(void *context, curlsocktype purpose, struct curl_sockaddr *to)
     struct curl_run *run = context;
     struct sockaddr_storage storage;
     socklen_t bytes = address_to_sockaddr(&run->probe->address, &storage);
-    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = outgoing_socket(storage.ss_family);
 
     if (fd < 0) {
-        run->socket_error = errno;
+        run->socket_error = -fd;
         return CURL_SOCKET_BAD;
     }
     to->family = storage.ss_family;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/outgoing.h"
 #include "config/app_probe.h"
 #include "probes/dns_question.h"
 #include "probes/probe.h"
@@ -190,10 +191,13 @@ open_socket(struct probe *probe, int type)
     struct dns_state *dns = probe->state;
     struct sockaddr_storage storage;
     socklen_t bytes = address_to_sockaddr(&probe->address, &storage);
+    int fd = type == SOCK_STREAM
+                 ? outgoing_socket(storage.ss_family)
+                 : socket(storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    dns->fd = socket(storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (dns->fd < 0)
-        return errno;
+    dns->fd = fd < 0 ? -1 : fd;
+    if (fd < 0)
+        return type == SOCK_STREAM ? -fd : errno;
     if (connect(dns->fd, (struct sockaddr *)&storage, bytes) < 0 && errno != EINPROGRESS)
         return errno;
     return 0;

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/outgoing.h"
 #include "config/app_probe.h"
 #include "probes/connect_failed.h"
 #include "probes/dialog.h"
@@ -382,9 +383,10 @@ tcp_start(struct probe *probe)
     bool at_once;
     int rc;
 
-    tcp->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (tcp->fd < 0)
-        return -errno;
+    rc = outgoing_socket(storage.ss_family);
+    tcp->fd = rc < 0 ? -1 : rc;
+    if (rc < 0)
+        return rc;
     set_close(probe);
     if (connect(tcp->fd, (struct sockaddr *)&storage, bytes) < 0 && errno != EINPROGRESS)
         tcp->error = errno;

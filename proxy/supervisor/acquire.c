@@ -37,7 +37,7 @@ explain_in_use(const struct app *app, const struct app_listen *port, const char 
 {
     const struct listen_port *ours =
         listeners_overlap(&app->supervisor->listeners, &port->address);
-    char owner[80];
+    char owner[PORT_OWNER_BYTES];
 
     if (ours != NULL && ours->holder != NULL && ours->holder != app)
         snprintf(why, APP_REASON_BYTES, "port %s is in use by app %s", name,

@@ -10,9 +10,10 @@
 
 enum { LISTENING = 0x0a, PAUSE_FACTOR = 9 };
 
-/* The inode of a socket that listens on `port` in a table such as /proc/net/tcp; 0: none. */
+/* The inode of a socket that listens on `port` in a table such as /proc/net/tcp; 0: none. Then
+ * `*connected` becomes true if a connection has that local port. */
 static uint64_t
-listening_inode(const char *table, uint16_t port)
+listening_inode(const char *table, uint16_t port, bool *connected)
 {
     uint64_t found = 0;
     char line[512];
@@ -26,9 +27,13 @@ listening_inode(const char *table, uint16_t port)
 
         /* sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode */
         if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %" SCNu64,
-                   &local_port, &state, &inode) == 3 &&
-            local_port == port && state == LISTENING)
+                   &local_port, &state, &inode) != 3 ||
+            local_port != port)
+            continue;
+        if (state == LISTENING)
             found = inode;
+        else
+            *connected = true;
     }
     fclose(file);
     return found;
@@ -77,16 +82,19 @@ describe(const char *pid, char *text, size_t text_bytes)
 bool
 port_owner_find(uint16_t port, char *text, size_t text_bytes)
 {
-    uint64_t inode = listening_inode("/proc/net/tcp6", port);
+    bool found = false, connected = false;
+    uint64_t inode = listening_inode("/proc/net/tcp6", port, &connected);
     struct dirent *entry;
-    bool found = false;
     char link[64];
     DIR *proc;
 
     if (inode == 0)
-        inode = listening_inode("/proc/net/tcp", port);
+        inode = listening_inode("/proc/net/tcp", port, &connected);
+    if (inode == 0 && connected)
+        snprintf(text, text_bytes, "a connection, as its local port (its last minute is TIME-WAIT; "
+                                   "see sysctl net.ipv4.ip_local_reserved_ports)");
     if (inode == 0)
-        return false;
+        return connected;
     snprintf(link, sizeof link, "socket:[%" PRIu64 "]", inode);
     proc = opendir("/proc");
     if (proc == NULL)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/outgoing.h"
 #include "base/util.h"
 #include "proxy/worker/conn.h"
 #include "proxy/worker/connect_look.h"
@@ -382,9 +383,10 @@ lane_connect(struct lane *lane, const struct address *address)
     socklen_t bytes = address_to_sockaddr(address, &storage);
     int rc;
 
-    io->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (io->fd < 0)
-        return -errno;
+    rc = outgoing_socket(storage.ss_family);
+    io->fd = rc < 0 ? -1 : rc;
+    if (rc < 0)
+        return rc;
     if (connect(io->fd, (struct sockaddr *)&storage, bytes) < 0 && errno != EINPROGRESS) {
         rc = -errno;
         goto fail;

@@ -38,6 +38,30 @@ the_process_that_listens_is_named(void **state)
     assert_false(port_owner_find(port, owner, sizeof owner));
 }
 
+/* A port that the kernel gave to a connection. */
+static void
+a_connection_that_has_it_is_told(void **state)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t bytes = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char owner[PORT_OWNER_BYTES];
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &bytes), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, bytes), 0);
+    assert_int_equal(getsockname(client, (struct sockaddr *)&address, &bytes), 0);
+
+    assert_true(port_owner_find(ntohs(address.sin_port), owner, sizeof owner));
+    assert_non_null(strstr(owner, "a connection"));
+    assert_int_equal(owner[strlen(owner) - 1], ')');
+    close(client);
+    close(listener);
+}
+
 static void
 searches_take_a_tenth_of_the_time_at_most(void **state)
 {
@@ -56,6 +80,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_process_that_listens_is_named),
+        cmocka_unit_test(a_connection_that_has_it_is_told),
         cmocka_unit_test(searches_take_a_tenth_of_the_time_at_most),
     };
 

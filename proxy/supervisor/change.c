@@ -378,13 +378,15 @@ apply_remove(struct supervisor *supervisor, const struct config_item *item)
     store_forget_app(supervisor->store, item->app, clock_wall_ms());
 }
 
-/* What was refused is wanted again. True when there is something. */
+/* What was refused is wanted again. True when there is something. Not while its file is broken:
+ * then it stands nowhere, and has never worked. */
 static bool
 want_refused(struct app *app)
 {
     const struct refused *refused = &app->refused;
 
-    if (refused->text == NULL || refused->pinned || app->rolling != NULL || app->pending)
+    if (refused->text == NULL || refused->pinned || app->config_error != NULL ||
+        app->rolling != NULL || app->pending)
         return false;
     app->wanted = make_generation(app, refused->number, refused->text, refused->source);
     if (app->wanted == NULL)

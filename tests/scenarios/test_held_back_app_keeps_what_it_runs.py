@@ -114,3 +114,29 @@ def test_the_reason_is_the_file_also_after_a_rollback(daemon, started, target):
     assert "a.conf:1: " in aa["last_rollout"]["reason"]
     assert "aa: config_error: " in daemon.run("fproxy", "status").stdout
     assert ask(port) == "good"
+
+
+def test_an_app_that_waits_for_its_port_goes_on_waiting(daemon, target):
+    """Its directory goes and comes back: that makes nothing of it good, or done."""
+    taken, = free_ports(1)
+    elsewhere = daemon.directory / "elsewhere"
+    with occupy(taken):
+        daemon.write_apps(app("k2", taken, [target]))
+        daemon.launch()
+        until(daemon.settled, what="it has started")
+        daemon.config.rename(elsewhere)
+        daemon.reload()
+        assert daemon.status("k2")["state"] == "config_error"
+        elsewhere.rename(daemon.config)
+        result = daemon.reload()
+
+        assert not result["applied"]
+        k2 = daemon.status("k2")
+        assert (k2["state"], k2["last_rollout"]["outcome"]) == ("unavailable", "failed")
+        assert f"port {taken} is in use" in k2["last_rollout"]["reason"]
+        assert "last good configuration" not in daemon.log()
+        assert "is what it runs" not in daemon.log()
+        assert "it goes on trying" in daemon.log()
+        assert daemon.sql("SELECT 1 FROM rollouts WHERE outcome = 'done'") == []
+    daemon.until_rollout("k2", "done")
+    assert ask(taken) == "good"

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/shared_text.h"
+#include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/live_settings.h"
@@ -472,6 +473,18 @@ apply_items(struct supervisor *supervisor, const struct config_change *change)
         apply[change->items[i].op](supervisor, &change->items[i]);
 }
 
+/* Of those that go on as they are; the others tell when they are through. */
+static void
+tell_holds(struct supervisor *supervisor, const struct config_change *change)
+{
+    for (size_t i = 0; i < change->item_count; i++) {
+        struct app *app = app_find(supervisor, change->items[i].app);
+
+        if (app != NULL)
+            holds_tell(app);
+    }
+}
+
 /* Who has a port that another app is to get now, and would have given it up in a change that
  * failed: it takes part again. True when one was found. */
 static bool
@@ -534,6 +547,7 @@ change_apply(void *context, struct config_change *change)
         supervisor->first_change_applied = true;
     }
     change_ask_holders(supervisor);
+    tell_holds(supervisor, change);
     reload_heard(supervisor, change);
     supervisor->applying = false;
     config_change_free(change);

@@ -54,11 +54,12 @@ def test_another_app_that_wants_its_port_does_not_move_it(daemon, target):
 
     assert_held_back(daemon, port)
     assert outcome(taken) == "refused"
-    assert not daemon.status("bb")["ready"]
+    bb = daemon.status("bb")
+    assert bb["state"] == "config_error"
+    assert "b.conf:3: bb: ports: " in bb["last_rollout"]["reason"]
 
     daemon.replace_apps(app("aa", taken, [target]), file="a.conf")
-    daemon.reload()
-    until(lambda: daemon.status("bb")["ready"], what="it has its port")
+    daemon.apply()
     assert [ask(each) for each in (port, taken)] == ["good"] * 2
 
 

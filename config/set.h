@@ -25,6 +25,12 @@ void config_set_destroy(struct config_set *set);
 int config_set_know(struct config_set *set, const struct config_known *apps, size_t app_count,
                     const struct config_known *groups, size_t group_count);
 
+/* What an app has in fact (source.h), from the next look on; an app that is not there is passed
+ * over. It lasts until another valid text of the app is taken. `text` only of CONFIG_HOLDS_TEXT;
+ * one that cannot be read is as the one taken. 0 or -ENOMEM. */
+int config_set_holds(struct config_set *set, const char *app, enum config_holds holds,
+                     const char *text);
+
 /* Looks at the path and its files. 0, also when there are errors in them; -errno when the path
  * itself cannot be read (told by the next take as well: it removes nothing). */
 int config_set_look(struct config_set *set);

@@ -29,6 +29,7 @@ set_entry_free(struct config_set *set, struct set_entry *entry)
 {
     HASH_DEL(set->entries, entry);
     app_facts_unref(entry->held);
+    app_facts_unref(entry->runs);
     free(entry->reason);
     free(entry->source);
     free(entry->taken_reason);

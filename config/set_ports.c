@@ -1,9 +1,9 @@
 /* set_ports - apps against each other: who has a port.
  *
  * Who holds one now keeps it, else the order of files and their text decides. "Now" is what the
- * last take said. A port is given up by an app whose new text does not have it; but one that
- * comes out broken goes on with its old text and keeps all of its old ports, so that others
- * who wanted those are broken too:
+ * last take said, unless that failed (set_holds.c). A port is given up by an app whose new text
+ * does not have it; but one that comes out broken goes on with its old text and keeps all of its
+ * old ports, so that others who wanted those are broken too:
  *
  *   1  against what is held: a wanted port of an app that keeps it, or is broken, is lost;
  *      one of an app that gives it up makes the wanter wait for that one's fate
@@ -228,7 +228,7 @@ want_all(struct contest *contest)
             else if (rc == LOST)
                 lose(contest, entry);
             rc = rc == LOST ? 0 : rc;
-        } else if (entry->app != NULL && !entry->lost && entry->held == NULL) {
+        } else if (entry->app != NULL && !entry->lost && set_entry_holds(entry) == NULL) {
             rc = each_port(contest, entry, entry->app->facts, reserve_port);
         }
     }
@@ -343,8 +343,8 @@ set_contest_ports(struct config_set *set)
     int rc = 0;
 
     for (size_t i = 0; i < set->order_count && rc == 0; i++)
-        if (set->order[i]->held != NULL)
-            rc = each_port(&contest, set->order[i], set->order[i]->held, hold_port);
+        if (set_entry_holds(set->order[i]) != NULL)
+            rc = each_port(&contest, set->order[i], set_entry_holds(set->order[i]), hold_port);
     if (rc == 0)
         rc = judge_all(&contest);
     if (rc == 0)

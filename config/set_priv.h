@@ -7,6 +7,7 @@
  *   set_groups.c   `daemon` and `defaults`: which ones hold
  *   set_contest.c  apps against each other: who has a name
  *   set_ports.c    ... and who has a port
+ *   set_holds.c    what apps hold in fact, when a change did not come to its end
  *   set_take.c     the difference to what was taken before
  *   set.c          the order of all that
  */
@@ -67,6 +68,8 @@ struct set_entry {
     /* What the last take said. */
     enum app_taken taken;
     struct app_facts *held;     /* owned: the last valid text; NULL: none is known */
+    enum config_holds holds;    /* what it has of it in fact */
+    struct app_facts *runs;     /* owned; of CONFIG_HOLDS_TEXT: what it has instead */
     char *source, *taken_reason;    /* owned */
     UT_hash_handle hh;          /* by name */
 };
@@ -143,6 +146,10 @@ int set_contest(struct config_set *set);
 /* The entry of a name, made where there is none; NULL without memory. */
 struct set_entry *set_entry_get(struct config_set *set, const char *name);
 void set_entry_free(struct config_set *set, struct set_entry *entry);
+/* What it holds now; NULL: nothing. */
+const struct app_facts *set_entry_holds(const struct set_entry *entry);
+/* It holds what was taken; nothing else is known. */
+void set_entry_forget_holds(struct set_entry *entry);
 /* It is broken; `reason` is taken over. 0, or -ENOMEM when that is NULL. */
 int set_entry_break(struct set_entry *entry, char *reason);
 /* The part about ports, of the apps in set->order. 0 or -ENOMEM. */

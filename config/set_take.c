@@ -279,6 +279,8 @@ take_entry(struct set_entry *entry)
     free(entry->taken_reason);
     entry->taken_reason = entry->reason != NULL ? strdup(entry->reason) : NULL;
     entry->taken = entry->now == NOW_VALID ? TAKEN_SET : TAKEN_BROKEN;
+    if (entry->now == NOW_VALID)
+        set_entry_forget_holds(entry);
     return same(source, entry->source) && same(entry->reason, entry->taken_reason);
 }
 

@@ -88,6 +88,13 @@ struct config_source_options {
 
 struct config_source;
 
+/* What an app has in fact of names and ports, where a change did not come to its end. */
+enum config_holds {
+    CONFIG_HOLDS_CONFIGURED,    /* what the last change that was valid says of it */
+    CONFIG_HOLDS_TEXT,          /* what an earlier text says */
+    CONFIG_HOLDS_NOTHING,       /* no port: it never served */
+};
+
 struct config_source_ops {
     const char *name;               /* "file" */
     /* Starts to watch; the first change follows on the loop. 0 or -errno. */
@@ -95,6 +102,11 @@ struct config_source_ops {
     /* Looks at once, without settling. A change with this token (not 0) or a later one
      * follows in any case, an empty one if nothing is new. */
     void (*look)(struct config_source *source, uint64_t token);
+    /* Who holds a port now keeps it: until this is told, every change is taken to have come to its
+     * end. Of the next look on. `text`, canonical, of CONFIG_HOLDS_TEXT, else NULL, gets a
+     * reference of its own. Without memory nothing is told. */
+    void (*holds)(struct config_source *source, const char *app, enum config_holds holds,
+                  struct shared_text *text);
     /* No callback comes afterwards. Waits for its thread, but not for a disk that hangs. */
     void (*stop)(struct config_source *source);
 };

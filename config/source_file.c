@@ -9,10 +9,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "base/clock.h"
 #include "base/condition.h"
@@ -31,6 +33,14 @@ enum {
     RELOOKS_MAX = 3, /* when new watches are found again and again */
 };
 
+/* What an app has in fact, until the thread hears of it. */
+struct holding {
+    char app[APP_NAME_BYTES];
+    enum config_holds holds;
+    struct shared_text *text;   /* a reference, or NULL */
+    UT_hash_handle hh;          /* by app */
+};
+
 struct config_source {
     config_change_fn *on_change;
     void *context;
@@ -43,6 +53,7 @@ struct config_source {
     bool wants_room;               /* the thread has more to tell */
     bool asked, stopping, ended, abandoned;
     uint64_t asked_token;
+    struct holding *holdings;      /* owned; what the last one of each app says */
     pthread_cond_t end;            /* `ended`: the thread is about to return */
 
     /* The thread's own. */
@@ -153,10 +164,31 @@ has_settled(const struct config_source *source, uint64_t now_ms)
                                            now_ms >= source->first_event_ms + SETTLE_MAX_MS);
 }
 
+static void
+holding_free(struct holding **table, struct holding *holding)
+{
+    HASH_DEL(*table, holding);
+    shared_text_unref(holding->text);
+    free(holding);
+}
+
+static void
+take_holdings(struct config_source *source, struct holding *table)
+{
+    struct holding *holding, *next;
+
+    HASH_ITER(hh, table, holding, next) {
+        config_set_holds(source->set, holding->app, holding->holds,
+                         holding->text != NULL ? holding->text->bytes : NULL);
+        holding_free(&table, holding);
+    }
+}
+
 /* False when it shall end. */
 static bool
 take_orders(struct config_source *source, bool *asked)
 {
+    struct holding *holdings;
     bool go_on;
 
     pthread_mutex_lock(&source->lock);
@@ -165,7 +197,10 @@ take_orders(struct config_source *source, bool *asked)
     source->asked = false;
     if (*asked)
         source->token = source->asked_token;
+    holdings = source->holdings;
+    source->holdings = NULL;
     pthread_mutex_unlock(&source->lock);
+    take_holdings(source, holdings);
     return go_on;
 }
 
@@ -279,6 +314,10 @@ wait_for_anything(struct config_source *source)
 static void
 source_free(struct config_source *source)
 {
+    struct holding *holding, *next;
+
+    HASH_ITER(hh, source->holdings, holding, next)
+        holding_free(&source->holdings, holding);
     config_change_free(source->waiting);
     config_set_destroy(source->set);
     watch_destroy(source->watch);
@@ -403,6 +442,40 @@ file_look(struct config_source *source, uint64_t token)
     ring(source->wake_fd);
 }
 
+/* The one that waits for the thread, made where there is none; NULL without memory. */
+static struct holding *
+holding_get(struct config_source *source, const char *app)
+{
+    struct holding *holding;
+
+    HASH_FIND_STR(source->holdings, app, holding);
+    if (holding != NULL)
+        return holding;
+    holding = calloc(1, sizeof *holding);
+    if (holding == NULL)
+        return NULL;
+    snprintf(holding->app, sizeof holding->app, "%s", app);
+    HASH_ADD_STR(source->holdings, app, holding);
+    return holding;
+}
+
+static void
+file_holds(struct config_source *source, const char *app, enum config_holds holds,
+           struct shared_text *text)
+{
+    struct holding *holding;
+
+    pthread_mutex_lock(&source->lock);
+    holding = holding_get(source, app);
+    if (holding != NULL) {
+        shared_text_unref(holding->text);
+        holding->text = shared_text_ref(text);
+        holding->holds = holds;
+    }
+    pthread_mutex_unlock(&source->lock);
+    ring(source->wake_fd);
+}
+
 /* True when the thread has ended; else it is left behind, and frees the source at its end. */
 static bool
 join_thread(struct config_source *source)
@@ -442,5 +515,6 @@ const struct config_source_ops config_source_file = {
     .name = "file",
     .start = file_start,
     .look = file_look,
+    .holds = file_holds,
     .stop = file_stop,
 };

@@ -278,6 +278,7 @@ app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
         .total = app->health.total,
         .panics = app->health.panics,
         .rollout = &app->rollout,
+        .config_error = app->config_error,
     };
     if (generation == NULL)
         return;

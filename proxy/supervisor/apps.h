@@ -52,6 +52,7 @@ struct app {
     char *pin;                          /* owned: the hash of the text that an operator went back
                                          * from, until that is met or is over; NULL: none */
     bool seen;                          /* stands in the change that is being applied */
+    bool holds_told;                    /* the source heard that it has not what is configured */
     char *config_error;                 /* owned; NULL: its configuration is valid */
     bool removed;                       /* configured no more: it goes when the rest is over */
     bool served;                        /* accepted since this supervisor knows it */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/shared_text.h"
+#include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/live_settings.h"
@@ -150,6 +151,8 @@ number_for(struct app *app, const char *text)
 
     if (app->refused.text != NULL && strcmp(app->refused.text->bytes, text) == 0)
         return app->refused.number;
+    if (app->current != NULL && !app->served && is_same(app->current->text->bytes, text))
+        return app->current->number;
     if (good != NULL && good->generation != 0 && is_same(good->config, text))
         return good->generation;
     return ++app->generation_last;
@@ -247,10 +250,24 @@ share_text(struct app_generation *generation, struct shared_text *text)
     generation->text = shared_text_ref(text);
 }
 
+/* What it has not served with yet is what is configured: its failures are told anew, and it takes
+ * part where ports move. */
+static void
+keep_trying(struct app *app, const struct config_item *item, const char *how)
+{
+    event_write(app->supervisor, LOG_INFO, app->name, "config_mended",
+                "its configuration is %s; it has not served with it yet: it goes on trying", how);
+    if (app->state == APP_FAILED)
+        change_want(app, item);
+    else
+        journal_open(app, app->current->number);
+}
+
 /* It stands in another file than before, or its file is in order again. */
 static void
 keep_running(struct app *app, const struct config_item *item, bool had_error)
 {
+    const char *how = had_error ? "valid again" : "as it was before";
     struct app_generation *current = app->current;
     bool was_refused = app->refused.text != NULL;
 
@@ -270,9 +287,12 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
         journal_good(app);
     if (!had_error && !was_refused)
         return;
+    if (!app->served) {
+        keep_trying(app, item, how);
+        return;
+    }
     event_write(app->supervisor, LOG_INFO, app->name, "config_mended",
-                "its configuration is %s, and is what it runs",
-                had_error ? "valid again" : "as it was before");
+                "its configuration is %s, and is what it runs", how);
     app->begun_at_ms = clock_monotonic_ms();
     journal_open(app, current->number);
     journal_close(app, "done", "");
@@ -328,6 +348,18 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
 /* ---- CONFIG_BROKEN, CONFIG_REMOVE ---- */
 
 static void
+tell_held_back(const struct app *app)
+{
+    const struct app_generation *current = app->current;
+    bool good = app->served || current->number == app->good_generation;
+
+    event_write(app->supervisor, LOG_WARN, app->name, "held_back",
+                good ? "goes on with its last good configuration, generation %u of %s"
+                     : "has not served yet: it goes on trying what was valid last, generation %u of "
+                       "%s", current->number, current->source);
+}
+
+static void
 apply_broken(struct supervisor *supervisor, const struct config_item *item)
 {
     struct app *app = find_or_add(supervisor, item->app);
@@ -344,9 +376,7 @@ apply_broken(struct supervisor *supervisor, const struct config_item *item)
         begin_good(app);
     journal_held_back(app, item->reason);
     if (app->current != NULL)
-        event_write(supervisor, LOG_WARN, app->name, "held_back",
-                    "goes on with its last good configuration, generation %u of %s",
-                    app->current->number, app->current->source);
+        tell_held_back(app);
     else if (app->state != APP_HELD)
         app_enter(app, APP_HELD);
 }
@@ -378,13 +408,15 @@ apply_remove(struct supervisor *supervisor, const struct config_item *item)
     store_forget_app(supervisor->store, item->app, clock_wall_ms());
 }
 
-/* What was refused is wanted again. True when there is something. */
+/* What was refused is wanted again. True when there is something. Not while its file is broken:
+ * then it stands nowhere, and has never worked. */
 static bool
 want_refused(struct app *app)
 {
     const struct refused *refused = &app->refused;
 
-    if (refused->text == NULL || refused->pinned || app->rolling != NULL || app->pending)
+    if (refused->text == NULL || refused->pinned || app->config_error != NULL ||
+        app->rolling != NULL || app->pending)
         return false;
     app->wanted = make_generation(app, refused->number, refused->text, refused->source);
     if (app->wanted == NULL)
@@ -439,6 +471,18 @@ apply_items(struct supervisor *supervisor, const struct config_change *change)
 
     for (size_t i = 0; i < change->item_count; i++)
         apply[change->items[i].op](supervisor, &change->items[i]);
+}
+
+/* Of those that go on as they are; the others tell when they are through. */
+static void
+tell_holds(struct supervisor *supervisor, const struct config_change *change)
+{
+    for (size_t i = 0; i < change->item_count; i++) {
+        struct app *app = app_find(supervisor, change->items[i].app);
+
+        if (app != NULL)
+            holds_tell(app);
+    }
 }
 
 /* Who has a port that another app is to get now, and would have given it up in a change that
@@ -503,6 +547,7 @@ change_apply(void *context, struct config_change *change)
         supervisor->first_change_applied = true;
     }
     change_ask_holders(supervisor);
+    tell_holds(supervisor, change);
     reload_heard(supervisor, change);
     supervisor->applying = false;
     config_change_free(change);

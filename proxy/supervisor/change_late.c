@@ -5,6 +5,7 @@
 
 #include "base/shared_text.h"
 #include "proxy/supervisor/change_priv.h"
+#include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/supervisor.h"
@@ -24,6 +25,7 @@ hold(struct app *app)
     app->refused.pinned = true;
     app->refused.presumed = false;
     app_set_pin(app, NULL);
+    holds_tell(app);
     event_write(app->supervisor, LOG_INFO, app->name, "rollback_held",
                 "an operator went back from what is configured: it stays with what it runs");
 }

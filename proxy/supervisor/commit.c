@@ -8,6 +8,7 @@
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/follow.h"
+#include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/leaving.h"
 #include "proxy/supervisor/ports.h"
@@ -136,6 +137,7 @@ promote(struct app *app, bool hand_over)
             app_forget_refused(app);
     }
     prober_link_grow(app);
+    holds_tell(app);
     if (told)                       /* last: who waits for the end of it looks at all this */
         enter_serving(app);
 }

@@ -12,6 +12,7 @@
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/commit.h"
 #include "proxy/supervisor/follow.h"
+#include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/rollout_group.h"
@@ -160,6 +161,7 @@ fail(struct rollout *rollout, const struct app *culprit, const char *outcome,
                  culprit->name, reason);
         fail_member(members[i], outcome, members[i] == culprit ? reason : why, hand_over);
         app_settle(members[i]);
+        holds_tell(members[i]);
     }
     free(members);
     rollouts_start(supervisor);

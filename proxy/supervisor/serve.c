@@ -11,6 +11,7 @@
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/follow.h"
+#include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/ports.h"
 #include "proxy/supervisor/prober_link.h"
@@ -65,6 +66,7 @@ fail(struct app *app, int rc, const char *reason)
     journal_close(app, "failed", reason);
     app_enter(app, APP_FAILED);
     app_arm(app, app->retry_ms);
+    holds_tell(app);
     rollouts_start(app->supervisor);        /* a newer one may wait for how this went */
 }
 
@@ -140,6 +142,7 @@ accept_clients(struct app *app)
         return;
     }
     app->served = true;
+    holds_tell(app);
     journal_good(app);
     journal_close(app, "done", ready ? "" : "not_ready");
     event_write(supervisor, ready ? LOG_INFO : LOG_WARN, app->name, "app_serving",

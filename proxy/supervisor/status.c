@@ -38,13 +38,16 @@ ports_json(const struct app_listen *ports, uint32_t count)
 }
 
 static json_t *
-rollout_json(const struct app_rollout *rollout)
+rollout_json(const struct app_rollout *rollout, const char *config_error)
 {
+    const char *outcome = config_error != NULL ? "failed" : rollout->outcome;
+    const char *reason = config_error != NULL ? config_error : app_rollout_reason(rollout);
+
     if (rollout->started_at_ms == 0)
         return json_null();
     return json_pack("{s:o, s:s, s:o, s:o}", "outcome",
-                     rollout->outcome[0] == '\0' ? json_null() : json_string(rollout->outcome),
-                     "reason", app_rollout_reason(rollout), "started_at",
+                     outcome[0] == '\0' ? json_null() : json_string(outcome), "reason", reason,
+                     "started_at",
                      time_json(rollout->started_at_ms), "finished_at",
                      time_json(rollout->finished_at_ms));
 }
@@ -62,7 +65,7 @@ status_app_json(const struct app_status *status)
                      "total", (json_int_t)status->total,
                      "panics", (json_int_t)status->panics, "overrides",
                      status->overrides != NULL ? status->overrides : json_array(),
-                     "last_rollout", rollout_json(status->rollout));
+                     "last_rollout", rollout_json(status->rollout, status->config_error));
 }
 
 json_t *

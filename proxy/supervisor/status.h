@@ -25,6 +25,8 @@ struct app_status {
     uint32_t panics;                    /* times that nothing was eligible and all was tried */
     json_t *overrides;                  /* an array, taken over; NULL: none */
     const struct app_rollout *rollout;
+    const char *config_error;           /* for which it is held back, whatever was rolled out since
+                                         * (a rollback); NULL: it is not */
 };
 
 /* One element of "apps"; NULL without memory. The caller owns it. */

@@ -99,6 +99,20 @@ know(struct fixture *fixture, const char *name, const char *ports, const char *s
     free(printed);
 }
 
+/* As if the supervisor had told it; `ports` NULL: none. */
+static void
+hold(struct fixture *fixture, const char *name, enum config_holds holds, const char *ports)
+{
+    char text[512], *printed = NULL;
+
+    if (ports != NULL) {
+        snprintf(text, sizeof text, "name = \"%s\"; ports = %s; targets = \"t:1\";", name, ports);
+        printed = canonical(text);
+    }
+    assert_int_equal(config_set_holds(fixture->set, name, holds, printed), 0);
+    free(printed);
+}
+
 static void
 only_what_changed_is_said(void **state)
 {
@@ -346,6 +360,80 @@ who_cannot_move_holds_up_who_wanted_its_place(void **state)
            "on 80 (a.conf:1)");
     drop(fixture->dir, "c.conf");
     expect(fixture, "gone c; set a a.conf; set b b.conf; set d d.conf");
+}
+
+/* a was to give 80 to b, and could not have 90. */
+static void
+fail_to_move(struct fixture *fixture)
+{
+    put(fixture->dir, "a.conf", ONE("a", "80"));
+    expect(fixture, "set a a.conf; " FIRST);
+    put(fixture->dir, "a.conf", ONE("a", "90"));
+    put(fixture->dir, "b.conf", ONE("b", "80"));
+    expect(fixture, "set a a.conf; set b b.conf");
+    hold(fixture, "a", CONFIG_HOLDS_TEXT, "80");
+    hold(fixture, "b", CONFIG_HOLDS_NOTHING, NULL);
+    expect(fixture, "");
+}
+
+#define B_LOST \
+    "broken b b.conf:1: b: ports: 80 is taken: app \"a\" listens on 80 (a.conf"
+
+static void
+who_could_not_give_a_port_up_has_it(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fail_to_move(fixture);
+    put(fixture->dir, "a.conf", ONE("a", "80"));
+    expect(fixture, "set a a.conf; " B_LOST ":1)");
+    put(fixture->dir, "a.conf", ONE("a", "91"));
+    expect(fixture, "set a a.conf; set b b.conf");
+    put(fixture->dir, "a.conf", ONE("a", "80"));    /* this time nothing else is told: b has it */
+    expect(fixture, "broken a a.conf:1: a: ports: 80 is taken: app \"b\" listens on 80 (b.conf:1)");
+}
+
+static void
+a_broken_app_keeps_what_it_holds_in_fact(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fail_to_move(fixture);
+    put(fixture->dir, "a.conf", "x y");
+    put(fixture->dir, "c.conf", ONE("c", "90"));
+    expect(fixture, B_LOST "); set c c.conf; broken a a.conf:1: syntax error in this line or just "
+                           "before it: look for a missing \";\", \",\", quote or bracket");
+}
+
+static void
+what_came_to_its_end_after_all_is_held(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fail_to_move(fixture);
+    hold(fixture, "a", CONFIG_HOLDS_CONFIGURED, NULL);
+    hold(fixture, "b", CONFIG_HOLDS_CONFIGURED, NULL);
+    put(fixture->dir, "a.conf", ONE("a", "(80, 90)"));
+    expect(fixture, "broken a a.conf:1: a: ports: 80 is taken: app \"b\" listens on 80 (b.conf:1)");
+}
+
+static void
+what_is_told_of_others_or_is_no_news_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t revision;
+
+    put(fixture->dir, "a.conf", ONE("a", "80"));
+    expect(fixture, "set a a.conf; " FIRST);
+    revision = config_set_revision(fixture->set);
+    hold(fixture, "nobody", CONFIG_HOLDS_TEXT, "80");
+    hold(fixture, "a", CONFIG_HOLDS_TEXT, "80");
+    hold(fixture, "a", CONFIG_HOLDS_CONFIGURED, NULL);
+    expect(fixture, "");
+    assert_int_equal(config_set_revision(fixture->set), revision);
+    assert_int_equal(config_set_holds(fixture->set, "a", CONFIG_HOLDS_TEXT, "no text"), 0);
+    put(fixture->dir, "b.conf", ONE("b", "80"));
+    expect(fixture, B_LOST ":1)");
 }
 
 /* What is wanted anew goes in order; the loser's other ports are free for others. */
@@ -781,6 +869,10 @@ main(void)
         WITH_SET(a_broken_holder_keeps_the_ports_of_its_last_valid_text),
         WITH_SET(ports_move_and_are_swapped_in_one_change),
         WITH_SET(who_cannot_move_holds_up_who_wanted_its_place),
+        WITH_SET(who_could_not_give_a_port_up_has_it),
+        WITH_SET(a_broken_app_keeps_what_it_holds_in_fact),
+        WITH_SET(what_came_to_its_end_after_all_is_held),
+        WITH_SET(what_is_told_of_others_or_is_no_news_changes_nothing),
         WITH_SET(new_ports_go_in_the_order_of_files),
         WITH_SET(an_app_with_errors_has_its_place_in_the_order),
         WITH_SET(wide_and_narrow_addresses_collide_when_they_move_too),

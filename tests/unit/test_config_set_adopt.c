@@ -146,6 +146,25 @@ edit(struct fixture *fixture)
         put(fixture->dir, name, text);
 }
 
+/* As if the supervisor had told it. */
+static void
+hold_both(struct fixture *fixture)
+{
+    enum config_holds holds = roll(fixture, CONFIG_HOLDS_NOTHING + 1);
+    char name[16], text[256], why[DETAIL_BYTES], *printed;
+    struct app_config app;
+
+    snprintf(name, sizeof name, "app%u", roll(fixture, 6));
+    snprintf(text, sizeof text, "name = \"%s\"; ports = %u; targets = \"t:1\";", name,
+             80 + roll(fixture, 8));
+    assert_int_equal(app_config_parse(text, &app, why), 0);
+    printed = app_config_print(&app);
+    app_config_fini(&app);
+    config_set_holds(fixture->quick, name, holds, printed);
+    config_set_holds(fixture->full, name, holds, printed);
+    free(printed);
+}
+
 static void
 says_what_comparing_all_would_say(void **state)
 {
@@ -154,6 +173,8 @@ says_what_comparing_all_would_say(void **state)
     for (unsigned i = 0; i < STEPS; i++) {
         for (unsigned edits = roll(fixture, 3); edits > 0; edits--)
             edit(fixture);
+        if (roll(fixture, 4) == 0)
+            hold_both(fixture);
         look_both(fixture);
         if (roll(fixture, 3) > 0)
             take_both(fixture);

@@ -239,6 +239,26 @@ a_look_that_is_asked_for_is_at_once_and_answered(void **state)
 }
 
 static void
+what_it_is_told_of_ports_counts_from_the_next_look_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shared_text *text;
+
+    put(fixture->conf, "b.conf", ONE("b", "80"));
+    start(fixture, fixture->conf);
+    await(fixture, "set b conf/b.conf; " FIRST);
+    put(fixture->conf, "a.conf", ONE("a", "80"));
+    text = shared_text_create("no text");
+    config_source_file.holds(fixture->source, "b", CONFIG_HOLDS_TEXT, text);
+    shared_text_unref(text);
+    config_source_file.holds(fixture->source, "b", CONFIG_HOLDS_NOTHING, NULL);
+    config_source_file.look(fixture->source, 1);
+    await(fixture, "set a conf/a.conf; broken b conf/b.conf:1: b: ports: 80 is taken: app \"a\" "
+                   "listens on 80 (conf/a.conf:1)");
+    config_source_file.holds(fixture->source, "a", CONFIG_HOLDS_NOTHING, NULL);
+}
+
+static void
 temporary_files_are_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -502,6 +522,7 @@ main(void)
         WITH_SOURCE(what_is_written_renamed_and_deleted_is_told),
         WITH_SOURCE(a_change_waits_until_it_has_settled),
         WITH_SOURCE(a_look_that_is_asked_for_is_at_once_and_answered),
+        WITH_SOURCE(what_it_is_told_of_ports_counts_from_the_next_look_on),
         WITH_SOURCE(temporary_files_are_nothing),
         WITH_SOURCE(a_directory_that_is_replaced_is_followed),
         WITH_SOURCE(a_directory_that_is_deleted_and_made_again_is_followed),

@@ -17,6 +17,7 @@
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/shutdown.h"
 #include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/text.h"
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
@@ -452,7 +453,7 @@ on_ended(void *context, const struct child_end *end)
     struct supervisor *supervisor = context;
     int pid = (int)supervisor->prober->pid;
     uint64_t started_at_ms = supervisor->prober->started_at_ms;
-    char text[64];
+    char *text = supervisor->prober_last_end;
     uint32_t delay_ms;
 
     supervisor->prober = NULL;
@@ -478,7 +479,7 @@ on_ended(void *context, const struct child_end *end)
     delay_ms = restart_delay(&supervisor->prober_restart, started_at_ms, clock_monotonic_ms());
     event_write(supervisor, LOG_ERROR, NULL, "prober_ended",
                 "the prober (pid %d) ended with %s; another starts in %u ms", pid,
-                child_end_text(end, text, sizeof text), delay_ms);
+                child_end_text(end, text, PROCESS_END_BYTES), delay_ms);
     store_write_crash(supervisor->store, clock_wall_ms(), "prober", "", pid, end->signal,
                       end->exit_code, delay_ms);
     restart_later(supervisor, delay_ms);
@@ -527,6 +528,7 @@ prober_link_start(struct supervisor *supervisor)
         return;
     }
     log_error(NULL, "no prober can be started: %s", strerror(-rc));
+    text_copy(supervisor->prober_last_end, sizeof supervisor->prober_last_end, strerror(-rc));
     restart_later(supervisor, restart_delay(&supervisor->prober_restart, now_ms, now_ms));
 }
 

@@ -267,11 +267,10 @@ record_crash(struct worker *worker, const struct child_end *end, int pid, uint32
 {
     struct supervisor *supervisor = worker->supervisor;
     const struct app *app = worker_only_app(worker);
-    char text[64];
 
     event_write(supervisor, LOG_ERROR, app != NULL ? app->name : NULL, "worker_ended",
                 "worker %s (pid %d) ended with %s; another starts in %u ms", worker->name, pid,
-                child_end_text(end, text, sizeof text), delay_ms);
+                child_end_text(end, worker->last_end, sizeof worker->last_end), delay_ms);
     store_write_crash(supervisor->store, clock_wall_ms(), "worker",
                       app != NULL ? app->name : NULL, pid, end->signal, end->exit_code,
                       delay_ms);
@@ -407,6 +406,7 @@ spawn(struct worker *worker)
     }
     snprintf(why, sizeof why, "worker %s cannot be started: %s", worker->name, strerror(-rc));
     log_error(NULL, "%s", why);
+    text_copy(worker->last_end, sizeof worker->last_end, strerror(-rc));
     restart_later(worker, restart_delay(&worker->restart, now_ms, now_ms));
     lose_generations(worker, why);
 }

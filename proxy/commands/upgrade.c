@@ -126,15 +126,6 @@ took_over(const json_t *before, const json_t *now, bool was_away)
            strcmp(answer_text(now, "version"), answer_text(before, "version")) != 0;
 }
 
-/* One of a version that does not tell is there as soon as it runs. */
-static bool
-takes_orders(const json_t *prober)
-{
-    const json_t *ready = json_object_get(prober, "ready");
-
-    return ready == NULL ? answer_number(prober, "pid") != 0 : json_is_true(ready);
-}
-
 static void
 look(const json_t *before, const json_t *pids, const json_t *now, bool was_away,
      struct left *left)
@@ -144,7 +135,7 @@ look(const json_t *before, const json_t *pids, const json_t *now, bool was_away,
     left->answered = left->answered || took_over(before, now, was_away);
     left->apps = count_of_before(pids, now);
     left->prober = prober != 0 && prober == pid_of(now, "prober");
-    left->no_prober = !takes_orders(json_object_get(now, "prober"));
+    left->no_prober = !answer_has_prober(now);
     left->prober_loops = json_is_true(json_object_get(json_object_get(now, "prober"), "crash_loop"));
     if (!left->prober && left->apps == 0 && prober != 0)
         left->answered = true;

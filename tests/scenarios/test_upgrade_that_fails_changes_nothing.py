@@ -125,7 +125,10 @@ def test_a_worker_that_does_not_come_up(daemon, started):
 
     assert post(daemon, "/v1/upgrade") == (202, {})
 
-    until(lambda: daemon.log().count("ended with exit status 3") >= 2, 20, "it has been tried")
+    until(lambda: "worker web keeps ending" in daemon.log(), 20, "it has been tried often")
+    assert daemon.status("web")["worker"]["crash_loop"]
+    assert "web: worker web keeps ending (last: exit status 3)" in \
+        daemon.run("fproxy", "status").stdout
     crowd.goes_on(50)
     conversation.goes_on()
     assert is_alive(before["web"])
@@ -150,6 +153,7 @@ def test_a_prober_that_does_not_come_up(daemon, started):
     assert "no prober runs (the last one: exit status 3)" in answer.stderr
     assert "has become" not in answer.stdout
     assert daemon.status()["prober"]["ready"] is False
+    assert "no prober runs" in daemon.run("fproxy", "status").stdout
     crowd.goes_on(50)
     assert crowd.unlucky() == []
     installation.install("fproxy-prober")

@@ -28,6 +28,10 @@ main(int argc, char **argv)
         printf("fproxy-prober %s\n", FPROXY_VERSION);
         return 0;
     }
+    if (argc > 1 && strcmp(argv[1], "--upgrade-trial") == 0) {
+        printf("fproxy-upgrade %d %s\n", CONTROL_PROTOCOL, FPROXY_VERSION);
+        return 0;
+    }
     if (!is_control(CONTROL_FD)) {
         fprintf(stderr, "fproxy-prober is a part of fproxy and is started by it; to see what "
                         "it knows, run: fproxy-probe inspect\n");

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "proxy/commands/command.h"
 #include "proxy/supervisor/supervisor.h"
-#include "proxy/supervisor/upgrade.h"
+#include "proxy/supervisor/trial.h"
 
 enum { KEY_LOG_LEVEL = 0x3000, KEY_UPGRADE_TRIAL };
 
@@ -18,7 +18,7 @@ parse_option(int key, char *arg, struct argp_state *state)
     enum log_level level;
 
     if (key == KEY_UPGRADE_TRIAL)
-        exit(upgrade_trial());
+        exit(trial_run());
     if (key != KEY_LOG_LEVEL)
         return command_place_option(key, arg, state, options);
     if (log_level_parse(arg, &level) < 0)

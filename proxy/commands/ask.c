@@ -139,3 +139,12 @@ answer_print(const char *command, const json_t *answer)
     fprintf(stderr, "%s: it cannot be printed\n", command);
     return CLI_USAGE;
 }
+
+bool
+answer_has_prober(const json_t *status)
+{
+    const json_t *prober = json_object_get(status, "prober");
+    const json_t *ready = json_object_get(prober, "ready");
+
+    return ready == NULL ? answer_number(prober, "pid") != 0 : json_is_true(ready);
+}

@@ -53,4 +53,7 @@ json_int_t answer_number(const json_t *object, const char *key);
 /* Indented, to standard output. CLI_YES, or CLI_USAGE when that failed, which is told. */
 int answer_print(const char *command, const json_t *answer);
 
+/* Does a prober take orders? One of a supervisor that does not tell does so when it runs. */
+bool answer_has_prober(const json_t *status);
+
 #endif

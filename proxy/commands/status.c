@@ -195,6 +195,32 @@ print_reason(const json_t *app)
         printf("%s: too few of its endpoints work: see `fproxy-probe inspect %s'\n", name, name);
 }
 
+/* What keeps ending needs somebody, also while it happens to run. */
+static void
+print_worker_loop(const json_t *app)
+{
+    const json_t *worker = json_object_get(app, "worker");
+
+    if (json_is_true(json_object_get(worker, "crash_loop")))
+        printf("%s: worker %s keeps ending (last: %s): it is started again, later each time; its "
+               "log and the table `crashes' tell more\n", answer_text(app, "name"),
+               answer_text(worker, "name"), answer_text(worker, "last_end"));
+}
+
+static void
+print_prober(const json_t *answer)
+{
+    const json_t *prober = json_object_get(answer, "prober");
+    const char *last_end = answer_text(prober, "last_end");
+
+    if (!answer_has_prober(answer) && (last_end[0] != '\0' || answer_number(prober, "pid") == 0))
+        printf("no prober runs: availability stays as it was last known; it is tried again%s%s%s\n",
+               last_end[0] != '\0' ? " (last: " : "", last_end, last_end[0] != '\0' ? ")" : "");
+    else if (json_is_true(json_object_get(prober, "crash_loop")))
+        printf("the prober keeps ending (last: %s): it is started again, later each time; its log "
+               "and the table `crashes' tell more\n", last_end);
+}
+
 /* Probes that start late are no target's fault, and somebody can help it. */
 static void
 print_lag(const json_t *lag)
@@ -223,6 +249,7 @@ print_apps(const json_t *apps)
         return rc;
     json_array_foreach(apps, i, app) {
         print_reason(app);
+        print_worker_loop(app);
         print_overrides(app);
     }
     return 0;
@@ -236,6 +263,7 @@ print(const json_t *answer, bool json)
     if (json)
         return answer_print("fproxy status", answer);
     if (print_apps(json_object_get(answer, "apps")) == 0) {
+        print_prober(answer);
         print_lag(json_object_get(json_object_get(answer, "prober"), "probe_lag"));
         if (fflush(stdout) == 0)
             return CLI_YES;

@@ -26,6 +26,8 @@ struct left {
     bool answered;              /* by the one that took over, as far as can be seen */
     size_t apps;                /* whose worker is */
     bool prober;
+    bool no_prober;             /* none is there that takes orders ... */
+    bool prober_loops;          /* ... and those that start keep ending */
 };
 
 static error_t
@@ -133,6 +135,8 @@ look(const json_t *before, const json_t *pids, const json_t *now, bool was_away,
     left->answered = left->answered || took_over(before, now, was_away);
     left->apps = count_of_before(pids, now);
     left->prober = prober != 0 && prober == pid_of(now, "prober");
+    left->no_prober = !answer_has_prober(now);
+    left->prober_loops = json_is_true(json_object_get(json_object_get(now, "prober"), "crash_loop"));
     if (!left->prober && left->apps == 0 && prober != 0)
         left->answered = true;
 }
@@ -140,14 +144,21 @@ look(const json_t *before, const json_t *pids, const json_t *now, bool was_away,
 static bool
 is_over(const struct left *left)
 {
-    return left->answered && left->apps == 0 && !left->prober;
+    return left->answered && left->apps == 0 && !left->prober && !left->no_prober;
+}
+
+/* Nothing more will come of it. */
+static bool
+is_hopeless(const struct left *left)
+{
+    return left->answered && left->apps == 0 && left->no_prober && left->prober_loops;
 }
 
 static bool
 is_less(const struct left *left, const struct left *last)
 {
     return left->apps < last->apps || left->answered != last->answered ||
-           left->prober != last->prober;
+           left->prober != last->prober || left->no_prober != last->no_prober;
 }
 
 /* The last answer (the caller's) and what is left; NULL: nobody answers any more. */
@@ -160,7 +171,7 @@ wait_for_end(const struct asked *asked, const json_t *before, const json_t *pids
     bool was_away = false;
 
     *left = (struct left){ .apps = json_object_size(pids), .prober = true };
-    while (!is_over(left) && clock_monotonic_ms() < deadline_ms) {
+    while (!is_over(left) && !is_hopeless(left) && clock_monotonic_ms() < deadline_ms) {
         struct left was = *left;
         json_t *now = NULL;
         int status, rc;
@@ -183,15 +194,23 @@ wait_for_end(const struct asked *asked, const json_t *before, const json_t *pids
 /* ---- telling ---- */
 
 static void
-tell_left(const char *command, const json_t *pids, const json_t *now, const struct left *left)
+tell_no_prober(const char *command, const json_t *now)
+{
+    const char *last_end = answer_text(json_object_get(now, "prober"), "last_end");
+
+    fprintf(stderr, "%s: the supervisor is the new one, but no prober runs%s%s%s: availability "
+                    "stays as it was last known. It is tried again; its log tells why. Install "
+                    "one that can run\n", command, last_end[0] != '\0' ? " (the last one: " : "",
+            last_end, last_end[0] != '\0' ? ")" : "");
+}
+
+static void
+tell_of_before(const char *command, const json_t *pids, const json_t *now,
+               const struct left *left)
 {
     const json_t *app;
     size_t i, named = 0;
 
-    if (!left->answered) {
-        fprintf(stderr, "%s: the one before is still running; its log tells why\n", command);
-        return;
-    }
     fprintf(stderr, "%s: the supervisor is the new one, but this is still of before:", command);
     if (left->prober)
         fprintf(stderr, " the prober%s", left->apps > 0 ? "," : "");
@@ -204,6 +223,19 @@ tell_left(const char *command, const json_t *pids, const json_t *now, const stru
     if (named > NAMES_MAX)
         fprintf(stderr, " and %zu more", named - NAMES_MAX);
     fprintf(stderr, "; it serves on, see `fproxy status' and the log\n");
+}
+
+static void
+tell_left(const char *command, const json_t *pids, const json_t *now, const struct left *left)
+{
+    if (!left->answered) {
+        fprintf(stderr, "%s: the one before is still running; its log tells why\n", command);
+        return;
+    }
+    if (left->apps > 0 || left->prober)
+        tell_of_before(command, pids, now, left);
+    if (left->no_prober)
+        tell_no_prober(command, now);
 }
 
 static int
@@ -251,7 +283,7 @@ command_upgrade(int argc, char **argv, void *context)
         .options = rows,
         .parser = parse_option,
         .doc = "Let the installed binary take over, without a pause for clients.\vA trial shows "
-               "first whether it can; if not, the one that runs goes on. Workers are replaced "
+               "first whether it, its worker and its prober can run; if not, the one that runs goes on. Workers are replaced "
                "one by one; what is connected stays with the old ones until it ends "
                "(handover_timeout). Exit status: 0 done; 1 not, or not all of it; 2 no "
                "supervisor answers.",

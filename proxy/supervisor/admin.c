@@ -100,9 +100,14 @@ static void
 serve_status(struct supervisor *supervisor, struct evhttp_request *request)
 {
     uint64_t uptime_s = (clock_monotonic_ms() - supervisor->started_at_ms) / 1000;
-    pid_t prober_pid = supervisor->prober != NULL ? supervisor->prober->pid : 0;
-    json_t *status = status_json(FPROXY_VERSION, getpid(), uptime_s, prober_pid,
-                                 probe_lag_json(supervisor), all_apps_json(supervisor));
+    const struct process_status prober = {
+        .pid = supervisor->prober != NULL ? supervisor->prober->pid : 0,
+        .looping = restart_looping(&supervisor->prober_restart, clock_monotonic_ms()),
+        .last_end = supervisor->prober_last_end,
+    };
+    json_t *status = status_json(FPROXY_VERSION, getpid(), uptime_s, &prober,
+                                 supervisor->prober_there, probe_lag_json(supervisor),
+                                 all_apps_json(supervisor));
 
     admin_reply_json(request, HTTP_OK, "OK", status);
 }

@@ -252,27 +252,31 @@ worker_of(const struct app *app)
     return app->current == NULL ? NULL : app->current->worker;
 }
 
-static bool
-is_looping(const struct app *app, uint64_t now_ms)
+/* The one that keeps ending: its own, or the one that is to take over from that; else its own. */
+static const struct worker *
+troubled_worker(const struct app *app, uint64_t now_ms)
 {
-    const struct worker *worker = worker_of(app);
+    const struct worker *next = app->next == NULL ? NULL : app->next->worker;
 
-    return worker != NULL && restart_looping(&worker->restart, now_ms);
+    return next != NULL && restart_looping(&next->restart, now_ms) ? next : worker_of(app);
 }
 
 void
 app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
 {
     const struct app_generation *generation = app->current;
-    const struct worker *worker = worker_of(app);
+    const struct worker *worker = worker_of(app), *troubled = troubled_worker(app, now_ms);
+    bool looping = troubled != NULL && restart_looping(&troubled->restart, now_ms);
 
     *status = (struct app_status){
         .name = app->name,
         .state = readiness_word(app->state, &app->health, app->config_error != NULL,
-                                is_looping(app, now_ms), app->next != NULL),
+                                looping, app->next != NULL),
         .ready = app_ready(app),
         .worker = worker != NULL ? worker->name : app->name,
-        .worker_pid = worker != NULL && worker->child != NULL ? worker->child->pid : 0,
+        .process = { .pid = worker != NULL && worker->child != NULL ? worker->child->pid : 0,
+                     .looping = looping,
+                     .last_end = troubled != NULL ? troubled->last_end : NULL },
         .connections = app_connections(app),
         .available = app->health.available,
         .total = app->health.total,

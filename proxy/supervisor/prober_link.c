@@ -17,6 +17,7 @@
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/shutdown.h"
 #include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/text.h"
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
@@ -446,13 +447,30 @@ restart_later(struct supervisor *supervisor, uint32_t delay_ms)
     evtimer_add(supervisor->prober_timer, &wait);
 }
 
+/* How long to wait for the next start, and an event if that was one end too many. */
+static uint32_t
+count_end(struct supervisor *supervisor, uint64_t started_at_ms, const char *how)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    bool was_looping = restart_looping(&supervisor->prober_restart, now_ms);
+    uint32_t delay_ms = restart_delay(&supervisor->prober_restart, started_at_ms, now_ms);
+
+    text_copy(supervisor->prober_last_end, sizeof supervisor->prober_last_end, how);
+    if (!was_looping && restart_looping(&supervisor->prober_restart, now_ms))
+        event_write(supervisor, LOG_ERROR, NULL, "crash_loop",
+                    "the prober keeps ending: %d times within a minute, now with %s; it is started "
+                    "again for ever, later each time, and availability stays as it was last known",
+                    RESTART_LOOP_ENDS, how);
+    return delay_ms;
+}
+
 static void
 on_ended(void *context, const struct child_end *end)
 {
     struct supervisor *supervisor = context;
     int pid = (int)supervisor->prober->pid;
     uint64_t started_at_ms = supervisor->prober->started_at_ms;
-    char text[64];
+    char text[PROCESS_END_BYTES];
     uint32_t delay_ms;
 
     supervisor->prober = NULL;
@@ -475,10 +493,10 @@ on_ended(void *context, const struct child_end *end)
         restart_later(supervisor, 0);
         return;
     }
-    delay_ms = restart_delay(&supervisor->prober_restart, started_at_ms, clock_monotonic_ms());
+    delay_ms = count_end(supervisor, started_at_ms, child_end_text(end, text, sizeof text));
     event_write(supervisor, LOG_ERROR, NULL, "prober_ended",
                 "the prober (pid %d) ended with %s; another starts in %u ms", pid,
-                child_end_text(end, text, sizeof text), delay_ms);
+                text, delay_ms);
     store_write_crash(supervisor->store, clock_wall_ms(), "prober", "", pid, end->signal,
                       end->exit_code, delay_ms);
     restart_later(supervisor, delay_ms);
@@ -527,7 +545,7 @@ prober_link_start(struct supervisor *supervisor)
         return;
     }
     log_error(NULL, "no prober can be started: %s", strerror(-rc));
-    restart_later(supervisor, restart_delay(&supervisor->prober_restart, now_ms, now_ms));
+    restart_later(supervisor, count_end(supervisor, now_ms, strerror(-rc)));
 }
 
 void

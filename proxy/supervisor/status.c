@@ -10,6 +10,12 @@ pid_json(pid_t pid)
 }
 
 static json_t *
+end_json(const char *last_end)
+{
+    return last_end == NULL || last_end[0] == '\0' ? json_null() : json_string(last_end);
+}
+
+static json_t *
 time_json(int64_t wall_ms)
 {
     char text[TIME_TEXT_BYTES];
@@ -55,11 +61,13 @@ rollout_json(const struct app_rollout *rollout, const char *config_error)
 json_t *
 status_app_json(const struct app_status *status)
 {
-    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o}, s:I, s:{s:I, s:I}, s:I, s:o, s:o}",
-                     "name", status->name, "state", status->state, "ready", status->ready,
+    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o, s:b, s:o}, s:I, s:{s:I, s:I}, s:I, "
+                     "s:o, s:o}", "name", status->name, "state", status->state, "ready", status->ready,
                      "generation", (json_int_t)status->generation,
                      "ports", ports_json(status->ports, status->port_count),
-                     "worker", "name", status->worker, "pid", pid_json(status->worker_pid),
+                     "worker", "name", status->worker, "pid",
+                     pid_json(status->process.pid), "crash_loop", status->process.looping,
+                     "last_end", end_json(status->process.last_end),
                      "connections", (json_int_t)status->connections,
                      "targets", "available", (json_int_t)status->available,
                      "total", (json_int_t)status->total,
@@ -69,10 +77,13 @@ status_app_json(const struct app_status *status)
 }
 
 json_t *
-status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s, pid_t prober_pid,
-            json_t *probe_lag, json_t *apps)
+status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s,
+            const struct process_status *prober, bool prober_ready, json_t *probe_lag,
+            json_t *apps)
 {
-    return json_pack("{s:s, s:{s:i, s:I}, s:{s:o, s:o}, s:o}", "version", version, "supervisor",
-                     "pid", (int)supervisor_pid, "uptime_s", (json_int_t)uptime_s, "prober",
-                     "pid", pid_json(prober_pid), "probe_lag", probe_lag, "apps", apps);
+    return json_pack("{s:s, s:{s:i, s:I}, s:{s:o, s:b, s:b, s:o, s:o}, s:o}", "version", version,
+                     "supervisor", "pid", (int)supervisor_pid, "uptime_s", (json_int_t)uptime_s,
+                     "prober", "pid", pid_json(prober->pid), "ready", prober_ready, "crash_loop",
+                     prober->looping, "last_end", end_json(prober->last_end), "probe_lag",
+                     probe_lag, "apps", apps);
 }

@@ -12,14 +12,23 @@
 #include "config/app.h"
 #include "proxy/supervisor/app_rollout.h"
 
+enum { PROCESS_END_BYTES = 64 };
+
+/* Of a worker, or the prober. */
+struct process_status {
+    pid_t pid;                          /* 0: none runs */
+    bool looping;                       /* it keeps ending (restart.h) */
+    const char *last_end;               /* how the last one ended unasked; "" or NULL: none did */
+};
+
 struct app_status {
     const char *name, *state;
     bool ready;
     uint32_t generation;                /* 0: none runs */
     const struct app_listen *ports;
     uint32_t port_count;
-    const char *worker;
-    pid_t worker_pid;                   /* 0: none runs */
+    const char *worker;                 /* its name */
+    struct process_status process;      /* of it; looping: also the one that is to take over */
     uint64_t connections;
     uint32_t available, total;          /* endpoints */
     uint32_t panics;                    /* times that nothing was eligible and all was tried */
@@ -32,9 +41,10 @@ struct app_status {
 /* One element of "apps"; NULL without memory. The caller owns it. */
 json_t *status_app_json(const struct app_status *status);
 
-/* The whole; `probe_lag` and `apps` (an array) are taken over, also on failure. A pid of 0 becomes
- * null. */
+/* The whole; `probe_lag` and `apps` (an array) are taken over, also on failure. `prober_ready`: it
+ * takes orders. A pid of 0 becomes null. */
 json_t *status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s,
-                    pid_t prober_pid, json_t *probe_lag, json_t *apps);
+                    const struct process_status *prober, bool prober_ready, json_t *probe_lag,
+                    json_t *apps);
 
 #endif

@@ -24,6 +24,7 @@
 #include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/port_owner.h"
 #include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/status.h"
 
 struct admin;
 struct app_overrides;
@@ -107,6 +108,7 @@ struct supervisor {
     struct reported *prober_report;     /* owned; while it is adopted */
     size_t prober_report_count;
     struct restart prober_restart;
+    char prober_last_end[PROCESS_END_BYTES];    /* unasked; "": none did */
     struct event *prober_timer;         /* owned */
 
     struct admin *admin;                /* owned */

@@ -23,6 +23,7 @@
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/spare_ports.h"
 #include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/trial.h"
 #include "proxy/supervisor/workers.h"
 #include "store/store.h"
 
@@ -31,13 +32,10 @@ extern char **environ;
 #define LEGACY_VARIABLE "FPROXY_UPGRADE_FD"
 
 enum {
-    TRIAL_MS = 10000,
     REPLY_MS = 100,             /* for who asked to be answered before the exec */
     STORE_CLOSE_MS = 5000,
     LEGACY_BYTES_MAX = 4 << 20,
 };
-
-static const char trial_word[] = "fproxy-upgrade";
 
 struct upgrade {
     struct supervisor *supervisor;
@@ -46,7 +44,7 @@ struct upgrade {
     int output_fd;              /* owned: what the trial says */
     struct event *output, *deadline;    /* owned */
     uint64_t until_ms;          /* CLOCK_MONOTONIC: the trial has to have ended */
-    char said[256];
+    char said[TRIAL_SAID_BYTES];
     size_t said_bytes;
     uint32_t turns_held;        /* of the loop, since signals are held for who is executed */
     upgrade_tried_fn *done;
@@ -62,18 +60,6 @@ struct legacy {
 static struct legacy legacy = { -1, -1, -1, NULL };
 
 /* ---- the trial ---- */
-
-int
-upgrade_trial(void)
-{
-    char path[PATH_BYTES];
-
-    if (child_find_program(CONTROL_WORKER, path) < 0 ||
-        child_find_program(CONTROL_PROBER, path) < 0)
-        return 1;
-    printf("%s %d %s\n", trial_word, CONTROL_PROTOCOL, FPROXY_VERSION);
-    return fflush(stdout) == 0 ? 0 : 1;
-}
 
 /* Where the running binary was started from: another one may lie there now. */
 static int
@@ -96,7 +82,7 @@ static void
 trial_free(struct upgrade *upgrade)
 {
     if (upgrade->pid > 0) {
-        kill(upgrade->pid, SIGKILL);
+        kill(-upgrade->pid, SIGKILL);       /* and those that it tries */
         waitpid(upgrade->pid, NULL, 0);
     }
     if (upgrade->output != NULL)
@@ -267,24 +253,48 @@ on_exec(evutil_socket_t fd, short what, void *context)
 
 /* ---- the trial's end ---- */
 
+/* It may have said itself what is wrong: its first line, as one may print it. */
+static const char *
+own_reason(char *said)
+{
+    static const char word[] = TRIAL_NO_WORD;
+
+    if (strncmp(said, word, sizeof word - 1) != 0)
+        return NULL;
+    said += sizeof word - 1;
+    said[strcspn(said, "\n")] = '\0';
+    for (char *c = said; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+    }
+    return said;
+}
+
+static void
+give_up_failed(struct upgrade *upgrade, int status)
+{
+    const char *reason = WIFEXITED(status) ? own_reason(upgrade->said) : NULL;
+    char why[APP_REASON_BYTES];
+
+    if (WIFSIGNALED(status))
+        snprintf(why, sizeof why, "its trial ended with signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(why, sizeof why, "its trial ended with exit status %d", WEXITSTATUS(status));
+    give_up(upgrade, reason != NULL ? reason : why);
+}
+
 static void
 judge(struct upgrade *upgrade, int status)
 {
-    char why[APP_REASON_BYTES];
     unsigned protocol;
     char version[32];
 
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        if (WIFSIGNALED(status))
-            snprintf(why, sizeof why, "its trial ended with signal %d (%s)", WTERMSIG(status),
-                     strsignal(WTERMSIG(status)));
-        else
-            snprintf(why, sizeof why, "its trial ended with exit status %d",
-                     WEXITSTATUS(status));
-        give_up(upgrade, why);
+        give_up_failed(upgrade, status);
         return;
     }
-    if (sscanf(upgrade->said, "fproxy-upgrade %u %31s", &protocol, version) != 2) {
+    if (sscanf(upgrade->said, TRIAL_WORD " %u %31s", &protocol, version) != 2) {
         give_up(upgrade, "it is no fproxy that can");
         return;
     }
@@ -350,21 +360,31 @@ on_deadline(evutil_socket_t fd, short what, void *context)
 
 /* ---- its beginning ---- */
 
+/* In a group of its own, with the programs that it tries. */
 static int
 spawn_trial(struct upgrade *upgrade, int output)
 {
     char name[] = "fproxy", option[] = "--upgrade-trial";
     char *argv[] = { name, option, NULL };
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     int rc = posix_spawn_file_actions_init(&actions);
 
     if (rc != 0)
         return -rc;
-    rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    rc = posix_spawnattr_init(&attributes);
+    if (rc != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return -rc;
+    }
+    rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(&actions, output, 1);
     if (rc == 0)
-        rc = posix_spawn(&upgrade->pid, upgrade->path, &actions, NULL, argv, environ);
+        rc = posix_spawn(&upgrade->pid, upgrade->path, &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (rc != 0)
         upgrade->pid = 0;

@@ -1,7 +1,8 @@
 /*
  * upgrade - another binary takes over, in this process and without a pause for clients.
  *
- *   trial: the installed fproxy, in a process of its own, says that it could     (10 s at most)
+ *   trial: the installed fproxy, in a process of its own, says that it could, and that its worker
+ *          and its prober can run (trial.h; 10 s at most)
  *   exec:  this process becomes it; the locks and listening sockets stay open across
  *   adopt: it finds prober and workers as after a crash (adopt.h)
  *   hand-over: workers are replaced one by one, then the prober
@@ -53,8 +54,5 @@ void upgrade_cancel(struct supervisor *supervisor);
 
 /* Gives up a trial. */
 void upgrade_free(struct supervisor *supervisor);
-
-/* The answer of `fproxy --upgrade-trial` (main.c): 0, or 1 with what is wrong on stderr. */
-int upgrade_trial(void);
 
 #endif

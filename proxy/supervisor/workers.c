@@ -267,14 +267,31 @@ record_crash(struct worker *worker, const struct child_end *end, int pid, uint32
 {
     struct supervisor *supervisor = worker->supervisor;
     const struct app *app = worker_only_app(worker);
-    char text[64];
 
     event_write(supervisor, LOG_ERROR, app != NULL ? app->name : NULL, "worker_ended",
                 "worker %s (pid %d) ended with %s; another starts in %u ms", worker->name, pid,
-                child_end_text(end, text, sizeof text), delay_ms);
+                worker->last_end, delay_ms);
     store_write_crash(supervisor->store, clock_wall_ms(), "worker",
                       app != NULL ? app->name : NULL, pid, end->signal, end->exit_code,
                       delay_ms);
+}
+
+/* How long to wait for the next start, and an event if that was one end too many. */
+static uint32_t
+count_end(struct worker *worker, uint64_t started_at_ms, const char *how)
+{
+    const struct app *app = worker_only_app(worker);
+    uint64_t now_ms = clock_monotonic_ms();
+    bool was_looping = restart_looping(&worker->restart, now_ms);
+    uint32_t delay_ms = restart_delay(&worker->restart, started_at_ms, now_ms);
+
+    text_copy(worker->last_end, sizeof worker->last_end, how);
+    if (!was_looping && restart_looping(&worker->restart, now_ms))
+        event_write(worker->supervisor, LOG_ERROR, app != NULL ? app->name : NULL, "crash_loop",
+                    "worker %s keeps ending: %d times within a minute, now with %s; it is started "
+                    "again for ever, later each time, and what it logs before tells why",
+                    worker->name, RESTART_LOOP_ENDS, how);
+    return delay_ms;
 }
 
 /* One that was told to end, or that is not needed any more. */
@@ -311,7 +328,7 @@ on_ended(void *context, const struct child_end *end)
     worker->there = worker->ending = worker->outdated = false;
     started(worker);
     if (!wanted) {
-        delay_ms = restart_delay(&worker->restart, started_at_ms, clock_monotonic_ms());
+        delay_ms = count_end(worker, started_at_ms, child_end_text(end, text, sizeof text));
         record_crash(worker, end, pid, delay_ms);
         restart_later(worker, delay_ms);
     }
@@ -407,7 +424,7 @@ spawn(struct worker *worker)
     }
     snprintf(why, sizeof why, "worker %s cannot be started: %s", worker->name, strerror(-rc));
     log_error(NULL, "%s", why);
-    restart_later(worker, restart_delay(&worker->restart, now_ms, now_ms));
+    restart_later(worker, count_end(worker, now_ms, strerror(-rc)));
     lose_generations(worker, why);
 }
 

@@ -22,6 +22,7 @@
 
 #include "base/names.h"
 #include "base/restart.h"
+#include "proxy/supervisor/status.h"
 
 struct app;
 struct app_config;
@@ -45,6 +46,7 @@ struct worker {
     LIST_HEAD(, app_generation) generations;    /* leaving ones too */
     TAILQ_HEAD(, app_generation) to_load;       /* of them: to be sent when it takes them */
     struct restart restart;
+    char last_end[PROCESS_END_BYTES];   /* unasked; "": none did */
     struct event *timer;                /* owned: its next start */
     UT_hash_handle hh;
     LIST_ENTRY(worker) of_retired;

@@ -40,6 +40,10 @@ main(int argc, char **argv)
         printf("fproxy-worker %s\n", FPROXY_VERSION);
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], "--upgrade-trial") == 0) {
+        printf("fproxy-upgrade %d %s\n", CONTROL_PROTOCOL, FPROXY_VERSION);
+        return 0;
+    }
     if (argc != 2 || argv[1][0] == '-' || fcntl(CONTROL_FD, F_GETFD) < 0) {
         fprintf(stderr, "fproxy-worker is started by fproxy, not by hand: run 'fproxy --help'\n");
         return 2;

@@ -26,14 +26,17 @@ def test_status(daemon, started):
 
     assert set(status) == {"version", "supervisor", "prober", "apps"}
     assert set(status["supervisor"]) == {"pid", "uptime_s"}
-    assert set(status["prober"]) == {"pid", "probe_lag"}
+    assert set(status["prober"]) == {"pid", "ready", "crash_loop", "last_end", "probe_lag"}
+    prober = status["prober"]
+    assert (prober["ready"], prober["crash_loop"], prober["last_end"]) == (True, False, None)
     web, = status["apps"]
     assert set(web) == {"name", "state", "ready", "generation", "ports", "worker",
                         "connections", "targets", "panics", "overrides", "last_rollout"}
     assert (web["name"], web["state"], web["ready"], web["generation"]) == (
         "web", "degraded", True, 1)
     assert web["ports"] == [port, f"[::1]:{dead}"]
-    assert web["worker"] == {"name": "web", "pid": web["worker"]["pid"]}
+    assert web["worker"] == {"name": "web", "pid": web["worker"]["pid"], "crash_loop": False,
+                             "last_end": None}
     assert web["connections"] == 0
     assert web["targets"] == {"available": 1, "total": 3}
     rollout = web["last_rollout"]

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from harness import (Crowd, EchoProcess, Target, answer, app, free_ports, hang, pids, replaced,
+from harness import (Crowd, EchoProcess, Installation, Target, answer, app, free_ports, hang, pids, replaced,
                      until)
 
 PROBE = 'interval = "{interval}"; timeout = "{timeout}"; rise = {rise}; fall = {fall};'
@@ -121,3 +121,32 @@ def test_what_dies_while_there_is_no_prober_is_noticed_by_the_workers(daemon, st
 
     # Those that were connected to it when it was killed are its own.
     assert len(crowd.unlucky("one", "two")) <= 4
+
+
+@pytest.mark.limit(90)
+def test_it_is_said_that_there_is_none(daemon, started):
+    """The next one cannot run: clients are served, whoever asks is told, and it is tried again."""
+    port, = free_ports(1)
+    daemon.write_apps(app("web", port, [started(EchoProcess("one"))]))
+    installation = Installation(daemon)
+    daemon.start()
+    assert "prober" not in daemon.run("fproxy", "status").stdout
+    crowd = started(Crowd(port))
+    installation.replace("fproxy-prober", b"#!/bin/sh\nexit 1\n")
+    os.kill(pids(daemon)["prober"], signal.SIGKILL)
+
+    line = "no prober runs: availability stays as it was last known; it is tried again (last: "
+    until(lambda: line + "exit status 1)" in daemon.run("fproxy", "status").stdout, 10, "it is said")
+    until(lambda: daemon.sql("SELECT app, level FROM events WHERE kind = 'crash_loop'"), 20,
+          "that is in the history")
+    prober = daemon.status()["prober"]
+    assert (prober["ready"], prober["crash_loop"], prober["last_end"]) == (
+        False, True, "exit status 1")
+    crowd.goes_on(50)
+    assert crowd.unlucky("one") == []
+    assert daemon.status("web")["state"] == "ready"
+
+    installation.install("fproxy-prober")
+    until(lambda: daemon.status()["prober"]["ready"], 40, "one that can run is there")
+    said = daemon.run("fproxy", "status").stdout
+    assert "no prober" not in said and "the prober keeps ending (last: exit status 1)" in said

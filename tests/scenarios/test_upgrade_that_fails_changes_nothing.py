@@ -71,18 +71,64 @@ def test_one_that_is_missing(daemon, started, program):
     installation.install(program)
 
 
+BROKEN_CHILDREN = {
+    "it exits 1": (b"#!/bin/sh\nexit 1\n", "ended with exit status 1"),
+    "it hangs": (b"#!/bin/sh\nexec sleep 600\n", "does not end"),
+    "it kills itself": (b"#!/bin/sh\nkill -SEGV $$\n", "ended with signal 11"),
+    "another version": (b"#!/bin/sh\necho fproxy-upgrade 5 9.9.9\n", "is version 9.9.9"),
+    "it says too much": (b"#!/bin/sh\nhead -c 1000000 /dev/zero\n", "ended with"),
+    "half": (None, "cannot be started"),
+}
+
+
+@pytest.mark.limit(60)
+@pytest.mark.parametrize("program", ["fproxy-worker", "fproxy-prober"])
+@pytest.mark.parametrize("broken", BROKEN_CHILDREN)
+def test_a_child_that_cannot_run_is_found_before_anything_is_replaced(daemon, started, program,
+                                                                      broken):
+    installation, port = start(daemon, started)
+    before = pids(daemon), roles(daemon)
+    crowd = started(Crowd(port))
+    data, why = BROKEN_CHILDREN[broken]
+    installation.replace(program, data or (BIN / program).read_bytes()[:100])
+
+    answer = daemon.run("fproxy", "upgrade")
+
+    assert answer.returncode == 1
+    assert f"{installation.bin / program} {why}" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert (pids(daemon), roles(daemon)) == before
+    assert crowd.unlucky() == []
+    until(lambda: daemon.sql("SELECT count(*) FROM events WHERE kind = 'upgrade_failed'") ==
+          [(1,)], what="that is in the history")
+    installation.install(program)
+    assert daemon.run("fproxy", "upgrade").returncode == 0
+
+
+def ends_after_its_trial(installation, program="fproxy"):
+    """The installed binary says that it could, and ends with status 3 when it is to."""
+    real = installation.bin / f"{program}-real"
+    real.write_bytes((BIN / program).read_bytes())
+    real.chmod(0o755)
+    installation.replace(program, b'#!/bin/sh\n[ "$1" = --upgrade-trial ] && exec "%s" "$@"\n'
+                         b'exit 3\n' % str(real).encode())
+
+
 @pytest.mark.limit(60)
 def test_a_worker_that_does_not_come_up(daemon, started):
-    """The new worker cannot start: the old one goes on accepting until one can."""
+    """It passes its trial only: the old one goes on accepting until one can."""
     installation, port = start(daemon, started)
     before = pids(daemon)
     conversation = started(Conversation(port))
     crowd = started(Crowd(port))
-    installation.replace("fproxy-worker", b"#!/bin/sh\nexit 1\n")
+    ends_after_its_trial(installation, "fproxy-worker")
 
-    post(daemon, "/v1/upgrade")
+    assert post(daemon, "/v1/upgrade") == (202, {})
 
-    until(lambda: daemon.log().count("ended with exit status 1") >= 2, 20, "it has been tried")
+    until(lambda: "worker web keeps ending" in daemon.log(), 20, "it has been tried often")
+    assert daemon.status("web")["worker"]["crash_loop"]
+    assert "web: worker web keeps ending (last: exit status 3)" in \
+        daemon.run("fproxy", "status").stdout
     crowd.goes_on(50)
     conversation.goes_on()
     assert is_alive(before["web"])
@@ -94,13 +140,24 @@ def test_a_worker_that_does_not_come_up(daemon, started):
     conversation.goes_on()
 
 
-def ends_after_its_trial(installation):
-    """The installed binary says that it could, and ends with status 3 when it is to."""
-    real = installation.bin / "fproxy-real"
-    real.write_bytes((BIN / "fproxy").read_bytes())
-    real.chmod(0o755)
-    installation.replace("fproxy", b'#!/bin/sh\n[ "$1" = --upgrade-trial ] && exec "%s" "$@"\n'
-                         b'exit 3\n' % str(real).encode())
+@pytest.mark.limit(90)
+def test_a_prober_that_does_not_come_up(daemon, started):
+    """It passes its trial only: whoever upgrades is told, and it is tried again."""
+    installation, port = start(daemon, started)
+    crowd = started(Crowd(port))
+    ends_after_its_trial(installation, "fproxy-prober")
+
+    answer = daemon.run("fproxy", "upgrade")
+
+    assert answer.returncode == 1
+    assert "no prober runs (the last one: exit status 3)" in answer.stderr
+    assert "has become" not in answer.stdout
+    assert daemon.status()["prober"]["ready"] is False
+    assert "no prober runs" in daemon.run("fproxy", "status").stdout
+    crowd.goes_on(50)
+    assert crowd.unlucky() == []
+    installation.install("fproxy-prober")
+    until(lambda: daemon.status()["prober"]["ready"], 40, "one that can run is there")
 
 
 @pytest.mark.limit(60)

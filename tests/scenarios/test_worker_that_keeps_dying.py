@@ -42,6 +42,15 @@ def test_its_clients_wait_and_are_served(daemon, started):
     for client in clients:
         client.join()
     assert answers == ["hello"] * 20
+    said = daemon.run("fproxy", "status").stdout            # it serves, for the moment
+    assert "frail: worker frail keeps ending (last: signal 9 (Killed))" in said
+    assert "steady: worker" not in said and "prober" not in said
+    assert daemon.status("frail")["state"] == "ready"
+    assert [daemon.status(name)["worker"]["crash_loop"] for name in ("frail", "steady")] == [
+        True, False]
+    assert daemon.log().count("worker frail keeps ending: 5 times within a minute") == 1
+    until(lambda: daemon.sql("SELECT app, level FROM events WHERE kind = 'crash_loop'") ==
+          [("frail", "error")], what="that is in the history")
 
     steady.goes_on()
     after = pids(daemon)

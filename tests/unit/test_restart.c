@@ -39,8 +39,26 @@ five_ends_in_a_minute_are_a_loop(void **state)
     assert_false(restart_looping(&restart, 4000));
     restart_delay(&restart, 0, 5000);
     assert_true(restart_looping(&restart, 5000));
-    assert_true(restart_looping(&restart, 60999));
-    assert_false(restart_looping(&restart, 61000));
+    assert_true(restart_looping(&restart, 72999));      /* the next one started at 13 s */
+    assert_false(restart_looping(&restart, 73000));
+}
+
+/* With 30 s between two starts there are never five ends in a minute. */
+static void
+a_loop_goes_on_with_long_waits(void **state)
+{
+    struct restart restart = { 0 };
+    uint64_t now_ms = 1000;
+
+    for (int i = 1; i <= 20; i++) {
+        uint64_t started_at_ms = now_ms;
+
+        now_ms += restart_delay(&restart, started_at_ms, now_ms + 10) + 10;
+        assert_int_equal(restart_looping(&restart, now_ms), i >= 5);
+    }
+    assert_false(restart_looping(&restart, now_ms + 60000));
+    restart_delay(&restart, now_ms, now_ms + 60000);
+    assert_false(restart_looping(&restart, now_ms + 60000));
 }
 
 static void
@@ -61,6 +79,7 @@ main(void)
         cmocka_unit_test(the_first_restart_is_at_once_and_then_waits_double),
         cmocka_unit_test(a_minute_of_life_forgives),
         cmocka_unit_test(five_ends_in_a_minute_are_a_loop),
+        cmocka_unit_test(a_loop_goes_on_with_long_waits),
         cmocka_unit_test(slow_ends_are_no_loop),
     };
 

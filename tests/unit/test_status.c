@@ -31,13 +31,15 @@ an_app_has_the_keys_of_the_contract(void **state)
                                            .started_at_ms = 1000, .finished_at_ms = 2500 };
     const struct app_status status = {
         .name = "web", .state = "ready", .ready = true, .generation = 3, .ports = ports,
-        .port_count = 2, .worker = "web", .worker_pid = 42, .connections = 7, .available = 2,
+        .port_count = 2, .worker = "web", .process = { 42, true, "signal 9 (Killed)" },
+        .connections = 7, .available = 2,
         .total = 4, .panics = 2, .rollout = &rollout,
     };
 
     assert_json(status_app_json(&status),
                 "{\"name\":\"web\",\"state\":\"ready\",\"ready\":true,\"generation\":3,"
-                "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42},"
+                "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42,"
+                "\"crash_loop\":true,\"last_end\":\"signal 9 (Killed)\"},"
                 "\"connections\":7,\"targets\":{\"available\":2,\"total\":4},\"panics\":2,"
                 "\"overrides\":[],"
                 "\"last_rollout\":{\"outcome\":\"done\",\"reason\":\"not_ready\","
@@ -56,7 +58,8 @@ what_is_not_there_is_null(void **state)
 
     assert_json(status_app_json(&status),
                 "{\"name\":\"a\",\"state\":\"config_error\",\"ready\":false,\"generation\":0,"
-                "\"ports\":[],\"worker\":{\"name\":\"a\",\"pid\":null},\"connections\":0,"
+                "\"ports\":[],\"worker\":{\"name\":\"a\",\"pid\":null,\"crash_loop\":false,"
+                "\"last_end\":null},\"connections\":0,"
                 "\"targets\":{\"available\":0,\"total\":0},\"panics\":0,\"overrides\":[],"
                 "\"last_rollout\":{\"outcome\":null,"
                 "\"reason\":\"\",\"started_at\":\"1970-01-01T00:00:01.000Z\","
@@ -70,15 +73,20 @@ what_is_not_there_is_null(void **state)
 static void
 the_whole_names_the_processes(void **state)
 {
-    assert_json(status_json("1.2.3", 10, 99, 0, json_null(), json_array()),
+    const struct process_status prober = { .looping = true, .last_end = "exit status 1" };
+
+    assert_json(status_json("1.2.3", 10, 99, &prober, false, json_null(), json_array()),
                 "{\"version\":\"1.2.3\",\"supervisor\":{\"pid\":10,\"uptime_s\":99},"
-                "\"prober\":{\"pid\":null,\"probe_lag\":null},\"apps\":[]}");
+                "\"prober\":{\"pid\":null,\"ready\":false,\"crash_loop\":true,"
+                "\"last_end\":\"exit status 1\",\"probe_lag\":null},\"apps\":[]}");
 }
 
 static void
 a_list_that_could_not_be_made_makes_no_status(void **state)
 {
-    assert_null(status_json("1.2.3", 10, 99, 11, json_null(), NULL));
+    const struct process_status prober = { .pid = 11 };
+
+    assert_null(status_json("1.2.3", 10, 99, &prober, true, json_null(), NULL));
 }
 
 int

@@ -321,6 +321,16 @@ store_write_config(struct store *store, const char *app, uint32_t generation,
 }
 
 int
+store_write_config_unpinned(struct store *store, const char *app, uint32_t generation,
+                            const char *source, const char *config, const char *hash,
+                            int64_t at_ms)
+{
+    return enqueue(store, ENTRY(WRITE_CONFIG_UNPINNED, text(app), value_integer(generation),
+                                text("good"), text(source), text(config), text(hash), text(""),
+                                value_time(at_ms)));
+}
+
+int
 store_forget_app(struct store *store, const char *app, int64_t at_ms)
 {
     int endpoints = enqueue(store, ENTRY(WRITE_ENDPOINTS_FORGET, text(app)));

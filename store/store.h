@@ -149,6 +149,13 @@ int store_write_config(struct store *store, const char *app, uint32_t generation
                        const char *status, const char *source, const char *config,
                        const char *hash, const char *reason, int64_t at_ms);
 
+/* A good one, unless the database, once it can be written, says that an operator went back from
+ * that text (an override "rollback" of the app with its hash): for when that cannot be read. It is
+ * not among what is kept in memory (facts.h): what is certain is to be written later. */
+int store_write_config_unpinned(struct store *store, const char *app, uint32_t generation,
+                                const char *source, const char *config, const char *hash,
+                                int64_t at_ms);
+
 /* The app is gone from the configuration: its good rows become "superseded", its endpoint
  * rows are deleted. */
 int store_forget_app(struct store *store, const char *app, int64_t at_ms);

@@ -25,6 +25,11 @@ void config_set_destroy(struct config_set *set);
 int config_set_know(struct config_set *set, const struct config_known *apps, size_t app_count,
                     const struct config_known *groups, size_t group_count);
 
+/* What runs; `source` is not looked at. Of which neither a file nor what worked before tells, that
+ * counts as known too, from any of the files that cannot be read. After config_set_know(), before
+ * the first take. 0 or -ENOMEM. */
+int config_set_know_running(struct config_set *set, const struct config_known *apps, size_t count);
+
 /* Looks at the path and its files. 0, also when there are errors in them; -errno when the path
  * itself cannot be read (told by the next take as well: it removes nothing). */
 int config_set_look(struct config_set *set);

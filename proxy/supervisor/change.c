@@ -247,6 +247,18 @@ share_text(struct app_generation *generation, struct shared_text *text)
     generation->text = shared_text_ref(text);
 }
 
+static void
+set_source(struct app_generation *generation, const char *source)
+{
+    char *copy = strdup(source);
+
+    if (copy == NULL)
+        return;
+    free(generation->source);
+    generation->source = copy;
+    generation->recorded = false;
+}
+
 /* It stands in another file than before, or its file is in order again. */
 static void
 keep_running(struct app *app, const struct config_item *item, bool had_error)
@@ -257,15 +269,8 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
     change_cancel(app);
     unpin(app);
     share_text(current, item->text);
-    if (strcmp(current->source, item->source) != 0) {
-        char *source = strdup(item->source);
-
-        if (source != NULL) {
-            free(current->source);
-            current->source = source;
-            current->recorded = false;
-        }
-    }
+    if (strcmp(current->source, item->source) != 0)
+        set_source(current, item->source);
     if (app->served && (!current->recorded || app->good_generation != current->number))
         journal_good(app);
     if (!had_error && !was_refused)
@@ -327,6 +332,16 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
 
 /* ---- CONFIG_BROKEN, CONFIG_REMOVE ---- */
 
+/* It was adopted, and the database has lost it: what runs is what the next start begins with. */
+static void
+record_adopted(struct app *app, const char *source)
+{
+    if (app->current->source[0] == '\0' && source != NULL)
+        set_source(app->current, source);
+    if (app->served && app->good_generation != app->current->number)
+        journal_good(app);
+}
+
 static void
 apply_broken(struct supervisor *supervisor, const struct config_item *item)
 {
@@ -342,6 +357,8 @@ apply_broken(struct supervisor *supervisor, const struct config_item *item)
     journal_failed(app, 0, "", item->source != NULL ? item->source : "", item->reason);
     if (app->current == NULL)
         begin_good(app);
+    else
+        record_adopted(app, item->source);
     journal_held_back(app, item->reason);
     if (app->current != NULL)
         event_write(supervisor, LOG_WARN, app->name, "held_back",
@@ -412,14 +429,14 @@ tell_errors(struct supervisor *supervisor, const struct config_change *change)
     supervisor->standing_errors = change->standing_count;
 }
 
-/* Adopted apps of which the first change, which holds everything, says nothing. Not while there
- * are errors: they may stand where it cannot be read, and the database have lost them. */
+/* Adopted apps of which the first change, which holds everything, says nothing: the configuration
+ * knows of all that serve, these have only connections left. */
 static void
 remove_unseen(struct supervisor *supervisor, const struct config_change *change)
 {
     struct app *app, *next;
 
-    if (supervisor->unseen_removed || change->path_error != 0 || change->standing_count > 0)
+    if (supervisor->unseen_removed || change->path_error != 0)
         return;
     supervisor->unseen_removed = true;
     HASH_ITER(hh, supervisor->apps, app, next) {

@@ -245,6 +245,27 @@ tell_known(struct supervisor *supervisor)
     return rc;
 }
 
+/* What was adopted, too: the database may have lost it. */
+static int
+tell_running(struct supervisor *supervisor)
+{
+    struct config_known *running = calloc(HASH_COUNT(supervisor->apps) + 1, sizeof *running);
+    size_t count = 0;
+    int rc = -ENOMEM;
+
+    for (struct app *app = supervisor->apps; app != NULL && running != NULL; app = app->hh.next) {
+        if (app->current != NULL)
+            running[count++] = (struct config_known){ .name = app->name,
+                                                      .text = app->current->text->bytes };
+    }
+    if (running != NULL)
+        rc = config_set_know_running(supervisor->set, running, count);
+    free(running);
+    if (rc < 0)
+        log_error(NULL, "no memory");
+    return rc;
+}
+
 /* Nothing can be read, and nothing is known of it: then there is nothing to run. */
 static bool
 is_hopeless(const struct supervisor *supervisor)
@@ -296,6 +317,8 @@ start_with(struct supervisor *supervisor)
         decide(supervisor) < 0)
         return -1;
     adopt_children(supervisor, supervisor->upgraded && !guard_went_back());
+    if (tell_running(supervisor) < 0)
+        return -1;
     upgrade_take_sockets(supervisor);
     read_seed(supervisor);
     rc = admin_open(supervisor);

@@ -36,7 +36,9 @@ add(struct supervisor *supervisor, const char *name)
         return NULL;
     }
     app->good_generation = good != NULL ? good->generation : 0;
-    app->generation_last = known_highest(known, name);
+    app->generation_last = supervisor->first_change_applied
+                               ? numbers_highest(&supervisor->numbers, name)
+                               : known_highest(known, name);
     app_set_pin(app, known_rolled_back(known, name));
     if (rollout != NULL) {
         last = *rollout;
@@ -489,6 +491,22 @@ change_ask_holders(struct supervisor *supervisor)
     }
 }
 
+/* Of what the database knew, the numbers of those that may come back are all that stays. */
+static void
+forget_known(struct supervisor *supervisor)
+{
+    struct known *known = &supervisor->known;
+
+    supervisor->numbers.incomplete = known->configs_unknown;
+    for (size_t i = 0; i < known->config_count; i++) {
+        const struct store_config *row = &known->configs[i];
+
+        if (app_find(supervisor, row->app) == NULL)
+            numbers_keep(&supervisor->numbers, row->app, row->generation);
+    }
+    known_free(known);
+}
+
 static void
 tell_change(const struct supervisor *supervisor, const struct config_change *change)
 {
@@ -516,7 +534,7 @@ change_apply(void *context, struct config_change *change)
     apply_items(supervisor, change);
     remove_unseen(supervisor, change);
     if (!supervisor->first_change_applied) {
-        known_free(&supervisor->known);
+        forget_known(supervisor);
         supervisor->first_change_applied = true;
     }
     change_ask_holders(supervisor);

@@ -40,6 +40,14 @@ struct store;
  * retries, and store_state() tells. */
 int store_open(const char *state_dir, struct store **store);
 
+/* Makes sure that the directory is there and nobody else's. 0 or -errno: then it is tried again
+ * later; -EWOULDBLOCK: another process uses it. */
+typedef int store_directory_fn(void *context);
+
+/* Calls `hold` on the store's thread each time before the database is opened anew. Once, before
+ * anything is written; `context` has to live until store_close() returned. */
+void store_set_directory(struct store *store, store_directory_fn *hold, void *context);
+
 /* Writes what is queued (for at most `timeout_ms`), ends the thread, closes. Takes 2 to 3 s
  * longer at most, when the disk does not answer at all. Delivers nothing any more. */
 void store_close(struct store *store, uint32_t timeout_ms);

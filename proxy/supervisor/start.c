@@ -30,6 +30,7 @@
 #include "proxy/supervisor/places.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/spare_ports.h"
+#include "proxy/supervisor/state_dir.h"
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/workers.h"
 #include "store/store.h"
@@ -101,15 +102,6 @@ open_locked(const char *path, unsigned mode, const char *what, const char *optio
     return -1;
 }
 
-static bool
-same_directory(int fd, const char *path)
-{
-    struct stat a, b;
-
-    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
 /* A full or read-only disk is no reason not to serve. */
 static void
 sign(int dir_fd, const char *path)
@@ -145,10 +137,10 @@ open_directories(struct supervisor *supervisor)
         return -1;
     if (supervisor->state_fd >= 0)
         ;                           /* inherited, locked */
-    else if (same_directory(supervisor->runtime_fd, supervisor->state_dir))
+    else if (lock_is_at(supervisor->runtime_fd, supervisor->state_dir))
         supervisor->state_fd = fcntl(supervisor->runtime_fd, F_DUPFD_CLOEXEC, 0);
     else
-        supervisor->state_fd = open_locked(supervisor->state_dir, 0750, "state",
+        supervisor->state_fd = open_locked(supervisor->state_dir, STATE_DIR_MODE, "state",
                                            "--state-dir");
     if (supervisor->state_fd < 0)
         return -1;
@@ -186,6 +178,7 @@ open_store(struct supervisor *supervisor)
         log_error(NULL, "no memory");
         return -1;
     }
+    store_set_directory(supervisor->store, state_dir_hold, supervisor);
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
     known_read(&supervisor->known, supervisor->store);
     overrides_read(supervisor);

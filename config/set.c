@@ -163,24 +163,21 @@ set_path_error_text(const struct config_set *set)
     return text;
 }
 
-/* An app that worked before. A text that is the present one is not read a second time. */
+/* A text that is the present one is not read a second time. */
 static int
-know_app(struct config_set *set, const struct config_known *known)
+know_text(struct set_entry *entry, const struct config_known *known, const char *known_source)
 {
-    struct set_entry *entry = set_entry_get(set, known->name);
     struct app_facts *facts = NULL;
     char *source;
     int rc = 0;
 
-    if (entry == NULL)
-        return -ENOMEM;
     if (entry->app != NULL && entry->app->facts->text != NULL && known->text != NULL &&
         strcmp(entry->app->facts->text->bytes, known->text) == 0)
         facts = app_facts_ref(entry->app->facts);
     else if (known->text != NULL)
         rc = app_facts_parse(known->text, &facts);
-    source = strdup(known->source);
-    if (rc == -ENOMEM || source == NULL) {
+    source = known_source != NULL ? strdup(known_source) : NULL;
+    if (rc == -ENOMEM || (source == NULL && known_source != NULL)) {
         app_facts_unref(facts);
         free(source);
         return -ENOMEM;
@@ -191,6 +188,15 @@ know_app(struct config_set *set, const struct config_known *known)
     entry->source = source;
     entry->taken = TAKEN_KNOWN;
     return 0;
+}
+
+/* An app that worked before. */
+static int
+know_app(struct config_set *set, const struct config_known *known)
+{
+    struct set_entry *entry = set_entry_get(set, known->name);
+
+    return entry == NULL ? -ENOMEM : know_text(entry, known, known->source);
 }
 
 static bool
@@ -246,4 +252,23 @@ config_set_know(struct config_set *set, const struct config_known *apps, size_t 
         if (groups[i].source != NULL && set_is_under(set, groups[i].source))
             rc = know_group(set, &groups[i]);
     return rc == 0 ? set_settle(set) : rc;
+}
+
+int
+config_set_know_running(struct config_set *set, const struct config_known *apps, size_t count)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct set_entry *entry = set_entry_get(set, apps[i].name);
+        int rc = 0;
+
+        if (entry != NULL && (entry->app != NULL || entry->taken != TAKEN_NEVER))
+            continue;
+        rc = entry == NULL ? -ENOMEM : know_text(entry, &apps[i], NULL);
+        if (rc < 0)
+            return rc;
+        entry->stray = any = true;
+    }
+    return any ? set_settle(set) : 0;
 }

@@ -31,6 +31,11 @@ int config_set_know(struct config_set *set, const struct config_known *apps, siz
 int config_set_holds(struct config_set *set, const char *app, enum config_holds holds,
                      const char *text);
 
+/* What runs; `source` is not looked at. Of which neither a file nor what worked before tells, that
+ * counts as known too, from any of the files that cannot be read. After config_set_know(), before
+ * the first take. 0 or -ENOMEM. */
+int config_set_know_running(struct config_set *set, const struct config_known *apps, size_t count);
+
 /* Looks at the path and its files. 0, also when there are errors in them; -errno when the path
  * itself cannot be read (told by the next take as well: it removes nothing). */
 int config_set_look(struct config_set *set);

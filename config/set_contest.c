@@ -147,6 +147,35 @@ enter_present(struct config_set *set)
     return rc;
 }
 
+static bool
+is_opaque(const struct config_set *set, const char *path)
+{
+    const struct set_file *file = path != NULL ? set_files_find(set, path) : NULL;
+
+    return file != NULL && file->content.opaque;
+}
+
+/* It may stand in any file that cannot be read: in one of them until that can be. 0 or -ENOMEM. */
+static int
+place_stray(const struct config_set *set, struct set_entry *entry)
+{
+    if (is_opaque(set, entry->source))
+        return 0;
+    for (size_t i = 0; i < set->file_count; i++) {
+        char *source;
+
+        if (!set->files[i]->content.opaque)
+            continue;
+        source = strdup(set->files[i]->path);
+        if (source == NULL)
+            return -ENOMEM;
+        free(entry->source);
+        entry->source = source;
+        return 0;
+    }
+    return 0;
+}
+
 /* Those that were there, and of which no file says anything now. */
 static int
 enter_absent(struct config_set *set)
@@ -160,6 +189,9 @@ enter_absent(struct config_set *set)
 
         if (entry->app != NULL || entry->taken == TAKEN_NEVER || rc < 0)
             continue;
+        rc = entry->stray ? place_stray(set, entry) : 0;
+        if (rc < 0)
+            return rc;
         file = entry->source != NULL ? set_files_find(set, entry->source) : NULL;
         if (set->path_error < 0)
             rc = set_entry_break(entry, set_path_error_text(set));

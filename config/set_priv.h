@@ -65,6 +65,8 @@ struct set_entry {
     uint32_t waiters;           /* in the contest: the first of those who want its old ports */
     struct set_entry *next_lost;
     bool adopted;               /* in set->adopted */
+    bool stray;                 /* runs, and nobody knows from which file: any that cannot be read
+                                 * may have it */
     /* What the last take said. */
     enum app_taken taken;
     struct app_facts *held;     /* owned: the last valid text; NULL: none is known */

@@ -268,6 +268,8 @@ take_entry(struct set_entry *entry)
         entry->held = app_facts_ref(entry->app->facts);
     }
     entry->adopted = false;
+    if (entry->app != NULL)
+        entry->stray = false;
     if (!changed)
         return true;
     if (!same(source, entry->source)) {

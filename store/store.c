@@ -103,6 +103,15 @@ store_open(const char *state_dir, struct store **store_out)
     return 0;
 }
 
+void
+store_set_directory(struct store *store, store_directory_fn *hold, void *context)
+{
+    pthread_mutex_lock(&store->lock);
+    store->hold_directory = hold;
+    store->directory_context = context;
+    pthread_mutex_unlock(&store->lock);
+}
+
 /* True when the thread has ended; else it is left behind, and the store with it. */
 static bool
 join_thread(struct store *store, uint32_t timeout_ms)
@@ -116,6 +125,7 @@ join_thread(struct store *store, uint32_t timeout_ms)
         in_time = condition_wait_until(&store->end, &store->lock, until_ms);
     ended = store->ended;
     store->abandoned = !ended;
+    store->hold_directory = NULL;
     if (!ended)
         log_error(NULL, "store: %s: the disk does not answer; what was not written is lost",
                   store->path);
@@ -318,6 +328,16 @@ store_write_config(struct store *store, const char *app, uint32_t generation,
     return enqueue(store, ENTRY(good ? WRITE_CONFIG_GOOD : WRITE_CONFIG_FAILED, text(app),
                                 value_integer(generation), text(status), text(source),
                                 text(config), text(hash), text(reason), value_time(at_ms)));
+}
+
+int
+store_write_config_unpinned(struct store *store, const char *app, uint32_t generation,
+                            const char *source, const char *config, const char *hash,
+                            int64_t at_ms)
+{
+    return enqueue(store, ENTRY(WRITE_CONFIG_UNPINNED, text(app), value_integer(generation),
+                                text("good"), text(source), text(config), text(hash), text(""),
+                                value_time(at_ms)));
 }
 
 int

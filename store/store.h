@@ -40,6 +40,14 @@ struct store;
  * retries, and store_state() tells. */
 int store_open(const char *state_dir, struct store **store);
 
+/* Makes sure that the directory is there and nobody else's. 0 or -errno: then it is tried again
+ * later; -EWOULDBLOCK: another process uses it. */
+typedef int store_directory_fn(void *context);
+
+/* Calls `hold` on the store's thread each time before the database is opened anew. Once, before
+ * anything is written; `context` has to live until store_close() returned. */
+void store_set_directory(struct store *store, store_directory_fn *hold, void *context);
+
 /* Writes what is queued (for at most `timeout_ms`), ends the thread, closes. Takes 2 to 3 s
  * longer at most, when the disk does not answer at all. Delivers nothing any more. */
 void store_close(struct store *store, uint32_t timeout_ms);
@@ -148,6 +156,13 @@ int store_write_record(struct store *store, const struct record *record);
 int store_write_config(struct store *store, const char *app, uint32_t generation,
                        const char *status, const char *source, const char *config,
                        const char *hash, const char *reason, int64_t at_ms);
+
+/* A good one, unless the database, once it can be written, says that an operator went back from
+ * that text (an override "rollback" of the app with its hash): for when that cannot be read. It is
+ * not among what is kept in memory (facts.h): what is certain is to be written later. */
+int store_write_config_unpinned(struct store *store, const char *app, uint32_t generation,
+                                const char *source, const char *config, const char *hash,
+                                int64_t at_ms);
 
 /* The app is gone from the configuration: its good rows become "superseded", its endpoint
  * rows are deleted. */

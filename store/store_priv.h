@@ -47,6 +47,8 @@ struct store {
     uint64_t tell_at_ms;
     bool ended;                 /* the thread is about to return */
     struct lookups lookups;
+    store_directory_fn *hold_directory;     /* or NULL; its context */
+    void *directory_context;
     bool abandoned;             /* nobody joins it: it frees the store (... to here) */
 
     struct database database;

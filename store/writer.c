@@ -56,6 +56,24 @@ open_or_begin_anew(struct store *store)
     return begin_anew(store, why);
 }
 
+/* The thread, or nobody has set it yet. */
+static bool
+hold_directory(struct store *store)
+{
+    store_directory_fn *hold;
+    int rc;
+
+    pthread_mutex_lock(&store->lock);
+    hold = store->hold_directory;
+    pthread_mutex_unlock(&store->lock);
+    rc = hold != NULL ? hold(store->directory_context) : 0;
+    if (rc < 0)
+        snprintf(store->database.why, sizeof store->database.why,
+                 "its directory cannot be used: %s",
+                 rc == -EWOULDBLOCK ? "another fproxy has it" : strerror(-rc));
+    return rc == 0;
+}
+
 enum database_outcome
 writer_connect(struct store *store)
 {
@@ -63,6 +81,8 @@ writer_connect(struct store *store)
 
     if (store->database.handle != NULL)
         return DATABASE_OK;
+    if (!hold_directory(store))
+        return DATABASE_TROUBLE;
     outcome = open_or_begin_anew(store);
     if (outcome != DATABASE_OK)
         return outcome;

@@ -33,6 +33,16 @@ _Static_assert(KEEP_CONFIGS_SQL == KEEP_CONFIGS, "the one in the text");
 #define SUPERSEDE                                                                              \
     "UPDATE config_generations SET status = 'superseded' WHERE app = ?1 AND status = 'good'"
 
+/* Nobody went back from this text (`fproxy rollback`), as far as the database knows. */
+#define NOT_PINNED                                                                             \
+    " NOT EXISTS (SELECT 1 FROM overrides WHERE app = ?1 AND target = ''"                      \
+    " AND action = 'rollback' AND note = ?6)"
+
+#define INSERT_UNPINNED                                                                        \
+    "INSERT OR REPLACE INTO config_generations"                                                \
+    " (app, generation, status, source, config, hash, reason, created_at)"                     \
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE" NOT_PINNED
+
 /* A prober that came back within a minute sends a second part of it: parts are added up. */
 #define INSERT_SUMMARY                                                                         \
     "INSERT INTO probe_summary"                                                                \
@@ -47,6 +57,8 @@ const struct write_ops writes[WRITE_KINDS] = {
     [WRITE_CONFIG_FAILED] = { WORTH_PRECIOUS, true, { INSERT_FAILED, TRIM("failed") } },
     [WRITE_CONFIG_GOOD] = { WORTH_PRECIOUS, true, {
         SUPERSEDE, INSERT_CONFIG, TRIM("superseded") } },
+    [WRITE_CONFIG_UNPINNED] = { WORTH_PRECIOUS, true, {
+        SUPERSEDE " AND" NOT_PINNED, INSERT_UNPINNED, TRIM("superseded") } },
     [WRITE_CONFIG_FORGET] = { WORTH_PRECIOUS, true, { SUPERSEDE } },
     [WRITE_GROUP] = { WORTH_PRECIOUS, true, {
         "INSERT OR REPLACE INTO config_groups (name, source, config, hash, created_at)"

@@ -9,6 +9,7 @@
 enum write_kind {
     WRITE_CONFIG_FAILED,    /* app, generation, status, source, config, hash, reason, time */
     WRITE_CONFIG_GOOD,      /* the same; remembered in memory (facts.h) */
+    WRITE_CONFIG_UNPINNED,  /* the same, unless an operator went back from that hash */
     WRITE_CONFIG_FORGET,    /* app */
     WRITE_GROUP,            /* name, source, config, hash, time; remembered */
     WRITE_GROUP_FORGET,     /* name */

@@ -37,7 +37,9 @@ add(struct supervisor *supervisor, const char *name)
         return NULL;
     }
     app->good_generation = good != NULL ? good->generation : 0;
-    app->generation_last = known_highest(known, name);
+    app->generation_last = supervisor->first_change_applied
+                               ? numbers_highest(&supervisor->numbers, name)
+                               : known_highest(known, name);
     app_set_pin(app, known_rolled_back(known, name));
     if (rollout != NULL) {
         last = *rollout;
@@ -263,6 +265,18 @@ keep_trying(struct app *app, const struct config_item *item, const char *how)
         journal_open(app, app->current->number);
 }
 
+static void
+set_source(struct app_generation *generation, const char *source)
+{
+    char *copy = strdup(source);
+
+    if (copy == NULL)
+        return;
+    free(generation->source);
+    generation->source = copy;
+    generation->recorded = false;
+}
+
 /* It stands in another file than before, or its file is in order again. */
 static void
 keep_running(struct app *app, const struct config_item *item, bool had_error)
@@ -274,15 +288,8 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
     change_cancel(app);
     unpin(app);
     share_text(current, item->text);
-    if (strcmp(current->source, item->source) != 0) {
-        char *source = strdup(item->source);
-
-        if (source != NULL) {
-            free(current->source);
-            current->source = source;
-            current->recorded = false;
-        }
-    }
+    if (strcmp(current->source, item->source) != 0)
+        set_source(current, item->source);
     if (app->served && (!current->recorded || app->good_generation != current->number))
         journal_good(app);
     if (!had_error && !was_refused)
@@ -347,6 +354,16 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
 
 /* ---- CONFIG_BROKEN, CONFIG_REMOVE ---- */
 
+/* It was adopted, and the database has lost it: what runs is what the next start begins with. */
+static void
+record_adopted(struct app *app, const char *source)
+{
+    if (app->current->source[0] == '\0' && source != NULL)
+        set_source(app->current, source);
+    if (app->served && app->good_generation != app->current->number)
+        journal_good(app);
+}
+
 static void
 tell_held_back(const struct app *app)
 {
@@ -374,6 +391,8 @@ apply_broken(struct supervisor *supervisor, const struct config_item *item)
     journal_failed(app, 0, "", item->source != NULL ? item->source : "", item->reason);
     if (app->current == NULL)
         begin_good(app);
+    else
+        record_adopted(app, item->source);
     journal_held_back(app, item->reason);
     if (app->current != NULL)
         tell_held_back(app);
@@ -444,14 +463,14 @@ tell_errors(struct supervisor *supervisor, const struct config_change *change)
     supervisor->standing_errors = change->standing_count;
 }
 
-/* Adopted apps of which the first change, which holds everything, says nothing. Not while there
- * are errors: they may stand where it cannot be read, and the database have lost them. */
+/* Adopted apps of which the first change, which holds everything, says nothing: the configuration
+ * knows of all that serve, these have only connections left. */
 static void
 remove_unseen(struct supervisor *supervisor, const struct config_change *change)
 {
     struct app *app, *next;
 
-    if (supervisor->unseen_removed || change->path_error != 0 || change->standing_count > 0)
+    if (supervisor->unseen_removed || change->path_error != 0)
         return;
     supervisor->unseen_removed = true;
     HASH_ITER(hh, supervisor->apps, app, next) {
@@ -516,6 +535,22 @@ change_ask_holders(struct supervisor *supervisor)
     }
 }
 
+/* Of what the database knew, the numbers of those that may come back are all that stays. */
+static void
+forget_known(struct supervisor *supervisor)
+{
+    struct known *known = &supervisor->known;
+
+    supervisor->numbers.incomplete = known->configs_unknown;
+    for (size_t i = 0; i < known->config_count; i++) {
+        const struct store_config *row = &known->configs[i];
+
+        if (app_find(supervisor, row->app) == NULL)
+            numbers_keep(&supervisor->numbers, row->app, row->generation);
+    }
+    known_free(known);
+}
+
 static void
 tell_change(const struct supervisor *supervisor, const struct config_change *change)
 {
@@ -543,7 +578,7 @@ change_apply(void *context, struct config_change *change)
     apply_items(supervisor, change);
     remove_unseen(supervisor, change);
     if (!supervisor->first_change_applied) {
-        known_free(&supervisor->known);
+        forget_known(supervisor);
         supervisor->first_change_applied = true;
     }
     change_ask_holders(supervisor);

@@ -67,6 +67,18 @@ journal_held_back(struct app *app, const char *reason)
     write_row(app, &row);
 }
 
+/* What an operator may have gone back from: the database knows, whenever it can be written. It may
+ * be before anybody here does: at a stop. */
+static void
+write_unpinned(struct app *app)
+{
+    const struct app_generation *generation = app->current;
+
+    store_write_config_unpinned(app->supervisor->store, app->name, generation->number,
+                                generation->source, generation->text->bytes, generation->hash,
+                                clock_wall_ms());
+}
+
 void
 journal_good(struct app *app)
 {
@@ -76,8 +88,10 @@ journal_good(struct app *app)
     if (generation->recorded)
         return;
     generation->to_record = pins_unknown(app->supervisor) || app->pin != NULL;
-    if (generation->to_record)
+    if (generation->to_record) {
+        write_unpinned(app);
         return;
+    }
     generation->recorded =
         store_write_config(app->supervisor->store, app->name, generation->number, "good",
                            generation->source, generation->text->bytes, generation->hash, "",

@@ -16,8 +16,8 @@ void journal_close(struct app *app, const char *outcome, const char *reason);
 /* One that began and failed in this moment: a configuration that is invalid. */
 void journal_held_back(struct app *app, const char *reason);
 
-/* What works is what the next start falls back to; unless an operator may have gone back from it:
- * then it waits. */
+/* What works is what the next start falls back to; unless an operator has gone back from it.
+ * While that is not known here, the database decides; then it is written again. */
 void journal_good(struct app *app);
 /* Nobody has, or that is over: what waited is written. */
 void journal_settle(struct app *app);

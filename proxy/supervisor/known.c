@@ -6,9 +6,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-
-/* Where the clock is not set yet, too: nobody has rolled out so often. */
-enum { UNREAD_MIN = 1000000000 };
+#include "proxy/supervisor/numbers.h"
 
 const char known_interrupted[] = "interrupted: the supervisor ended";
 
@@ -103,7 +101,7 @@ known_highest(const struct known *known, const char *app)
     uint32_t highest = 0;
 
     if (known->configs_unknown)
-        return (uint32_t)MAX(clock_wall_ms() / 1000, UNREAD_MIN);
+        return numbers_unknown();
     for (size_t i = 0; i < count; i++)
         highest = MAX(highest, rows[i].generation);
     return highest;

@@ -35,8 +35,8 @@ void known_free(struct known *known);
 
 /* The last good one; NULL: there is none. */
 const struct store_config *known_good(const struct known *known, const char *app);
-/* The highest number ever used; 0: none. While that cannot be read: one that is higher (seconds
- * since 1970), so that no row that is there is overwritten. */
+/* The highest number ever used; 0: none. While that cannot be read: one that is higher
+ * (numbers_unknown()), so that no row that is there is overwritten. */
 uint32_t known_highest(const struct known *known, const char *app);
 /* No app is known that came from `config_path` or a file in it. */
 bool known_is_empty(const struct known *known, const char *config_path);

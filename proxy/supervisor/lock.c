@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char lock_name[] = "supervisor.pid";
@@ -17,6 +18,15 @@ lock_take(int dir_fd, struct process_id *holder)
     if (pid_file_read(dir_fd, lock_name, holder) < 0)
         holder->pid = 0;
     return -EWOULDBLOCK;
+}
+
+bool
+lock_is_at(int dir_fd, const char *path)
+{
+    struct stat a, b;
+
+    return fstat(dir_fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 void

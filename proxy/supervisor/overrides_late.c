@@ -156,6 +156,16 @@ on_told(void *context, int rc, const struct store_override *rows, size_t count)
                 "again, and what they have said since");
 }
 
+/* The store's own next try may be half a minute away. */
+static void
+on_written(void *context, int rc)
+{
+    struct overrides_late *late = context;
+
+    if (rc == 0)
+        look_in(late, 0);
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *context)
 {
@@ -163,11 +173,12 @@ on_timer(evutil_socket_t fd, short what, void *context)
     struct store *store = late->supervisor->store;
     char why[256];
 
+    store_cancel(store, late);      /* what was never answered */
     if (!late->supervisor->first_change_applied || !store_state(store, why, sizeof why)) {
         look_in(late, LOOK_S);
+        store_when_written(store, on_written, late);
         return;
     }
-    store_cancel(store, late);      /* one that was never answered */
     store_find_overrides(store, on_told, late);
     look_in(late, AGAIN_S);
 }

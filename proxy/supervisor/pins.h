@@ -1,6 +1,6 @@
 /*
  * pins - from which text an operator went back (`fproxy rollback`), when the database could not be
- * read at the start. Until it can be, nothing is known to be good, and:
+ * read at the start. Until it can be, the database itself decides what is good (journal.h), and:
  *
  *   an adopted app, whose files say otherwise --> goes on as it runs, for a minute at most
  *   an app that does not run                  --> begins with its files: there is nothing else

@@ -299,6 +299,7 @@ serve_left(struct app *app)
         return;
     if (app->removed && app->wanted == NULL && app->next == NULL && !app->pending) {
         log_info(app->name, "its last connection has ended: it is gone");
+        numbers_keep(&app->supervisor->numbers, app->name, app->generation_last);
         app_drop(app);
     }
 }

@@ -30,6 +30,7 @@
 #include "proxy/supervisor/places.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/spare_ports.h"
+#include "proxy/supervisor/state_dir.h"
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/workers.h"
 #include "store/store.h"
@@ -101,15 +102,6 @@ open_locked(const char *path, unsigned mode, const char *what, const char *optio
     return -1;
 }
 
-static bool
-same_directory(int fd, const char *path)
-{
-    struct stat a, b;
-
-    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
 /* A full or read-only disk is no reason not to serve. */
 static void
 sign(int dir_fd, const char *path)
@@ -145,10 +137,10 @@ open_directories(struct supervisor *supervisor)
         return -1;
     if (supervisor->state_fd >= 0)
         ;                           /* inherited, locked */
-    else if (same_directory(supervisor->runtime_fd, supervisor->state_dir))
+    else if (lock_is_at(supervisor->runtime_fd, supervisor->state_dir))
         supervisor->state_fd = fcntl(supervisor->runtime_fd, F_DUPFD_CLOEXEC, 0);
     else
-        supervisor->state_fd = open_locked(supervisor->state_dir, 0750, "state",
+        supervisor->state_fd = open_locked(supervisor->state_dir, STATE_DIR_MODE, "state",
                                            "--state-dir");
     if (supervisor->state_fd < 0)
         return -1;
@@ -186,6 +178,7 @@ open_store(struct supervisor *supervisor)
         log_error(NULL, "no memory");
         return -1;
     }
+    store_set_directory(supervisor->store, state_dir_hold, supervisor);
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
     known_read(&supervisor->known, supervisor->store);
     overrides_read(supervisor);
@@ -245,6 +238,27 @@ tell_known(struct supervisor *supervisor)
     return rc;
 }
 
+/* What was adopted, too: the database may have lost it. */
+static int
+tell_running(struct supervisor *supervisor)
+{
+    struct config_known *running = calloc(HASH_COUNT(supervisor->apps) + 1, sizeof *running);
+    size_t count = 0;
+    int rc = -ENOMEM;
+
+    for (struct app *app = supervisor->apps; app != NULL && running != NULL; app = app->hh.next) {
+        if (app->current != NULL)
+            running[count++] = (struct config_known){ .name = app->name,
+                                                      .text = app->current->text->bytes };
+    }
+    if (running != NULL)
+        rc = config_set_know_running(supervisor->set, running, count);
+    free(running);
+    if (rc < 0)
+        log_error(NULL, "no memory");
+    return rc;
+}
+
 /* Nothing can be read, and nothing is known of it: then there is nothing to run. */
 static bool
 is_hopeless(const struct supervisor *supervisor)
@@ -296,6 +310,8 @@ start_with(struct supervisor *supervisor)
         decide(supervisor) < 0)
         return -1;
     adopt_children(supervisor, supervisor->upgraded && !guard_went_back());
+    if (tell_running(supervisor) < 0)
+        return -1;
     upgrade_take_sockets(supervisor);
     read_seed(supervisor);
     rc = admin_open(supervisor);
@@ -357,6 +373,7 @@ start_undo(struct supervisor *supervisor)
     if (supervisor->store != NULL)
         store_close(supervisor->store, STORE_CLOSE_MS);
     known_free(&supervisor->known);
+    numbers_free(&supervisor->numbers);
     if (supervisor->store_notify_fd >= 0)
         close(supervisor->store_notify_fd);
     if (supervisor->settings_fd >= 0)

@@ -21,6 +21,7 @@
 #include "config/settings.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/listeners.h"
+#include "proxy/supervisor/numbers.h"
 #include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/port_owner.h"
 #include "proxy/supervisor/rollout.h"
@@ -62,6 +63,7 @@ struct supervisor {
     struct event *store_event;          /* owned: the store has answers */
     int store_notify_fd;                /* owned */
     struct known known;                 /* until the first change has been applied */
+    struct numbers numbers;             /* of apps that are not there, from then on */
     struct config_set *set;             /* owned until the source has it */
     struct config_source *source;       /* owned */
     bool first_change_applied;

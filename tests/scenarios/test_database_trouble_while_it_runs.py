@@ -71,17 +71,51 @@ def test_deleted(daemon, started, what):
     for name in FILES[:1] if what == "the database" else FILES:
         (daemon.state / name).unlink(missing_ok=True)
     if what == "its directory":
-        for path in daemon.state.iterdir():
-            path.unlink()
-        daemon.state.rmdir()
+        delete_directory(daemon)
 
     for _ in range(3):
         scene.change()
 
-    if what != "its directory":         # that is not made again: nobody has locked the new one
-        scene.known_is_current()
+    scene.known_is_current()
     scene.nobody_noticed()
     until(lambda: "fproxy.db" in log(), 35, "it says so")
+
+
+def delete_directory(daemon):
+    for path in daemon.state.iterdir():
+        path.unlink()
+    daemon.state.rmdir()
+
+
+@pytest.mark.limit(90)
+def test_a_deleted_directory_is_made_again_for_us_alone(daemon, started):
+    scene = Scene(daemon, started)
+    mode = daemon.state.stat().st_mode
+    delete_directory(daemon)
+
+    scene.change()
+    scene.known_is_current()
+    assert daemon.state.stat().st_mode == mode
+    second = subprocess.run([daemon.bin / "fproxy", "--config", daemon.config, "--state-dir",
+                             daemon.state, "--runtime-dir", daemon.directory / "other"],
+                            capture_output=True, text=True, timeout=20)
+    assert second.returncode != 0 and f"pid {daemon.pid} holds the state" in second.stderr
+    scene.nobody_noticed()
+
+
+@pytest.mark.limit(90)
+def test_what_memory_holds_outlives_a_directory_deleted_before_a_stop(daemon, started):
+    scene = Scene(daemon, started)
+    scene.conversation.close()
+    scene.crowd.close()
+    delete_directory(daemon)
+    daemon.stop()
+
+    for name in ("web", "steady"):
+        daemon.write(f"{name}.conf", "x y")
+    daemon.start()
+    assert ask(scene.port) == "hello"
+    assert daemon.names() == ["steady", "web"]
 
 
 @pytest.mark.limit(90)

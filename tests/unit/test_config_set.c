@@ -324,6 +324,59 @@ a_broken_holder_keeps_the_ports_of_its_last_valid_text(void **state)
                     "look for a missing \";\", \",\", quote or bracket");
 }
 
+#define SYNTAX                                                                                   \
+    ".conf:1: syntax error in this line or just before it: look for a missing \";\", \",\", "    \
+    "quote or bracket"
+
+static void
+know_running(struct fixture *fixture, const char *name, const char *port)
+{
+    char text[512], *printed;
+    struct config_known known = { .name = name };
+
+    snprintf(text, sizeof text, "name = \"%s\"; ports = %s; targets = \"t:1\";", name, port);
+    known.text = printed = canonical(text);
+    assert_int_equal(config_set_know_running(fixture->set, &known, 1), 0);
+    free(printed);
+}
+
+/* Nobody remembers where it stood: it may be in each file that has no syntax. */
+static void
+what_runs_is_not_gone_while_a_file_that_may_have_it_cannot_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put(fixture->dir, "a.conf", ONE("a", "80"));
+    put(fixture->dir, "m.conf", "does not parse");
+    put(fixture->dir, "n.conf", "does not parse");
+    config_set_look(fixture->set);
+    know_running(fixture, "a", "80");
+    know_running(fixture, "n", "90");
+    expect(fixture, "set a a.conf; broken n m" SYNTAX "; " FIRST);
+    put(fixture->dir, "a.conf", ONE("a", "90"));    /* it has that port */
+    expect(fixture, "broken a a.conf:1: a: ports: 90 is taken: app \"n\" listens on 90 (m.conf)");
+    put(fixture->dir, "a.conf", ONE("a", "80"));
+    put(fixture->dir, "m.conf", ONE("m", "81"));
+    expect(fixture, "set a a.conf; set m m.conf; broken n n" SYNTAX);
+    put(fixture->dir, "n.conf", ONE("n", "90"));
+    expect(fixture, "set n n.conf");
+    put(fixture->dir, "m.conf", "does not parse");  /* now it is known where it stands */
+    drop(fixture->dir, "n.conf");
+    expect(fixture, "gone n; broken m m" SYNTAX);
+}
+
+static void
+what_runs_and_stands_in_no_file_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put(fixture->dir, "a.conf", TWO(APP("a", "80"), APP("b", "0")));
+    config_set_look(fixture->set);
+    know_running(fixture, "n", "90");
+    expect(fixture, "gone n; set a a.conf; broken b a.conf:2: b: ports: 0 is out of range; "
+                    "allowed is 1 to 65535; " FIRST);
+}
+
 static void
 ports_move_and_are_swapped_in_one_change(void **state)
 {
@@ -867,6 +920,8 @@ main(void)
         WITH_SET(who_holds_a_name_keeps_it),
         WITH_SET(who_holds_a_port_keeps_it),
         WITH_SET(a_broken_holder_keeps_the_ports_of_its_last_valid_text),
+        WITH_SET(what_runs_is_not_gone_while_a_file_that_may_have_it_cannot_be_read),
+        WITH_SET(what_runs_and_stands_in_no_file_is_gone),
         WITH_SET(ports_move_and_are_swapped_in_one_change),
         WITH_SET(who_cannot_move_holds_up_who_wanted_its_place),
         WITH_SET(who_could_not_give_a_port_up_has_it),

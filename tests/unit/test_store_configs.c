@@ -132,6 +132,45 @@ what_failed_may_become_good(void **state)
     assert_string_equal(fixture_query(fixture, STATUSES), "1superseded,2good");
 }
 
+static void
+write_unpinned(struct fixture *fixture, uint32_t generation)
+{
+    char config[32], hash[65];
+
+    snprintf(config, sizeof config, "name = a %u;", generation);
+    store_hash(config, hash);
+    assert_int_equal(store_write_config_unpinned(fixture->store, "a", generation, "a.conf", config,
+                                                 hash, AT_MS),
+                     0);
+}
+
+static void
+what_an_operator_went_back_from_is_not_good_where_that_is_not_known(void **state)
+{
+    struct fixture *fixture = *state;
+    char hash[65];
+
+    store_hash("name = a 2;", hash);
+    fixture_open(fixture);
+    write_good(fixture, "a", 1, AT_MS);
+    store_write_override(fixture->store, "a", "", "rollback", hash, AT_MS);
+    store_write_override(fixture->store, "b", "", "rollback", hash, AT_MS);
+    write_unpinned(fixture, 2);
+    fixture_close(fixture);
+    assert_string_equal(fixture_query(fixture, STATUSES), "1good");
+
+    fixture_open(fixture);
+    write_unpinned(fixture, 3);
+    fixture_close(fixture);
+    assert_string_equal(fixture_query(fixture, STATUSES), "1superseded,3good");
+
+    fixture_open(fixture);
+    store_forget_override(fixture->store, "a", "");
+    write_unpinned(fixture, 2);
+    fixture_close(fixture);
+    assert_string_equal(fixture_query(fixture, STATUSES), "1superseded,2good,3superseded");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int
@@ -144,6 +183,7 @@ main(void)
         TEST(a_file_that_cannot_be_read_is_a_row_without_a_text),
         TEST(what_failed_never_takes_the_place_of_what_worked),
         TEST(what_failed_may_become_good),
+        TEST(what_an_operator_went_back_from_is_not_good_where_that_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,8 @@ assert_searches(sqlite3 *handle, const char *sql)
     while (sqlite3_step(step) == SQLITE_ROW) {
         const char *detail = (const char *)sqlite3_column_text(step, 3);
 
+        if (strcmp(detail, "SCAN CONSTANT ROW") == 0)
+            continue;                   /* a SELECT without a FROM */
         if (strncmp(detail, "SCAN", strlen("SCAN")) == 0)
             fail_msg("%s: %s", detail, sql);
     }

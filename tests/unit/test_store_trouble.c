@@ -127,6 +127,44 @@ a_missing_directory_is_written_to_once_it_is_there(void **state)
     fixture_await_state(fixture, "ok");
 }
 
+/* Of another process first, then to be made. */
+struct holder {
+    const char *dir;
+    atomic_bool taken;
+};
+
+static int
+hold(void *context)
+{
+    struct holder *holder = context;
+
+    if (atomic_load(&holder->taken))
+        return -EWOULDBLOCK;
+    return mkdir(holder->dir, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static void
+a_directory_that_was_removed_is_asked_for_before_it_is_written(void **state)
+{
+    struct fixture *fixture = *state;
+    struct holder holder = { .dir = fixture->dir, .taken = true };
+    char command[128];
+
+    fixture_open(fixture);
+    store_set_directory(fixture->store, hold, &holder);
+    write_good(fixture, "a", 1, 0);
+    fixture_await(fixture, "SELECT app FROM last_good_config", "a");
+    snprintf(command, sizeof command, "rm -r %s", fixture->dir);
+    assert_int_equal(system(command), 0);
+
+    write_good(fixture, "b", 1, 0);
+    fixture_await_state(fixture, "another fproxy has it");
+    assert_int_not_equal(access(fixture->dir, F_OK), 0);
+    atomic_store(&holder.taken, false);
+    fixture_await(fixture, "SELECT group_concat(app) FROM last_good_config", "a,b");
+    fixture_close(fixture);
+}
+
 static void
 a_directory_in_place_of_the_file_is_told_and_does_not_stop_us(void **state)
 {
@@ -464,6 +502,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_missing_directory_is_written_to_once_it_is_there),
+        TEST(a_directory_that_was_removed_is_asked_for_before_it_is_written),
         TEST(a_directory_in_place_of_the_file_is_told_and_does_not_stop_us),
         cmocka_unit_test(a_path_that_is_too_long_is_an_error),
         TEST(a_lock_of_another_process_is_waited_out_without_blocking_callers),

@@ -513,12 +513,13 @@ change_apply(void *context, struct config_change *change)
 /* ---- what was not used ---- */
 
 void
-change_retry_refused(struct supervisor *supervisor)
+change_retry_refused(struct supervisor *supervisor, change_retried_fn *retried)
 {
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         if (app->removed && app->current != NULL && app->state != APP_STOPPING)
             rollout_want(app);
-        want_refused(app);
+        if (want_refused(app) || serve_retry(app))
+            retried(app);
     }
 }
 

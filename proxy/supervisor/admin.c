@@ -102,7 +102,8 @@ serve_status(struct supervisor *supervisor, struct evhttp_request *request)
     uint64_t uptime_s = (clock_monotonic_ms() - supervisor->started_at_ms) / 1000;
     pid_t prober_pid = supervisor->prober != NULL ? supervisor->prober->pid : 0;
     json_t *status = status_json(FPROXY_VERSION, getpid(), uptime_s, prober_pid,
-                                 probe_lag_json(supervisor), all_apps_json(supervisor));
+                                 probe_lag_json(supervisor), standing_errors_json(supervisor),
+                                 all_apps_json(supervisor));
 
     admin_reply_json(request, HTTP_OK, "OK", status);
 }

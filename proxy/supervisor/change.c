@@ -396,7 +396,7 @@ want_refused(struct app *app)
 /* ---- all of it ---- */
 
 static void
-tell_errors(struct supervisor *supervisor, const struct config_change *change)
+tell_errors(struct supervisor *supervisor, struct config_change *change)
 {
     for (size_t i = 0; i < change->error_count; i++) {
         const struct config_error_item *error = &change->errors[i];
@@ -409,7 +409,7 @@ tell_errors(struct supervisor *supervisor, const struct config_change *change)
                     "the configuration %s cannot be read: %s; everything stays as it is",
                     supervisor->config_path, strerror(-change->path_error));
     supervisor->path_error = change->path_error;
-    supervisor->standing_errors = change->standing_count;
+    standing_errors_keep(supervisor, change);
 }
 
 /* Adopted apps of which the first change, which holds everything, says nothing. Not while there
@@ -419,7 +419,7 @@ remove_unseen(struct supervisor *supervisor, const struct config_change *change)
 {
     struct app *app, *next;
 
-    if (supervisor->unseen_removed || change->path_error != 0 || change->standing_count > 0)
+    if (supervisor->unseen_removed || change->path_error != 0 || supervisor->standing.count > 0)
         return;
     supervisor->unseen_removed = true;
     HASH_ITER(hh, supervisor->apps, app, next) {

@@ -30,7 +30,6 @@ struct reload {
     struct changed *changed;        /* owned: what the changes since then said */
     size_t changed_count;
     bool groups_changed[ARRAY_SIZE(group_names)];
-    json_t *errors;                 /* owned */
     reload_done_fn *done;
     void *context;
     struct event *patience;         /* owned */
@@ -42,7 +41,6 @@ reload_free(struct reload *reload)
 {
     LIST_REMOVE(reload, link);
     event_free(reload->patience);
-    json_decref(reload->errors);
     free(reload->changed);
     free(reload);
 }
@@ -134,20 +132,32 @@ groups_json(const struct reload *reload)
     return list;
 }
 
+/* All that stand, but for those of apps that are held back: these say it themselves. */
+static json_t *
+errors_json(const struct supervisor *supervisor)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < supervisor->standing.count; i++) {
+        const struct config_error_item *error = &supervisor->standing.items[i];
+        const struct app *app = app_find((struct supervisor *)supervisor, error->app);
+
+        if (app == NULL || app->config_error == NULL)
+            json_array_append_new(list, json_string(error->text));
+    }
+    return list;
+}
+
 static json_t *
 result_json(const struct reload *reload)
 {
-    bool all = reload->supervisor->standing_errors == 0;
+    bool all = reload->supervisor->standing.count == 0;
     json_t *changed = changed_json(reload, &all);
     json_t *held_back = held_back_json(reload->supervisor, &all);
 
-    if (reload->supervisor->standing_errors > 0 && json_array_size(reload->errors) == 0 &&
-        json_array_size(held_back) == 0)
-        json_array_append_new(reload->errors,
-                              json_string("errors of before stand: fproxy check tells them"));
-
-    return json_pack("{s:b, s:o, s:o, s:o, s:O}", "applied", all, "changed", changed, "groups",
-                     groups_json(reload), "held_back", held_back, "errors", reload->errors);
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "applied", all, "changed", changed, "groups",
+                     groups_json(reload), "held_back", held_back, "errors",
+                     errors_json(reload->supervisor));
 }
 
 static void
@@ -182,10 +192,9 @@ reload_begin(struct supervisor *supervisor, reload_done_fn *done, void *context)
     reload->token = ++supervisor->reload_token;
     reload->done = done;
     reload->context = context;
-    reload->errors = json_array();
     reload->patience = evtimer_new(supervisor->base, on_impatience, reload);
     LIST_INSERT_HEAD(&supervisor->reloads, reload, link);
-    if (reload->patience == NULL || reload->errors == NULL) {
+    if (reload->patience == NULL) {
         reload_free(reload);
         return -ENOMEM;
     }
@@ -237,10 +246,6 @@ note_items(struct reload *reload, const struct config_change *change)
         changed->op = change->items[i].op;
         changed->existed = app != NULL && app->current != NULL;
         changed->retried = false;
-    }
-    for (size_t i = 0; i < change->error_count; i++) {
-        if (change->errors[i].app[0] == '\0')       /* the others say it with their app */
-            json_array_append_new(reload->errors, json_string(change->errors[i].text));
     }
 }
 

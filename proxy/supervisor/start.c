@@ -357,6 +357,7 @@ start_undo(struct supervisor *supervisor)
     if (supervisor->store != NULL)
         store_close(supervisor->store, STORE_CLOSE_MS);
     known_free(&supervisor->known);
+    standing_errors_free(&supervisor->standing);
     if (supervisor->store_notify_fd >= 0)
         close(supervisor->store_notify_fd);
     if (supervisor->settings_fd >= 0)

@@ -67,9 +67,10 @@ status_app_json(const struct app_status *status)
 
 json_t *
 status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s, pid_t prober_pid,
-            json_t *probe_lag, json_t *apps)
+            json_t *probe_lag, json_t *config_errors, json_t *apps)
 {
-    return json_pack("{s:s, s:{s:i, s:I}, s:{s:o, s:o}, s:o}", "version", version, "supervisor",
-                     "pid", (int)supervisor_pid, "uptime_s", (json_int_t)uptime_s, "prober",
-                     "pid", pid_json(prober_pid), "probe_lag", probe_lag, "apps", apps);
+    return json_pack("{s:s, s:{s:i, s:I}, s:{s:o, s:o}, s:o, s:o}", "version", version,
+                     "supervisor", "pid", (int)supervisor_pid, "uptime_s", (json_int_t)uptime_s,
+                     "prober", "pid", pid_json(prober_pid), "probe_lag", probe_lag,
+                     "config_errors", config_errors, "apps", apps);
 }

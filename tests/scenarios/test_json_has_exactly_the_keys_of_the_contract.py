@@ -24,7 +24,8 @@ def test_status(daemon, started):
     _, port, dead = start(daemon, started)
     status = daemon.status()
 
-    assert set(status) == {"version", "supervisor", "prober", "apps"}
+    assert set(status) == {"version", "supervisor", "prober", "config_errors",
+                           "apps"}
     assert set(status["supervisor"]) == {"pid", "uptime_s"}
     assert set(status["prober"]) == {"pid", "probe_lag"}
     web, = status["apps"]

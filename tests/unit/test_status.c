@@ -70,15 +70,15 @@ what_is_not_there_is_null(void **state)
 static void
 the_whole_names_the_processes(void **state)
 {
-    assert_json(status_json("1.2.3", 10, 99, 0, json_null(), json_array()),
+    assert_json(status_json("1.2.3", 10, 99, 0, json_null(), json_array(), json_array()),
                 "{\"version\":\"1.2.3\",\"supervisor\":{\"pid\":10,\"uptime_s\":99},"
-                "\"prober\":{\"pid\":null,\"probe_lag\":null},\"apps\":[]}");
+                "\"prober\":{\"pid\":null,\"probe_lag\":null},\"config_errors\":[],\"apps\":[]}");
 }
 
 static void
 a_list_that_could_not_be_made_makes_no_status(void **state)
 {
-    assert_null(status_json("1.2.3", 10, 99, 11, json_null(), NULL));
+    assert_null(status_json("1.2.3", 10, 99, 11, json_null(), json_array(), NULL));
 }
 
 int

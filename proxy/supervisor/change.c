@@ -472,15 +472,29 @@ change_ask_holders(struct supervisor *supervisor)
     }
 }
 
+static size_t
+count_removed(const struct config_change *change)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < change->item_count; i++)
+        count += change->items[i].op == CONFIG_REMOVE;
+    return count;
+}
+
 static void
 tell_change(const struct supervisor *supervisor, const struct config_change *change)
 {
+    size_t removed = count_removed(change);
+
     if (!supervisor->first_change_applied && change->item_count == 0 && change->path_error == 0)
         log_warn(NULL, "no app is configured: nothing is served; put a file into %s",
                  supervisor->config_path);
     else if (supervisor->first_change_applied && change->item_count > 0)
-        log_info(NULL, "the configuration has changed: %zu of %zu apps, %zu are held back",
-                 change->item_count, change->app_count, change->broken_count);
+        log_info(NULL,
+                 "the configuration has changed: %zu of %zu apps are new or differ, %zu are held "
+                 "back; %zu more are removed", change->item_count - removed, change->app_count,
+                 change->broken_count, removed);
 }
 
 void

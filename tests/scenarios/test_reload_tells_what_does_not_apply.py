@@ -79,3 +79,15 @@ def test_settings_that_changed_are_told(daemon, started):
 
     assert (answer.returncode, answer.stdout) == (0, "daemon: update done\n")
     assert "nothing has changed" in daemon.run("fproxy", "reload").stdout
+
+
+def test_what_the_log_counts_adds_up(daemon, started):
+    ports = free_ports(4)
+    target = started(EchoProcess())
+    daemon.write_apps(*(app(f"a{i}", port, [target]) for i, port in enumerate(ports[:3])))
+    daemon.start()
+    daemon.replace_apps(app("a0", ports[3], [target]))
+    daemon.apply()
+
+    assert ("the configuration has changed: 1 of 1 apps are new or differ, 0 are held back; "
+            "2 more are removed\n") in daemon.log()

@@ -235,6 +235,21 @@ print_config_errors(const json_t *errors, const json_t *apps, const char *only)
         printf("  and %zu more: `fproxy check' tells them\n", more);
 }
 
+/* What is configured waits, whatever the reason above. */
+static void
+print_rollback(const json_t *app)
+{
+    const char *word = answer_text(app, "rollback"), *name = answer_text(app, "name");
+
+    if (strcmp(word, "holds") == 0)
+        printf("%s: stays with generation %" JSON_INTEGER_FORMAT " by `fproxy rollback' until its "
+               "configuration changes\n", name, answer_number(app, "generation"));
+    else if (strcmp(word, "unknown") == 0)
+        printf("%s: stays with generation %" JSON_INTEGER_FORMAT " until the database tells "
+               "whether an operator went back from what is configured, up to a minute\n", name,
+               answer_number(app, "generation"));
+}
+
 /* Probes that start late are no target's fault, and somebody can help it. */
 static void
 print_lag(const json_t *lag)
@@ -263,6 +278,7 @@ print_apps(const json_t *apps)
         return rc;
     json_array_foreach(apps, i, app) {
         print_reason(app);
+        print_rollback(app);
         print_overrides(app);
     }
     return 0;

@@ -260,6 +260,14 @@ is_looping(const struct app *app, uint64_t now_ms)
     return worker != NULL && restart_looping(&worker->restart, now_ms);
 }
 
+static const char *
+rollback_word(const struct app *app)
+{
+    if (!app->refused.pinned || app->pending || app->rolling != NULL)
+        return NULL;
+    return app->refused.presumed ? "unknown" : "holds";
+}
+
 void
 app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
 {
@@ -277,6 +285,7 @@ app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
         .available = app->health.available,
         .total = app->health.total,
         .panics = app->health.panics,
+        .rollback = rollback_word(app),
         .rollout = &app->rollout,
     };
     if (generation == NULL)

@@ -52,8 +52,8 @@ rollout_json(const struct app_rollout *rollout)
 json_t *
 status_app_json(const struct app_status *status)
 {
-    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o}, s:I, s:{s:I, s:I}, s:I, s:o, s:o}",
-                     "name", status->name, "state", status->state, "ready", status->ready,
+    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o}, s:I, s:{s:I, s:I}, s:I, s:o, s:s?, "
+                     "s:o}", "name", status->name, "state", status->state, "ready", status->ready,
                      "generation", (json_int_t)status->generation,
                      "ports", ports_json(status->ports, status->port_count),
                      "worker", "name", status->worker, "pid", pid_json(status->worker_pid),
@@ -62,7 +62,8 @@ status_app_json(const struct app_status *status)
                      "total", (json_int_t)status->total,
                      "panics", (json_int_t)status->panics, "overrides",
                      status->overrides != NULL ? status->overrides : json_array(),
-                     "last_rollout", rollout_json(status->rollout));
+                     "rollback", status->rollback, "last_rollout",
+                     rollout_json(status->rollout));
 }
 
 json_t *

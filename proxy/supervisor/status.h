@@ -23,6 +23,8 @@ struct app_status {
     uint64_t connections;
     uint32_t available, total;          /* endpoints */
     uint32_t panics;                    /* times that nothing was eligible and all was tried */
+    const char *rollback;               /* NULL; "holds": an operator went back from what is
+                                         * configured; "unknown": the database cannot tell yet */
     json_t *overrides;                  /* an array, taken over; NULL: none */
     const struct app_rollout *rollout;
 };

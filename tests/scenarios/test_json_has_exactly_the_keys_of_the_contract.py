@@ -30,7 +30,8 @@ def test_status(daemon, started):
     assert set(status["prober"]) == {"pid", "probe_lag"}
     web, = status["apps"]
     assert set(web) == {"name", "state", "ready", "generation", "ports", "worker",
-                        "connections", "targets", "panics", "overrides", "last_rollout"}
+                        "connections", "targets", "panics", "overrides", "rollback",
+                        "last_rollout"}
     assert (web["name"], web["state"], web["ready"], web["generation"]) == (
         "web", "degraded", True, 1)
     assert web["ports"] == [port, f"[::1]:{dead}"]

@@ -32,14 +32,14 @@ an_app_has_the_keys_of_the_contract(void **state)
     const struct app_status status = {
         .name = "web", .state = "ready", .ready = true, .generation = 3, .ports = ports,
         .port_count = 2, .worker = "web", .worker_pid = 42, .connections = 7, .available = 2,
-        .total = 4, .panics = 2, .rollout = &rollout,
+        .total = 4, .panics = 2, .rollback = "holds", .rollout = &rollout,
     };
 
     assert_json(status_app_json(&status),
                 "{\"name\":\"web\",\"state\":\"ready\",\"ready\":true,\"generation\":3,"
                 "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42},"
                 "\"connections\":7,\"targets\":{\"available\":2,\"total\":4},\"panics\":2,"
-                "\"overrides\":[],"
+                "\"overrides\":[],\"rollback\":\"holds\","
                 "\"last_rollout\":{\"outcome\":\"done\",\"reason\":\"not_ready\","
                 "\"started_at\":\"1970-01-01T00:00:01.000Z\","
                 "\"finished_at\":\"1970-01-01T00:00:02.500Z\"}}");
@@ -58,7 +58,7 @@ what_is_not_there_is_null(void **state)
                 "{\"name\":\"a\",\"state\":\"config_error\",\"ready\":false,\"generation\":0,"
                 "\"ports\":[],\"worker\":{\"name\":\"a\",\"pid\":null},\"connections\":0,"
                 "\"targets\":{\"available\":0,\"total\":0},\"panics\":0,\"overrides\":[],"
-                "\"last_rollout\":{\"outcome\":null,"
+                "\"rollback\":null,\"last_rollout\":{\"outcome\":null,"
                 "\"reason\":\"\",\"started_at\":\"1970-01-01T00:00:01.000Z\","
                 "\"finished_at\":null}}");
     status.rollout = &none;

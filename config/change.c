@@ -4,6 +4,14 @@
 #include "config/source.h"
 
 void
+config_error_items_free(struct config_error_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(items[i].text);
+    free(items);
+}
+
+void
 config_change_free(struct config_change *change)
 {
     if (change == NULL)
@@ -13,13 +21,12 @@ config_change_free(struct config_change *change)
         free(change->items[i].source);
         free(change->items[i].reason);
     }
-    for (size_t i = 0; i < change->error_count; i++)
-        free(change->errors[i].text);
+    config_error_items_free(change->errors, change->error_count);
+    config_error_items_free(change->standing, change->standing_count);
     free(change->daemon.text);
     free(change->daemon.source);
     free(change->defaults.text);
     free(change->defaults.source);
     free(change->items);
-    free(change->errors);
     free(change);
 }

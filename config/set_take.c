@@ -211,21 +211,33 @@ was_told(const struct config_set *set, const char *text)
 }
 
 static int
-add_error(const struct config_set *set, struct config_change *change, const char *app,
-          const char *text)
+append_error(struct config_error_item **items, size_t *count, const char *app, const char *text)
 {
+    struct config_error_item *grown = reallocarray(*items, *count + 1, sizeof *grown);
     struct config_error_item *item;
 
-    if (was_told(set, text))
-        return 0;
-    item = &change->errors[change->error_count];
+    if (grown == NULL)
+        return -ENOMEM;
+    *items = grown;
+    item = &grown[*count];
     snprintf(item->app, sizeof item->app, "%s", app);
     item->text = strdup(text);
-    change->error_count += item->text != NULL;
+    *count += item->text != NULL;
     return item->text != NULL ? 0 : -ENOMEM;
 }
 
-/* The texts of all errors into `told`, those that are new into the change. */
+static int
+add_error(const struct config_set *set, struct config_change *change, const char *app,
+          const char *text)
+{
+    int rc = append_error(&change->standing, &change->standing_count, app, text);
+
+    if (rc < 0 || was_told(set, text))
+        return rc;
+    return append_error(&change->errors, &change->error_count, app, text);
+}
+
+/* The texts of all errors into `told` and the change, those that are new into its `errors`. */
 static int
 add_errors(const struct config_set *set, struct config_change *change, char **told,
            size_t *told_count)
@@ -350,14 +362,12 @@ make(struct config_set *set, struct config_change *change, char **told,
         rc = add_group(set, &set->groups[GROUP_DAEMON], &change->daemon);
     if (rc == 0)
         rc = add_group(set, &set->groups[GROUP_DEFAULTS], &change->defaults);
-    change->errors = calloc(CONFIG_ERRORS_MAX + 1, sizeof *change->errors);
     if (rc == 0)
-        rc = change->errors == NULL ? -ENOMEM : add_errors(set, change, told, told_count);
+        rc = add_errors(set, change, told, told_count);
     change->sequence = set->takes + 1;
     change->path_error = set->path_error;
     change->file_count = set->file_count;
     change->app_count = set->order_count;
-    change->standing_count = *told_count;
     change->broken_count = set->broken_count;
     return rc;
 }

@@ -46,7 +46,7 @@ struct config_group_item {
     char *source;               /* owned; NULL: it stands in no file */
 };
 
-/* An error that the change before did not have: for the log and for `events`. */
+/* An error, as the log, `events` and `fproxy status` tell it. */
 struct config_error_item {
     char app[APP_NAME_BYTES];   /* "": no app is concerned, or none is known */
     char *text;                 /* owned: FILE:LINE: app: key: message */
@@ -59,11 +59,12 @@ struct config_change {
                                  * first. An app stands here once at most. */
     size_t item_count;
     struct config_group_item daemon, defaults;
-    struct config_error_item *errors;   /* owned */
+    struct config_error_item *errors;   /* owned: those that the change before did not have */
     size_t error_count;
     /* What holds now, whether it changed or not. */
     size_t file_count, app_count, broken_count;
-    size_t standing_count;      /* errors, told now or before */
+    struct config_error_item *standing; /* owned: errors, told now or before */
+    size_t standing_count;
     int path_error;             /* -errno: the path itself cannot be read */
 };
 
@@ -114,5 +115,6 @@ struct config_source_ops {
 extern const struct config_source_ops config_source_file;
 
 void config_change_free(struct config_change *change);
+void config_error_items_free(struct config_error_item *items, size_t count);
 
 #endif

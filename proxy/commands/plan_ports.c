@@ -10,30 +10,109 @@
 
 enum { OWNERS_MAX = 16, PORT_NUMBERS = 65536 };    /* each owner takes a walk through /proc */
 
+/* A port of an app that runs. */
+struct kept_port {
+    const char *app;                /* borrowed */
+    struct address address;
+};
+
 struct trial {
     bool *held;                     /* owned: by port number, by what runs */
+    struct kept_port *kept;         /* owned: those that no app loses, by number */
+    size_t kept_count;
     bool serving;
     unsigned owners_searched;
     struct plan_refusal *refusals;  /* owned */
     size_t count;
 };
 
-/* What runs holds its ports: to try them would tell nothing. */
 static int
-note_held(struct trial *trial, const struct plan_running *running, size_t count)
+name_order(const void *name, const void *app)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct app_config app;
-        char why[DETAIL_BYTES];
-        int rc = app_config_parse(running[i].text, &app, why);
+    return strcmp(name, ((const struct plan_app *)app)->name);
+}
 
-        if (rc < 0)
-            return rc;
-        for (uint32_t k = 0; k < app.port_count; k++)
-            trial->held[app.ports[k].address.port] = true;
-        app_config_fini(&app);
+/* It is one of those that the plan takes from the app. */
+static bool
+is_lost(const struct plan_app *app, const struct address *address)
+{
+    for (uint32_t i = 0; app != NULL && i < app->port_removed_count; i++)
+        if (address_equal(&app->ports_removed[i].address, address))
+            return true;
+    return false;
+}
+
+static int
+note_ports(struct trial *trial, const struct plan *plan, const struct plan_running *running,
+           const struct app_config *config)
+{
+    const struct plan_app *app = bsearch(running->name, plan->apps, plan->app_count,
+                                         sizeof *plan->apps, name_order);
+    struct kept_port *grown = reallocarray(trial->kept, trial->kept_count + config->port_count + 1,
+                                           sizeof *grown);
+
+    if (grown == NULL)
+        return -ENOMEM;
+    trial->kept = grown;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const struct address *address = &config->ports[i].address;
+
+        /* What runs holds its ports: to try them would tell nothing. */
+        trial->held[address->port] = trial->held[address->port] || trial->serving;
+        if (!is_lost(app, address))
+            grown[trial->kept_count++] = (struct kept_port){ running->name, *address };
     }
     return 0;
+}
+
+static int
+port_order(const void *a, const void *b)
+{
+    const struct kept_port *one = a, *other = b;
+
+    return (int)one->address.port - (int)other->address.port;
+}
+
+static int
+note_running(struct trial *trial, const struct plan *plan, const struct plan_running *running,
+             size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct app_config config;
+        char why[DETAIL_BYTES];
+        int rc = app_config_parse(running[i].text, &config, why);
+
+        if (rc == -EINVAL && !trial->serving)
+            continue;               /* of another version: what holds its ports is not known */
+        if (rc < 0)
+            return rc;
+        rc = note_ports(trial, plan, &running[i], &config);
+        app_config_fini(&config);
+        if (rc < 0)
+            return rc;
+    }
+    if (trial->kept_count > 0)
+        qsort(trial->kept, trial->kept_count, sizeof *trial->kept, port_order);
+    return 0;
+}
+
+/* Another app that runs with it and goes on so; NULL: none. */
+static const char *
+find_keeper(const struct trial *trial, const char *app, const struct address *address)
+{
+    const struct kept_port key = { .address = *address };
+    const struct kept_port *end = trial->kept + trial->kept_count, *at = NULL;
+
+    if (trial->kept_count > 0)
+        at = bsearch(&key, trial->kept, trial->kept_count, sizeof key, port_order);
+    if (at == NULL)
+        return NULL;
+    while (at > trial->kept && at[-1].address.port == address->port)
+        at--;
+    for (; at < end && at->address.port == address->port; at++)
+        if (strcmp(at->app, app) != 0 && listeners_conflict(&at->address, address))
+            return at->app;
+    return NULL;
 }
 
 /* Workers that have outlived their supervisor give it back to the next one. */
@@ -75,13 +154,30 @@ explain(struct trial *trial, struct plan_refusal *refusal, int rc)
     return !is_left_by_us(trial, owner);
 }
 
+/* False: it could be had. */
+static bool
+is_refused(struct trial *trial, struct plan_refusal *refusal)
+{
+    const struct address *address = &refusal->port.address;
+    const char *keeper = find_keeper(trial, refusal->app, address);
+    int rc;
+
+    if (keeper != NULL) {
+        refusal->certain = true;
+        snprintf(refusal->reason, sizeof refusal->reason, "is in use by app %s, which keeps it",
+                 keeper);
+        return true;
+    }
+    rc = trial->held[address->port] ? 0 : listeners_try(address);
+    return rc < 0 && explain(trial, refusal, rc);
+}
+
 static int
 try_port(struct trial *trial, const struct plan_app *app, const struct app_listen *port)
 {
     struct plan_refusal refusal = { .app = app->name, .port = *port }, *grown;
-    int rc = trial->held[port->address.port] ? 0 : listeners_try(&port->address);
 
-    if (rc == 0 || !explain(trial, &refusal, rc))
+    if (!is_refused(trial, &refusal))
         return 0;
     grown = reallocarray(trial->refusals, trial->count + 1, sizeof *grown);
     if (grown == NULL)
@@ -99,8 +195,8 @@ plan_ports_try(const struct plan *plan, const struct plan_running *running, size
                            .serving = serving };
     int rc = trial.held == NULL ? -ENOMEM : 0;
 
-    if (rc == 0 && serving)
-        rc = note_held(&trial, running, running_count);
+    if (rc == 0)
+        rc = note_running(&trial, plan, running, running_count);
     for (size_t i = 0; rc == 0 && i < plan->app_count; i++) {
         const struct plan_app *app = &plan->apps[i];
 
@@ -108,6 +204,7 @@ plan_ports_try(const struct plan *plan, const struct plan_running *running, size
             rc = try_port(&trial, app, &app->ports_added[k]);
     }
     free(trial.held);
+    free(trial.kept);
     *refusals = trial.refusals;
     *count = trial.count;
     if (rc == 0)

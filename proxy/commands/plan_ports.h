@@ -13,8 +13,10 @@ struct plan_refusal {
     char reason[DETAIL_BYTES];      /* "is in use by nginx (pid 12)" */
 };
 
-/* Binds each port that is new and that no running app holds, and closes it again. `serving`: a
- * supervisor has what `running` says. 0, `*refusals` (on the heap) and `*count`; -ENOMEM. */
+/* Binds each port that is new and that no running app holds, and closes it again. One that another
+ * app of `running` holds, and does not lose by the plan, is refused: its configuration may say
+ * nothing of it, where an operator went back from that. `serving`: a supervisor has what `running`
+ * says. 0, `*refusals` (on the heap) and `*count`; -ENOMEM, -EINVAL. */
 int plan_ports_try(const struct plan *plan, const struct plan_running *running,
                    size_t running_count, bool serving, struct plan_refusal **refusals,
                    size_t *count);

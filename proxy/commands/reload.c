@@ -95,9 +95,12 @@ print_result(const json_t *result)
     const json_t *changed = json_object_get(result, "changed");
     const json_t *held_back = json_object_get(result, "held_back");
     const json_t *errors = json_object_get(result, "errors");
+    const json_t *groups = json_object_get(result, "groups");
     const json_t *item;
     size_t i;
 
+    json_array_foreach(groups, i, item)
+        printf("%s: update done\n", json_string_value(item));
     json_array_foreach(changed, i, item)
         print_changed(item);
     json_array_foreach(held_back, i, item) {
@@ -108,7 +111,8 @@ print_result(const json_t *result)
         if (!is_reason(held_back, json_string_value(item)))
             printf("%s\n", json_string_value(item));
     }
-    if (json_array_size(changed) + json_array_size(held_back) + json_array_size(errors) == 0)
+    if (json_array_size(changed) + json_array_size(held_back) + json_array_size(errors) +
+            json_array_size(groups) == 0)
         puts("nothing has changed since the files were read last; see `fproxy status'");
     if (is_pending(changed))
         puts("what is pending goes on; see `fproxy status'");

@@ -14,7 +14,7 @@
 #include "proxy/commands/table.h"
 #include "proxy/supervisor/ports.h"
 
-enum { CELL_BYTES = 512 };
+enum { CELL_BYTES = 512, ERRORS_PRINTED_MAX = 20 };
 
 struct arguments {
     struct supervisor_options *options;
@@ -221,6 +221,61 @@ print_prober(const json_t *answer)
                "and the table `crashes' tell more\n", last_end);
 }
 
+static bool
+is_reason(const json_t *apps, const char *error)
+{
+    const json_t *app;
+    size_t i;
+
+    json_array_foreach(apps, i, app) {
+        const json_t *rollout = json_object_get(app, "last_rollout");
+
+        if (strcmp(answer_text(app, "state"), "config_error") == 0 &&
+            strcmp(answer_text(rollout, "reason"), error) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of files, groups and names that no app above tells. Of one app: those that name it, or none. */
+static void
+print_config_errors(const json_t *errors, const json_t *apps, const char *only)
+{
+    const json_t *item;
+    size_t i, told = 0, more = 0;
+
+    json_array_foreach(errors, i, item) {
+        const char *app = answer_text(item, "app"), *error = answer_text(item, "error");
+
+        if ((only != NULL && app[0] != '\0' && strcmp(app, only) != 0) || is_reason(apps, error))
+            continue;
+        if (told == ERRORS_PRINTED_MAX) {
+            more++;
+            continue;
+        }
+        if (told++ == 0)
+            puts("errors of the configuration:");
+        printf("  %s\n", error);
+    }
+    if (more > 0)
+        printf("  and %zu more: `fproxy check' tells them\n", more);
+}
+
+/* What is configured waits, whatever the reason above. */
+static void
+print_rollback(const json_t *app)
+{
+    const char *word = answer_text(app, "rollback"), *name = answer_text(app, "name");
+
+    if (strcmp(word, "holds") == 0)
+        printf("%s: stays with generation %" JSON_INTEGER_FORMAT " by `fproxy rollback' until its "
+               "configuration changes\n", name, answer_number(app, "generation"));
+    else if (strcmp(word, "unknown") == 0)
+        printf("%s: stays with generation %" JSON_INTEGER_FORMAT " until the database tells "
+               "whether an operator went back from what is configured, up to a minute\n", name,
+               answer_number(app, "generation"));
+}
+
 /* Probes that start late are no target's fault, and somebody can help it. */
 static void
 print_lag(const json_t *lag)
@@ -250,6 +305,7 @@ print_apps(const json_t *apps)
     json_array_foreach(apps, i, app) {
         print_reason(app);
         print_worker_loop(app);
+        print_rollback(app);
         print_overrides(app);
     }
     return 0;
@@ -258,11 +314,14 @@ print_apps(const json_t *apps)
 /* ---- */
 
 static int
-print(const json_t *answer, bool json)
+print(const json_t *answer, const struct arguments *arguments)
 {
-    if (json)
+    const json_t *apps = json_object_get(answer, "apps");
+
+    if (arguments->json)
         return answer_print("fproxy status", answer);
-    if (print_apps(json_object_get(answer, "apps")) == 0) {
+    if (print_apps(apps) == 0) {
+        print_config_errors(json_object_get(answer, "config_errors"), apps, arguments->app);
         print_prober(answer);
         print_lag(json_object_get(json_object_get(answer, "prober"), "probe_lag"));
         if (fflush(stdout) == 0)
@@ -280,7 +339,7 @@ show(const struct asked *asked, json_t *answer, const struct arguments *argument
 
     if (arguments->app != NULL && !keep_only(asked, answer, arguments->app))
         return CLI_USAGE;
-    status = print(answer, arguments->json);
+    status = print(answer, arguments);
     if (status != CLI_YES || arguments->app == NULL)
         return status;
     first = json_array_get(json_object_get(answer, "apps"), 0);
@@ -296,8 +355,9 @@ command_status(int argc, char **argv, void *context)
         .args_doc = "[APP]",
         .doc = "Show the apps of the running supervisor, or one of them.\vTARGETS counts the "
                "endpoints that are available, of all. Below the table stands why an app is not "
-               "as it is configured, and what operators took out. Exit status: 0; 1 when APP "
-               "is not ready; 2 when no supervisor answers.",
+               "as it is configured, what operators took out, and the errors of the "
+               "configuration that stand. Exit status: 0; 1 when APP is not ready; 2 when no "
+               "supervisor answers.",
     };
     struct arguments arguments = { .options = context };
     struct asked asked;

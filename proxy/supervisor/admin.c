@@ -107,6 +107,7 @@ serve_status(struct supervisor *supervisor, struct evhttp_request *request)
     };
     json_t *status = status_json(FPROXY_VERSION, getpid(), uptime_s, &prober,
                                  supervisor->prober_there, probe_lag_json(supervisor),
+                                 standing_errors_json(supervisor),
                                  all_apps_json(supervisor));
 
     admin_reply_json(request, HTTP_OK, "OK", status);

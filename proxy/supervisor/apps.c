@@ -261,6 +261,14 @@ troubled_worker(const struct app *app, uint64_t now_ms)
     return next != NULL && restart_looping(&next->restart, now_ms) ? next : worker_of(app);
 }
 
+static const char *
+rollback_word(const struct app *app)
+{
+    if (!app->refused.pinned || app->pending || app->rolling != NULL)
+        return NULL;
+    return app->refused.presumed ? "unknown" : "holds";
+}
+
 void
 app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
 {
@@ -281,6 +289,7 @@ app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
         .available = app->health.available,
         .total = app->health.total,
         .panics = app->health.panics,
+        .rollback = rollback_word(app),
         .rollout = &app->rollout,
         .config_error = app->config_error,
     };

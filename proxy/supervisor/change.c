@@ -447,7 +447,7 @@ want_refused(struct app *app)
 /* ---- all of it ---- */
 
 static void
-tell_errors(struct supervisor *supervisor, const struct config_change *change)
+tell_errors(struct supervisor *supervisor, struct config_change *change)
 {
     for (size_t i = 0; i < change->error_count; i++) {
         const struct config_error_item *error = &change->errors[i];
@@ -460,7 +460,7 @@ tell_errors(struct supervisor *supervisor, const struct config_change *change)
                     "the configuration %s cannot be read: %s; everything stays as it is",
                     supervisor->config_path, strerror(-change->path_error));
     supervisor->path_error = change->path_error;
-    supervisor->standing_errors = change->standing_count;
+    standing_errors_keep(supervisor, change);
 }
 
 /* Adopted apps of which the first change, which holds everything, says nothing: the configuration
@@ -551,15 +551,29 @@ forget_known(struct supervisor *supervisor)
     known_free(known);
 }
 
+static size_t
+count_removed(const struct config_change *change)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < change->item_count; i++)
+        count += change->items[i].op == CONFIG_REMOVE;
+    return count;
+}
+
 static void
 tell_change(const struct supervisor *supervisor, const struct config_change *change)
 {
+    size_t removed = count_removed(change);
+
     if (!supervisor->first_change_applied && change->item_count == 0 && change->path_error == 0)
         log_warn(NULL, "no app is configured: nothing is served; put a file into %s",
                  supervisor->config_path);
     else if (supervisor->first_change_applied && change->item_count > 0)
-        log_info(NULL, "the configuration has changed: %zu of %zu apps, %zu are held back",
-                 change->item_count, change->app_count, change->broken_count);
+        log_info(NULL,
+                 "the configuration has changed: %zu of %zu apps are new or differ, %zu are held "
+                 "back; %zu more are removed", change->item_count - removed, change->app_count,
+                 change->broken_count, removed);
 }
 
 void
@@ -593,12 +607,13 @@ change_apply(void *context, struct config_change *change)
 /* ---- what was not used ---- */
 
 void
-change_retry_refused(struct supervisor *supervisor)
+change_retry_refused(struct supervisor *supervisor, change_retried_fn *retried)
 {
     for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
         if (app->removed && app->current != NULL && app->state != APP_STOPPING)
             rollout_want(app);
-        want_refused(app);
+        if (want_refused(app) || serve_retry(app))
+            retried(app);
     }
 }
 

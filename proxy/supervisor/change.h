@@ -17,8 +17,10 @@
 /* A config_change_fn; the context is the supervisor. */
 void change_apply(void *context, struct config_change *change);
 
-/* What was refused is tried once more (a reload asks for that). */
-void change_retry_refused(struct supervisor *supervisor);
+/* What was refused, and what cannot serve, is tried once more (a reload asks for that): `retried`
+ * is called for each such app, before it begins. */
+typedef void change_retried_fn(const struct app *app);
+void change_retry_refused(struct supervisor *supervisor, change_retried_fn *retried);
 
 /* The operator goes back to `config` (of generation `number`): what is configured is put
  * aside until it changes. 0 or -errno with the reason in `why` (DETAIL_BYTES). */

@@ -124,8 +124,8 @@ is_every_address(const struct address *address)
     return address->family == 0 || memcmp(address->ip, zero, sizeof zero) == 0;
 }
 
-static bool
-overlap(const struct address *a, const struct address *b)
+bool
+listeners_conflict(const struct address *a, const struct address *b)
 {
     if (a->port != b->port)
         return false;
@@ -147,7 +147,7 @@ listeners_overlap(const struct listeners *listeners, const struct address *addre
     if (port != NULL)
         return port;
     for (port = listeners->by_address; port != NULL; port = port->hh.next) {
-        if (overlap(&port->address, address))
+        if (listeners_conflict(&port->address, address))
             return port;
     }
     return NULL;
@@ -161,7 +161,7 @@ listeners_beside(const struct listeners *listeners, const struct listen_port *po
     if (listeners->held[port->address.port] < 2)
         return false;
     for (other = listeners->by_address; other != NULL; other = other->hh.next) {
-        if (other != port && overlap(&other->address, &port->address))
+        if (other != port && listeners_conflict(&other->address, &port->address))
             return true;
     }
     return false;
@@ -255,7 +255,7 @@ take_in(const struct listeners *listeners, struct listen_port *port, const struc
 
     for (other = listeners->by_address; rc == 0 && other != NULL; other = other->hh.next) {
         if (other != port && other->holder == holder &&
-            overlap(&other->address, &port->address))
+            listeners_conflict(&other->address, &port->address))
             rc = copy_sockets(other, port);
     }
     return rc;

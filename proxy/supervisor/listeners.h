@@ -51,6 +51,9 @@ uint32_t listeners_per_port(uint32_t threads, uint64_t descriptors_max, uint64_t
 struct listen_port *listeners_find(const struct listeners *listeners,
                                    const struct address *address);
 
+/* Only one of them can be bound: they are the same, or one holds the other. Pure. */
+bool listeners_conflict(const struct address *a, const struct address *b);
+
 /* The port of ours that stands in the way of binding `address`: the same one, or one that
  * overlaps it ("5001" and "127.0.0.1:5001"). NULL: none does. */
 struct listen_port *listeners_overlap(const struct listeners *listeners,

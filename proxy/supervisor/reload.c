@@ -7,16 +7,20 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/util.h"
 #include "config/source.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/change.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
 
+static const char *const group_names[] = { "daemon", "defaults" };
+
 struct changed {
     char app[APP_NAME_BYTES];
     enum config_op op;
     bool existed;
+    bool retried;                   /* its configuration is the same as before */
 };
 
 struct reload {
@@ -25,7 +29,7 @@ struct reload {
     bool heard;
     struct changed *changed;        /* owned: what the changes since then said */
     size_t changed_count;
-    json_t *errors;                 /* owned */
+    bool groups_changed[ARRAY_SIZE(group_names)];
     reload_done_fn *done;
     void *context;
     struct event *patience;         /* owned */
@@ -37,7 +41,6 @@ reload_free(struct reload *reload)
 {
     LIST_REMOVE(reload, link);
     event_free(reload->patience);
-    json_decref(reload->errors);
     free(reload->changed);
     free(reload);
 }
@@ -50,6 +53,12 @@ outcome_of(const struct app *app)
     if (app == NULL)
         return "done";
     return app->rollout.outcome[0] == '\0' ? "pending" : app->rollout.outcome;
+}
+
+static bool
+is_failure(const char *outcome)
+{
+    return strcmp(outcome, "failed") == 0 || strcmp(outcome, "rolled_back") == 0;
 }
 
 static json_t *
@@ -65,6 +74,8 @@ changed_json(const struct reload *reload, bool *all)
         const char *outcome = outcome_of(app);
         bool create = changed->op == CONFIG_SET && !changed->existed;
 
+        if (changed->retried && is_failure(outcome))
+            continue;               /* it is held back as before */
         if (strcmp(outcome, "done") != 0)
             *all = false;
         json_array_append_new(
@@ -75,23 +86,33 @@ changed_json(const struct reload *reload, bool *all)
     return list;
 }
 
+/* NULL: it is as it is configured, as far as that is over. */
+static const char *
+held_back_reason(const struct app *app)
+{
+    if (app->config_error != NULL)
+        return app->config_error;
+    if (app->refused.presumed)
+        return "whether an operator went back from what is configured cannot be read from the "
+               "database yet: it waits for that, up to a minute";
+    if (app->refused.pinned)
+        return "an operator went back from what is configured";
+    if (app->refused.text != NULL || (app->state == APP_FAILED && !app->removed))
+        return app_rollout_reason(&app->rollout);
+    return NULL;
+}
+
 static json_t *
 held_back_json(const struct supervisor *supervisor, bool *all)
 {
     json_t *list = json_array();
 
     for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
-        const char *reason = app->config_error;
+        const char *reason = held_back_reason(app);
 
-        if (reason == NULL && app->refused.text != NULL)
-            reason = app->refused.presumed
-                         ? "whether an operator went back from what is configured cannot be read "
-                           "from the database yet: it waits for that, up to a minute"
-                     : app->refused.pinned ? "an operator went back from what is configured"
-                                           : app_rollout_reason(&app->rollout);
         if (reason == NULL)
             continue;
-        if (!app->refused.pinned || app->refused.presumed)
+        if (!app->refused.pinned || app->refused.presumed || app->state == APP_FAILED)
             *all = false;
         json_array_append_new(list, json_pack("{s:s, s:s}", "app", app->name, "reason",
                                               reason));
@@ -100,19 +121,43 @@ held_back_json(const struct supervisor *supervisor, bool *all)
 }
 
 static json_t *
+groups_json(const struct reload *reload)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < ARRAY_SIZE(group_names); i++) {
+        if (reload->groups_changed[i])
+            json_array_append_new(list, json_string(group_names[i]));
+    }
+    return list;
+}
+
+/* All that stand, but for those of apps that are held back: these say it themselves. */
+static json_t *
+errors_json(const struct supervisor *supervisor)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < supervisor->standing.count; i++) {
+        const struct config_error_item *error = &supervisor->standing.items[i];
+        const struct app *app = app_find((struct supervisor *)supervisor, error->app);
+
+        if (app == NULL || app->config_error == NULL)
+            json_array_append_new(list, json_string(error->text));
+    }
+    return list;
+}
+
+static json_t *
 result_json(const struct reload *reload)
 {
-    bool all = reload->supervisor->standing_errors == 0;
+    bool all = reload->supervisor->standing.count == 0;
     json_t *changed = changed_json(reload, &all);
     json_t *held_back = held_back_json(reload->supervisor, &all);
 
-    if (reload->supervisor->standing_errors > 0 && json_array_size(reload->errors) == 0 &&
-        json_array_size(held_back) == 0)
-        json_array_append_new(reload->errors,
-                              json_string("errors of before stand: fproxy check tells them"));
-
-    return json_pack("{s:b, s:o, s:o, s:O}", "applied", all, "changed", changed, "held_back",
-                     held_back, "errors", reload->errors);
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "applied", all, "changed", changed, "groups",
+                     groups_json(reload), "held_back", held_back, "errors",
+                     errors_json(reload->supervisor));
 }
 
 static void
@@ -147,10 +192,9 @@ reload_begin(struct supervisor *supervisor, reload_done_fn *done, void *context)
     reload->token = ++supervisor->reload_token;
     reload->done = done;
     reload->context = context;
-    reload->errors = json_array();
     reload->patience = evtimer_new(supervisor->base, on_impatience, reload);
     LIST_INSERT_HEAD(&supervisor->reloads, reload, link);
-    if (reload->patience == NULL || reload->errors == NULL) {
+    if (reload->patience == NULL) {
         reload_free(reload);
         return -ENOMEM;
     }
@@ -170,6 +214,18 @@ reload_forget(struct supervisor *supervisor, void *context)
     }
 }
 
+/* A change of theirs may touch no app, or some: then these are told as well. */
+static void
+note_groups(struct reload *reload, const struct config_change *change)
+{
+    const struct config_group_item *groups[] = { &change->daemon, &change->defaults };
+
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        if (groups[i]->changed && !groups[i]->broken && !groups[i]->replaced)
+            reload->groups_changed[i] = true;
+    }
+}
+
 /* Called before what changed begins: an app with a generation existed before. */
 static void
 note_items(struct reload *reload, const struct config_change *change)
@@ -178,6 +234,7 @@ note_items(struct reload *reload, const struct config_change *change)
                                          reload->changed_count + change->item_count + 1,
                                          sizeof *grown);
 
+    note_groups(reload, change);
     if (grown == NULL)
         return;
     reload->changed = grown;
@@ -188,10 +245,46 @@ note_items(struct reload *reload, const struct config_change *change)
         text_copy(changed->app, sizeof changed->app, change->items[i].app);
         changed->op = change->items[i].op;
         changed->existed = app != NULL && app->current != NULL;
+        changed->retried = false;
     }
-    for (size_t i = 0; i < change->error_count; i++) {
-        if (change->errors[i].app[0] == '\0')       /* the others say it with their app */
-            json_array_append_new(reload->errors, json_string(change->errors[i].text));
+}
+
+static bool
+is_noted(const struct reload *reload, const char *app)
+{
+    for (size_t i = 0; i < reload->changed_count; i++) {
+        if (strcmp(reload->changed[i].app, app) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+note_retried(struct reload *reload, const struct app *app)
+{
+    struct changed *grown;
+
+    if (is_noted(reload, app->name))
+        return;
+    grown = reallocarray(reload->changed, reload->changed_count + 1, sizeof *grown);
+    if (grown == NULL)
+        return;
+    reload->changed = grown;
+    grown[reload->changed_count] = (struct changed){ .op = CONFIG_SET, .retried = true,
+                                                     .existed = app->current != NULL &&
+                                                                app->state != APP_FAILED };
+    text_copy(grown[reload->changed_count++].app, APP_NAME_BYTES, app->name);
+}
+
+/* Whoever has been heard waits for the end of this, too. */
+static void
+on_retried(const struct app *app)
+{
+    struct reload *reload;
+
+    LIST_FOREACH(reload, &app->supervisor->reloads, link) {
+        if (reload->heard)
+            note_retried(reload, app);
     }
 }
 
@@ -209,7 +302,7 @@ reload_heard(struct supervisor *supervisor, const struct config_change *change)
         retry = retry || reload->heard;
     }
     if (retry)
-        change_retry_refused(supervisor);
+        change_retry_refused(supervisor, on_retried);
 }
 
 void

@@ -102,6 +102,18 @@ serve_begin(struct app *app)
         serve_worker_lost(generation, false, "no worker can be started");
 }
 
+bool
+serve_retry(struct app *app)
+{
+    if (app->state != APP_FAILED || app->pending || app->rolling != NULL || app->removed)
+        return false;
+    app->failure = 0;               /* how it goes now is told, and waited for */
+    app->retry_ms = 0;
+    app_arm(app, 0);
+    app_settle(app);
+    return true;
+}
+
 /* Its worker takes orders: it is put into the queue of what that gets. */
 void
 serve_worker_there(struct app *app)

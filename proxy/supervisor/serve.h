@@ -21,6 +21,9 @@ void serve_begin(struct app *app);
 /* What app_arm() armed is due. */
 void serve_timer(struct app *app);
 
+/* One that cannot serve and waits for its next try: that is now. False: it is none. */
+bool serve_retry(struct app *app);
+
 /* Its worker takes orders (again). */
 void serve_worker_there(struct app *app);
 /* It is about to be sent to its worker: what it needs for that. 0 or -errno. */

@@ -127,9 +127,17 @@ note_crash(struct supervisor *supervisor)
                       -1, 0);
 }
 
+static bool
+is_missing(const char *path)
+{
+    return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 static int
 open_directories(struct supervisor *supervisor)
 {
+    bool made = supervisor->runtime_fd < 0 && is_missing(supervisor->runtime_dir);
+
     if (supervisor->runtime_fd < 0)
         supervisor->runtime_fd = open_locked(supervisor->runtime_dir, 0750, "runtime",
                                              "--runtime-dir");
@@ -142,8 +150,11 @@ open_directories(struct supervisor *supervisor)
     else
         supervisor->state_fd = open_locked(supervisor->state_dir, STATE_DIR_MODE, "state",
                                            "--state-dir");
-    if (supervisor->state_fd < 0)
+    if (supervisor->state_fd < 0) {
+        if (made)
+            rmdir(supervisor->runtime_dir);     /* nobody else could lock it: it is empty */
         return -1;
+    }
     lock_last_holder(supervisor->runtime_fd, &supervisor->last_holder);
     sign(supervisor->runtime_fd, supervisor->runtime_dir);
     sign(supervisor->state_fd, supervisor->state_dir);
@@ -374,6 +385,7 @@ start_undo(struct supervisor *supervisor)
         store_close(supervisor->store, STORE_CLOSE_MS);
     known_free(&supervisor->known);
     numbers_free(&supervisor->numbers);
+    standing_errors_free(&supervisor->standing);
     if (supervisor->store_notify_fd >= 0)
         close(supervisor->store_notify_fd);
     if (supervisor->settings_fd >= 0)

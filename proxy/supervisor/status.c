@@ -62,7 +62,8 @@ json_t *
 status_app_json(const struct app_status *status)
 {
     return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o, s:b, s:o}, s:I, s:{s:I, s:I}, s:I, "
-                     "s:o, s:o}", "name", status->name, "state", status->state, "ready", status->ready,
+                     "s:o, s:s?, s:o}", "name", status->name, "state", status->state, "ready",
+                     status->ready,
                      "generation", (json_int_t)status->generation,
                      "ports", ports_json(status->ports, status->port_count),
                      "worker", "name", status->worker, "pid",
@@ -73,17 +74,19 @@ status_app_json(const struct app_status *status)
                      "total", (json_int_t)status->total,
                      "panics", (json_int_t)status->panics, "overrides",
                      status->overrides != NULL ? status->overrides : json_array(),
-                     "last_rollout", rollout_json(status->rollout, status->config_error));
+                     "rollback", status->rollback, "last_rollout",
+                     rollout_json(status->rollout, status->config_error));
 }
 
 json_t *
 status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s,
             const struct process_status *prober, bool prober_ready, json_t *probe_lag,
-            json_t *apps)
+            json_t *config_errors, json_t *apps)
 {
-    return json_pack("{s:s, s:{s:i, s:I}, s:{s:o, s:b, s:b, s:o, s:o}, s:o}", "version", version,
-                     "supervisor", "pid", (int)supervisor_pid, "uptime_s", (json_int_t)uptime_s,
-                     "prober", "pid", pid_json(prober->pid), "ready", prober_ready, "crash_loop",
-                     prober->looping, "last_end", end_json(prober->last_end), "probe_lag",
-                     probe_lag, "apps", apps);
+    return json_pack("{s:s, s:{s:i, s:I}, s:{s:o, s:b, s:b, s:o, s:o}, s:o, s:o}", "version",
+                     version, "supervisor", "pid", (int)supervisor_pid, "uptime_s",
+                     (json_int_t)uptime_s, "prober", "pid", pid_json(prober->pid), "ready",
+                     prober_ready, "crash_loop", prober->looping, "last_end",
+                     end_json(prober->last_end), "probe_lag", probe_lag, "config_errors",
+                     config_errors, "apps", apps);
 }

@@ -32,6 +32,8 @@ struct app_status {
     uint64_t connections;
     uint32_t available, total;          /* endpoints */
     uint32_t panics;                    /* times that nothing was eligible and all was tried */
+    const char *rollback;               /* NULL; "holds": an operator went back from what is
+                                         * configured; "unknown": the database cannot tell yet */
     json_t *overrides;                  /* an array, taken over; NULL: none */
     const struct app_rollout *rollout;
     const char *config_error;           /* for which it is held back, whatever was rolled out since
@@ -41,10 +43,10 @@ struct app_status {
 /* One element of "apps"; NULL without memory. The caller owns it. */
 json_t *status_app_json(const struct app_status *status);
 
-/* The whole; `probe_lag` and `apps` (an array) are taken over, also on failure. `prober_ready`: it
- * takes orders. A pid of 0 becomes null. */
+/* The whole; `probe_lag`, `config_errors` and `apps` (arrays) are taken over, also on failure.
+ * `prober_ready`: it takes orders. A pid of 0 becomes null. */
 json_t *status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s,
                     const struct process_status *prober, bool prober_ready, json_t *probe_lag,
-                    json_t *apps);
+                    json_t *config_errors, json_t *apps);
 
 #endif

@@ -25,6 +25,7 @@
 #include "proxy/supervisor/pid_file.h"
 #include "proxy/supervisor/port_owner.h"
 #include "proxy/supervisor/rollout.h"
+#include "proxy/supervisor/standing_errors.h"
 #include "proxy/supervisor/status.h"
 
 struct admin;
@@ -71,7 +72,7 @@ struct supervisor {
     bool applying;                      /* a change: nothing is settled before all of it is */
     int path_error;                     /* as it was told last */
     int path_error_at_start;
-    size_t standing_errors;             /* of the configuration, after the last change */
+    struct standing_errors standing;    /* owned: of the configuration, after the last change */
     struct process_id last_holder;      /* of the runtime directory; pid 0: it stopped properly */
 
     struct app *apps;                   /* owned, by name */

@@ -24,14 +24,16 @@ def test_status(daemon, started):
     _, port, dead = start(daemon, started)
     status = daemon.status()
 
-    assert set(status) == {"version", "supervisor", "prober", "apps"}
+    assert set(status) == {"version", "supervisor", "prober", "config_errors",
+                           "apps"}
     assert set(status["supervisor"]) == {"pid", "uptime_s"}
     assert set(status["prober"]) == {"pid", "ready", "crash_loop", "last_end", "probe_lag"}
     prober = status["prober"]
     assert (prober["ready"], prober["crash_loop"], prober["last_end"]) == (True, False, None)
     web, = status["apps"]
     assert set(web) == {"name", "state", "ready", "generation", "ports", "worker",
-                        "connections", "targets", "panics", "overrides", "last_rollout"}
+                        "connections", "targets", "panics", "overrides", "rollback",
+                        "last_rollout"}
     assert (web["name"], web["state"], web["ready"], web["generation"]) == (
         "web", "degraded", True, 1)
     assert web["ports"] == [port, f"[::1]:{dead}"]

@@ -26,4 +26,17 @@ def test_the_second_one_refuses(daemon, started, shared):
     assert f"pid {daemon.pid}" in second.stderr and "fproxy stop" in second.stderr
     assert (snapshot(daemon.runtime), snapshot(daemon.state),
             daemon.status("web")["worker"]) == before
+    assert not other.exists()
     assert ask(port) == "good"
+
+
+def test_a_directory_that_was_there_stays(daemon, started):
+    port, = free_ports(1)
+    daemon.write_apps(app("web", port, [started(EchoProcess("good"))]))
+    daemon.start()
+    other = daemon.directory / "other"
+    other.mkdir()
+
+    assert daemon.run("fproxy", "--config", daemon.config, "--state-dir", daemon.state,
+                      "--runtime-dir", other).returncode == 2
+    assert other.is_dir()

@@ -69,6 +69,23 @@ def test_it_goes_back_and_no_client_fails(daemon, started, scene):
           what="it is an event")
 
 
+def test_status_tells_it_as_long_as_it_holds(daemon, scene):
+    line = "web: stays with generation 1 by `fproxy rollback' until its configuration changes\n"
+    assert daemon.status("web")["rollback"] is None
+    scene.step_back()
+    assert daemon.status("web")["rollback"] == "holds"
+    assert line in daemon.run("fproxy", "status").stdout
+
+    daemon.stop()
+    daemon.start()
+    assert line in daemon.run("fproxy", "status", "web").stdout
+
+    scene.configure("three")
+    scene.until_it_is("three")
+    assert daemon.status("web")["rollback"] is None
+    assert "rollback" not in daemon.run("fproxy", "status").stdout
+
+
 def test_it_holds_over_reloads_and_a_touch(daemon, scene):
     scene.step_back()
     path = daemon.config / "10-apps.conf"

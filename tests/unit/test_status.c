@@ -33,7 +33,7 @@ an_app_has_the_keys_of_the_contract(void **state)
         .name = "web", .state = "ready", .ready = true, .generation = 3, .ports = ports,
         .port_count = 2, .worker = "web", .process = { 42, true, "signal 9 (Killed)" },
         .connections = 7, .available = 2,
-        .total = 4, .panics = 2, .rollout = &rollout,
+        .total = 4, .panics = 2, .rollback = "holds", .rollout = &rollout,
     };
 
     assert_json(status_app_json(&status),
@@ -41,7 +41,7 @@ an_app_has_the_keys_of_the_contract(void **state)
                 "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42,"
                 "\"crash_loop\":true,\"last_end\":\"signal 9 (Killed)\"},"
                 "\"connections\":7,\"targets\":{\"available\":2,\"total\":4},\"panics\":2,"
-                "\"overrides\":[],"
+                "\"overrides\":[],\"rollback\":\"holds\","
                 "\"last_rollout\":{\"outcome\":\"done\",\"reason\":\"not_ready\","
                 "\"started_at\":\"1970-01-01T00:00:01.000Z\","
                 "\"finished_at\":\"1970-01-01T00:00:02.500Z\"}}");
@@ -61,7 +61,7 @@ what_is_not_there_is_null(void **state)
                 "\"ports\":[],\"worker\":{\"name\":\"a\",\"pid\":null,\"crash_loop\":false,"
                 "\"last_end\":null},\"connections\":0,"
                 "\"targets\":{\"available\":0,\"total\":0},\"panics\":0,\"overrides\":[],"
-                "\"last_rollout\":{\"outcome\":null,"
+                "\"rollback\":null,\"last_rollout\":{\"outcome\":null,"
                 "\"reason\":\"\",\"started_at\":\"1970-01-01T00:00:01.000Z\","
                 "\"finished_at\":null}}");
     status.rollout = &none;
@@ -75,10 +75,12 @@ the_whole_names_the_processes(void **state)
 {
     const struct process_status prober = { .looping = true, .last_end = "exit status 1" };
 
-    assert_json(status_json("1.2.3", 10, 99, &prober, false, json_null(), json_array()),
+    assert_json(status_json("1.2.3", 10, 99, &prober, false, json_null(), json_array(),
+                            json_array()),
                 "{\"version\":\"1.2.3\",\"supervisor\":{\"pid\":10,\"uptime_s\":99},"
                 "\"prober\":{\"pid\":null,\"ready\":false,\"crash_loop\":true,"
-                "\"last_end\":\"exit status 1\",\"probe_lag\":null},\"apps\":[]}");
+                "\"last_end\":\"exit status 1\",\"probe_lag\":null},\"config_errors\":[],"
+                "\"apps\":[]}");
 }
 
 static void
@@ -86,7 +88,7 @@ a_list_that_could_not_be_made_makes_no_status(void **state)
 {
     const struct process_status prober = { .pid = 11 };
 
-    assert_null(status_json("1.2.3", 10, 99, &prober, true, json_null(), NULL));
+    assert_null(status_json("1.2.3", 10, 99, &prober, true, json_null(), json_array(), NULL));
 }
 
 int

@@ -187,7 +187,7 @@ class Daemon:
 
     def reload(self):
         """Reads the files again, and waits for what comes of it: {"applied", "changed",
-        "held_back", "errors"}."""
+        "groups", "held_back", "errors"}."""
         status, result = self._admin("POST", "/v1/reload")
         assert status == 200, result
         return result

@@ -136,7 +136,8 @@ look(const json_t *before, const json_t *pids, const json_t *now, bool was_away,
     left->apps = count_of_before(pids, now);
     left->prober = prober != 0 && prober == pid_of(now, "prober");
     left->no_prober = !answer_has_prober(now);
-    left->prober_loops = json_is_true(json_object_get(json_object_get(now, "prober"), "crash_loop"));
+    left->prober_loops =
+        json_is_true(json_object_get(json_object_get(now, "prober"), "crash_loop"));
     if (!left->prober && left->apps == 0 && prober != 0)
         left->answered = true;
 }
@@ -283,10 +284,10 @@ command_upgrade(int argc, char **argv, void *context)
         .options = rows,
         .parser = parse_option,
         .doc = "Let the installed binary take over, without a pause for clients.\vA trial shows "
-               "first whether it, its worker and its prober can run; if not, the one that runs goes on. Workers are replaced "
-               "one by one; what is connected stays with the old ones until it ends "
-               "(handover_timeout). Exit status: 0 done; 1 not, or not all of it; 2 no "
-               "supervisor answers.",
+               "first whether it, its worker and its prober can run; if not, the one that runs "
+               "goes on. Workers are replaced one by one; what is connected stays with the old "
+               "ones until it ends (handover_timeout). Exit status: 0 done; 1 not, or not all of "
+               "it; 2 no supervisor answers.",
     };
     struct asked asked;
     json_t *before, *answer;

@@ -197,7 +197,7 @@ print_reason(const json_t *app)
 
 /* What keeps ending needs somebody, also while it happens to run. */
 static void
-print_worker_loop(const json_t *app)
+print_worker(const json_t *app)
 {
     const json_t *worker = json_object_get(app, "worker");
 
@@ -205,6 +205,11 @@ print_worker_loop(const json_t *app)
         printf("%s: worker %s keeps ending (last: %s): it is started again, later each time; its "
                "log and the table `crashes' tell more\n", answer_text(app, "name"),
                answer_text(worker, "name"), answer_text(worker, "last_end"));
+    if (json_is_true(json_object_get(worker, "outdated")))
+        printf("%s: worker %s/%" JSON_INTEGER_FORMAT " was to be replaced by a new one, which could "
+               "not take over: it serves on; `fproxy upgrade' tries it again\n",
+               answer_text(app, "name"), answer_text(worker, "name"),
+               answer_number(worker, "pid"));
 }
 
 static void
@@ -304,7 +309,7 @@ print_apps(const json_t *apps)
         return rc;
     json_array_foreach(apps, i, app) {
         print_reason(app);
-        print_worker_loop(app);
+        print_worker(app);
         print_rollback(app);
         print_overrides(app);
     }

@@ -24,7 +24,8 @@ enum {
 /* What is of before, at the last look. */
 struct left {
     bool answered;              /* by the one that took over, as far as can be seen */
-    size_t apps;                /* whose worker is */
+    size_t apps;                /* whose worker is ... */
+    size_t given_up;            /* ... and stays: the new one could not take over */
     bool prober;
     bool no_prober;             /* none is there that takes orders ... */
     bool prober_loops;          /* ... and those that start keep ending */
@@ -72,13 +73,15 @@ is_of_before(const json_t *pids_before, const json_t *app)
 }
 
 static size_t
-count_of_before(const json_t *pids_before, const json_t *status)
+count_of_before(const json_t *pids_before, const json_t *status, bool given_up_only)
 {
     const json_t *app;
     size_t i, count = 0;
 
     json_array_foreach(json_object_get(status, "apps"), i, app)
-        count += is_of_before(pids_before, app);
+        count += is_of_before(pids_before, app) &&
+                 (!given_up_only ||
+                  json_is_true(json_object_get(json_object_get(app, "worker"), "outdated")));
     return count;
 }
 
@@ -133,10 +136,12 @@ look(const json_t *before, const json_t *pids, const json_t *now, bool was_away,
     json_int_t prober = pid_of(before, "prober");
 
     left->answered = left->answered || took_over(before, now, was_away);
-    left->apps = count_of_before(pids, now);
+    left->apps = count_of_before(pids, now, false);
+    left->given_up = count_of_before(pids, now, true);
     left->prober = prober != 0 && prober == pid_of(now, "prober");
     left->no_prober = !answer_has_prober(now);
-    left->prober_loops = json_is_true(json_object_get(json_object_get(now, "prober"), "crash_loop"));
+    left->prober_loops =
+        json_is_true(json_object_get(json_object_get(now, "prober"), "crash_loop"));
     if (!left->prober && left->apps == 0 && prober != 0)
         left->answered = true;
 }
@@ -147,11 +152,12 @@ is_over(const struct left *left)
     return left->answered && left->apps == 0 && !left->prober && !left->no_prober;
 }
 
-/* Nothing more will come of it. */
+/* Nothing more will come of it: the prober is the last that is replaced. */
 static bool
 is_hopeless(const struct left *left)
 {
-    return left->answered && left->apps == 0 && left->no_prober && left->prober_loops;
+    return left->answered && left->apps == left->given_up && !left->prober &&
+           left->no_prober == left->prober_loops;
 }
 
 static bool
@@ -283,10 +289,10 @@ command_upgrade(int argc, char **argv, void *context)
         .options = rows,
         .parser = parse_option,
         .doc = "Let the installed binary take over, without a pause for clients.\vA trial shows "
-               "first whether it, its worker and its prober can run; if not, the one that runs goes on. Workers are replaced "
-               "one by one; what is connected stays with the old ones until it ends "
-               "(handover_timeout). Exit status: 0 done; 1 not, or not all of it; 2 no "
-               "supervisor answers.",
+               "first whether it, its worker and its prober can run; if not, the one that runs "
+               "goes on. Workers are replaced one by one; what is connected stays with the old "
+               "ones until it ends (handover_timeout). Exit status: 0 done; 1 not, or not all of "
+               "it; 2 no supervisor answers.",
     };
     struct asked asked;
     json_t *before, *answer;

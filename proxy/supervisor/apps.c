@@ -282,6 +282,8 @@ app_status(const struct app *app, uint64_t now_ms, struct app_status *status)
                                 looping, app->next != NULL),
         .ready = app_ready(app),
         .worker = worker != NULL ? worker->name : app->name,
+        .outdated = app->state == APP_SERVING && app->next == NULL && worker != NULL &&
+                    worker->retired,
         .process = { .pid = worker != NULL && worker->child != NULL ? worker->child->pid : 0,
                      .looping = looping,
                      .last_end = troubled != NULL ? troubled->last_end : NULL },

@@ -459,7 +459,7 @@ count_end(struct supervisor *supervisor, uint64_t started_at_ms, const char *how
     if (!was_looping && restart_looping(&supervisor->prober_restart, now_ms))
         event_write(supervisor, LOG_ERROR, NULL, "crash_loop",
                     "the prober keeps ending: %d times within a minute, now with %s; it is started "
-                    "again for ever, later each time, and availability stays as it was last known",
+                    "again, later each time, and availability stays as it was last known",
                     RESTART_LOOP_ENDS, how);
     return delay_ms;
 }

@@ -362,8 +362,10 @@ on_deadline(evutil_socket_t fd, short what, void *context)
             return;
         }
         if (app->next->load != LOAD_DONE)
-            snprintf(why, sizeof why, "the worker has not loaded it in %d s",
-                     LOAD_MAX_MS / 1000);
+            snprintf(why, sizeof why, "the worker has not loaded it in %d s%s%s",
+                     LOAD_MAX_MS / 1000,
+                     app->next->worker->last_end[0] != '\0' ? ": the last one ended with " : "",
+                     app->next->worker->last_end);
         else
             snprintf(why, sizeof why,
                      "not ready: %u of %u endpoints available, %u needed, after %" PRIu64 " ms",

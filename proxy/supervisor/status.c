@@ -61,20 +61,19 @@ rollout_json(const struct app_rollout *rollout, const char *config_error)
 json_t *
 status_app_json(const struct app_status *status)
 {
-    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o, s:b, s:o}, s:I, s:{s:I, s:I}, s:I, "
-                     "s:o, s:s?, s:o}", "name", status->name, "state", status->state, "ready",
-                     status->ready,
-                     "generation", (json_int_t)status->generation,
+    json_t *overrides = status->overrides != NULL ? status->overrides : json_array();
+
+    return json_pack("{s:s, s:s, s:b, s:I, s:o, s:{s:s, s:o, s:b, s:b, s:o}, s:I, s:{s:I, s:I}, "
+                     "s:I, s:o, s:s?, s:o}", "name", status->name, "state", status->state,
+                     "ready", status->ready, "generation", (json_int_t)status->generation,
                      "ports", ports_json(status->ports, status->port_count),
-                     "worker", "name", status->worker, "pid",
-                     pid_json(status->process.pid), "crash_loop", status->process.looping,
+                     "worker", "name", status->worker, "pid", pid_json(status->process.pid),
+                     "outdated", status->outdated, "crash_loop", status->process.looping,
                      "last_end", end_json(status->process.last_end),
                      "connections", (json_int_t)status->connections,
                      "targets", "available", (json_int_t)status->available,
-                     "total", (json_int_t)status->total,
-                     "panics", (json_int_t)status->panics, "overrides",
-                     status->overrides != NULL ? status->overrides : json_array(),
-                     "rollback", status->rollback, "last_rollout",
+                     "total", (json_int_t)status->total, "panics", (json_int_t)status->panics,
+                     "overrides", overrides, "rollback", status->rollback, "last_rollout",
                      rollout_json(status->rollout, status->config_error));
 }
 

@@ -28,6 +28,7 @@ struct app_status {
     const struct app_listen *ports;
     uint32_t port_count;
     const char *worker;                 /* its name */
+    bool outdated;                      /* another one was to take over from it, and could not */
     struct process_status process;      /* of it; looping: also the one that is to take over */
     uint64_t connections;
     uint32_t available, total;          /* endpoints */

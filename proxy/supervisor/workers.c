@@ -289,7 +289,7 @@ count_end(struct worker *worker, uint64_t started_at_ms, const char *how)
     if (!was_looping && restart_looping(&worker->restart, now_ms))
         event_write(worker->supervisor, LOG_ERROR, app != NULL ? app->name : NULL, "crash_loop",
                     "worker %s keeps ending: %d times within a minute, now with %s; it is started "
-                    "again for ever, later each time, and what it logs before tells why",
+                    "again, later each time; what it logs before that tells why",
                     worker->name, RESTART_LOOP_ENDS, how);
     return delay_ms;
 }

@@ -37,8 +37,8 @@ def test_status(daemon, started):
     assert (web["name"], web["state"], web["ready"], web["generation"]) == (
         "web", "degraded", True, 1)
     assert web["ports"] == [port, f"[::1]:{dead}"]
-    assert web["worker"] == {"name": "web", "pid": web["worker"]["pid"], "crash_loop": False,
-                             "last_end": None}
+    assert web["worker"] == {"name": "web", "pid": web["worker"]["pid"], "outdated": False,
+                             "crash_loop": False, "last_end": None}
     assert web["connections"] == 0
     assert web["targets"] == {"available": 1, "total": 3}
     rollout = web["last_rollout"]

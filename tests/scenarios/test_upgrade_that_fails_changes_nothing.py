@@ -140,6 +140,29 @@ def test_a_worker_that_does_not_come_up(daemon, started):
     conversation.goes_on()
 
 
+@pytest.mark.limit(150)
+def test_a_worker_that_never_comes_up(daemon, started):
+    """After a while the old one is left in peace: that is told, and the next upgrade replaces it."""
+    installation, port = start(daemon, started)
+    before = pids(daemon)
+    crowd = started(Crowd(port))
+    ends_after_its_trial(installation, "fproxy-worker")
+    post(daemon, "/v1/upgrade")
+    until(lambda: "it stays with its worker" in daemon.log(), 60, "it is given up")
+
+    assert "30 s: the last one ended with exit status 3" in daemon.log()
+    until(lambda: daemon.status()["prober"]["pid"] not in (None, before["prober"]), 20,
+          "the prober is a new one")
+    assert daemon.status("web")["worker"]["outdated"]
+    assert f"web: worker web/{before['web']} was to be replaced" in \
+        daemon.run("fproxy", "status").stdout
+    installation.install("fproxy-worker")
+    assert daemon.run("fproxy", "upgrade").returncode == 0
+    assert pids(daemon)["web"] != before["web"]
+    assert "was to be replaced" not in daemon.run("fproxy", "status").stdout
+    assert crowd.unlucky() == []
+
+
 @pytest.mark.limit(90)
 def test_a_prober_that_does_not_come_up(daemon, started):
     """It passes its trial only: whoever upgrades is told, and it is tried again."""

@@ -31,14 +31,14 @@ an_app_has_the_keys_of_the_contract(void **state)
                                            .started_at_ms = 1000, .finished_at_ms = 2500 };
     const struct app_status status = {
         .name = "web", .state = "ready", .ready = true, .generation = 3, .ports = ports,
-        .port_count = 2, .worker = "web", .process = { 42, true, "signal 9 (Killed)" },
+        .port_count = 2, .worker = "web", .outdated = true, .process = { 42, true, "signal 9 (Killed)" },
         .connections = 7, .available = 2,
         .total = 4, .panics = 2, .rollback = "holds", .rollout = &rollout,
     };
 
     assert_json(status_app_json(&status),
                 "{\"name\":\"web\",\"state\":\"ready\",\"ready\":true,\"generation\":3,"
-                "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42,"
+                "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42,\"outdated\":true,"
                 "\"crash_loop\":true,\"last_end\":\"signal 9 (Killed)\"},"
                 "\"connections\":7,\"targets\":{\"available\":2,\"total\":4},\"panics\":2,"
                 "\"overrides\":[],\"rollback\":\"holds\","
@@ -58,8 +58,8 @@ what_is_not_there_is_null(void **state)
 
     assert_json(status_app_json(&status),
                 "{\"name\":\"a\",\"state\":\"config_error\",\"ready\":false,\"generation\":0,"
-                "\"ports\":[],\"worker\":{\"name\":\"a\",\"pid\":null,\"crash_loop\":false,"
-                "\"last_end\":null},\"connections\":0,"
+                "\"ports\":[],\"worker\":{\"name\":\"a\",\"pid\":null,\"outdated\":false,"
+                "\"crash_loop\":false,\"last_end\":null},\"connections\":0,"
                 "\"targets\":{\"available\":0,\"total\":0},\"panics\":0,\"overrides\":[],"
                 "\"rollback\":null,\"last_rollout\":{\"outcome\":null,"
                 "\"reason\":\"\",\"started_at\":\"1970-01-01T00:00:01.000Z\","

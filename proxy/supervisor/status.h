@@ -32,8 +32,8 @@ struct app_status {
 /* One element of "apps"; NULL without memory. The caller owns it. */
 json_t *status_app_json(const struct app_status *status);
 
-/* The whole; `probe_lag`, `config_errors` and `apps` (arrays) are taken over, also on failure. A pid
- * of 0 becomes null. */
+/* The whole; `probe_lag`, `config_errors` and `apps` (arrays) are taken over, also on failure. A
+ * pid of 0 becomes null. */
 json_t *status_json(const char *version, pid_t supervisor_pid, uint64_t uptime_s,
                     pid_t prober_pid, json_t *probe_lag, json_t *config_errors, json_t *apps);
 

@@ -663,6 +663,31 @@ an_error_is_told_once(void **state)
     config_change_free(change);
 }
 
+static void
+what_stands_is_handed_over_with_each_change(void **state)
+{
+    struct fixture *fixture = *state;
+    struct config_change *change;
+
+    put(fixture->dir, "a.conf", "apps = (");
+    config_set_look(fixture->set);
+    config_change_free(take(fixture));
+    put(fixture->dir, "b.conf", "apps = ((");
+    config_set_look(fixture->set);
+    change = take(fixture);
+    assert_int_equal(change->error_count, 1);
+    assert_int_equal(change->standing_count, 2);
+    assert_non_null(strstr(change->standing[0].text, "a.conf:"));
+    assert_string_equal(change->standing[1].text, change->errors[0].text);
+    config_change_free(change);
+    drop(fixture->dir, "a.conf");
+    drop(fixture->dir, "b.conf");
+    config_set_look(fixture->set);
+    change = take(fixture);
+    assert_int_equal(change->standing_count, 0);
+    config_change_free(change);
+}
+
 /* The way Kubernetes mounts a ConfigMap. */
 static void
 a_link_that_leads_elsewhere_is_another_file(void **state)
@@ -938,6 +963,7 @@ main(void)
         WITH_SET(groups_of_the_database_hold_when_the_present_ones_are_broken),
         WITH_SET(a_group_stays_with_the_file_that_had_it),
         WITH_SET(an_error_is_told_once),
+        WITH_SET(what_stands_is_handed_over_with_each_change),
         WITH_SET(a_link_that_leads_elsewhere_is_another_file),
         WITH_SET(a_look_at_names_sees_what_is_new_changed_and_gone),
         WITH_SET(a_young_file_is_read_once_more),

@@ -252,6 +252,16 @@ share_text(struct app_generation *generation, struct shared_text *text)
     generation->text = shared_text_ref(text);
 }
 
+static void
+tell_mended(struct app *app, const char *how, const char *what)
+{
+    event_write(app->supervisor, LOG_INFO, app->name, "config_mended",
+                "its configuration is %s, and %s", how, what);
+    app->begun_at_ms = clock_monotonic_ms();
+    journal_open(app, app->current->number);
+    journal_close(app, "done", "");
+}
+
 /* What it has not served with yet is what is configured: its failures are told anew, and it takes
  * part where ports move. */
 static void
@@ -298,11 +308,7 @@ keep_running(struct app *app, const struct config_item *item, bool had_error)
         keep_trying(app, item, how);
         return;
     }
-    event_write(app->supervisor, LOG_INFO, app->name, "config_mended",
-                "its configuration is %s, and is what it runs", how);
-    app->begun_at_ms = clock_monotonic_ms();
-    journal_open(app, current->number);
-    journal_close(app, "done", "");
+    tell_mended(app, how, "is what it runs");
 }
 
 void
@@ -338,6 +344,9 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
     app->removed = false;
     app_set_error(app, NULL);
     if (is_pinned(app, item)) {
+        if (had_error && app->current != NULL && app->served && app->refused.pinned &&
+            !app->refused.presumed)
+            tell_mended(app, "valid again", "is what an operator went back from: it stays as it is");
         if (app->current != NULL || begin_good(app))
             return;
         unpin(app);                 /* rather what is configured than nothing */

@@ -346,7 +346,8 @@ apply_set(struct supervisor *supervisor, const struct config_item *item)
     if (is_pinned(app, item)) {
         if (had_error && app->current != NULL && app->served && app->refused.pinned &&
             !app->refused.presumed)
-            tell_mended(app, "valid again", "is what an operator went back from: it stays as it is");
+            tell_mended(app, "valid again",
+                        "is what an operator went back from: it stays as it is");
         if (app->current != NULL || begin_good(app))
             return;
         unpin(app);                 /* rather what is configured than nothing */
@@ -381,8 +382,8 @@ tell_held_back(const struct app *app)
 
     event_write(app->supervisor, LOG_WARN, app->name, "held_back",
                 good ? "goes on with its last good configuration, generation %u of %s"
-                     : "has not served yet: it goes on trying what was valid last, generation %u of "
-                       "%s", current->number, current->source);
+                     : "has not served yet: it goes on trying what was valid last, generation "
+                       "%u of %s", current->number, current->source);
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
- * state_dir - the state directory while fproxy runs: made again when somebody deleted it, and locked
- * again when it is another one than at the start, so that no second supervisor takes it.
+ * state_dir - the state directory while fproxy runs: made again when somebody deleted it, and
+ * locked again when it is another one than at the start, so that no second supervisor takes it.
  */
 #ifndef FPROXY_SUPERVISOR_STATE_DIR_H
 #define FPROXY_SUPERVISOR_STATE_DIR_H

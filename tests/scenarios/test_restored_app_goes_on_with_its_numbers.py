@@ -9,7 +9,8 @@ class Scene:
     def __init__(self, daemon, started):
         self.daemon = daemon
         self.port, other = free_ports(2)
-        self.targets = {name: started(EchoProcess(name)) for name in ("one", "two", "three", "four")}
+        self.targets = {name: started(EchoProcess(name))
+                        for name in ("one", "two", "three", "four")}
         daemon.write_apps(app("steady", other, [self.targets["one"]]), file="steady.conf")
 
     def configure(self, name):

@@ -206,8 +206,8 @@ print_worker(const json_t *app)
                "log and the table `crashes' tell more\n", answer_text(app, "name"),
                answer_text(worker, "name"), answer_text(worker, "last_end"));
     if (json_is_true(json_object_get(worker, "outdated")))
-        printf("%s: worker %s/%" JSON_INTEGER_FORMAT " was to be replaced by a new one, which could "
-               "not take over: it serves on; `fproxy upgrade' tries it again\n",
+        printf("%s: worker %s/%" JSON_INTEGER_FORMAT " was to be replaced by a new one, which "
+               "could not take over: it serves on; `fproxy upgrade' tries it again\n",
                answer_text(app, "name"), answer_text(worker, "name"),
                answer_number(worker, "pid"));
 }

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from harness import (Crowd, EchoProcess, Installation, Target, answer, app, free_ports, hang, pids, replaced,
-                     until)
+from harness import (Crowd, EchoProcess, Installation, Target, answer, app, free_ports, hang, pids,
+                     replaced, until)
 
 PROBE = 'interval = "{interval}"; timeout = "{timeout}"; rise = {rise}; fall = {fall};'
 
@@ -136,7 +136,8 @@ def test_it_is_said_that_there_is_none(daemon, started):
     os.kill(pids(daemon)["prober"], signal.SIGKILL)
 
     line = "no prober runs: availability stays as it was last known; it is tried again (last: "
-    until(lambda: line + "exit status 1)" in daemon.run("fproxy", "status").stdout, 10, "it is said")
+    until(lambda: line + "exit status 1)" in daemon.run("fproxy", "status").stdout, 10,
+          "it is said")
     until(lambda: daemon.sql("SELECT app, level FROM events WHERE kind = 'crash_loop'"), 20,
           "that is in the history")
     prober = daemon.status()["prober"]

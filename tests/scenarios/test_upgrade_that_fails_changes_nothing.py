@@ -142,7 +142,7 @@ def test_a_worker_that_does_not_come_up(daemon, started):
 
 @pytest.mark.limit(150)
 def test_a_worker_that_never_comes_up(daemon, started):
-    """After a while the old one is left in peace: that is told, and the next upgrade replaces it."""
+    """After a while the old one is left alone: that is told, and the next upgrade replaces it."""
     installation, port = start(daemon, started)
     before = pids(daemon)
     crowd = started(Crowd(port))

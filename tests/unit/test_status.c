@@ -31,15 +31,15 @@ an_app_has_the_keys_of_the_contract(void **state)
                                            .started_at_ms = 1000, .finished_at_ms = 2500 };
     const struct app_status status = {
         .name = "web", .state = "ready", .ready = true, .generation = 3, .ports = ports,
-        .port_count = 2, .worker = "web", .outdated = true, .process = { 42, true, "signal 9 (Killed)" },
-        .connections = 7, .available = 2,
+        .port_count = 2, .worker = "web", .outdated = true,
+        .process = { 42, true, "signal 9 (Killed)" }, .connections = 7, .available = 2,
         .total = 4, .panics = 2, .rollback = "holds", .rollout = &rollout,
     };
 
     assert_json(status_app_json(&status),
                 "{\"name\":\"web\",\"state\":\"ready\",\"ready\":true,\"generation\":3,"
-                "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42,\"outdated\":true,"
-                "\"crash_loop\":true,\"last_end\":\"signal 9 (Killed)\"},"
+                "\"ports\":[5001,\"127.0.0.1:5002\"],\"worker\":{\"name\":\"web\",\"pid\":42,"
+                "\"outdated\":true,\"crash_loop\":true,\"last_end\":\"signal 9 (Killed)\"},"
                 "\"connections\":7,\"targets\":{\"available\":2,\"total\":4},\"panics\":2,"
                 "\"overrides\":[],\"rollback\":\"holds\","
                 "\"last_rollout\":{\"outcome\":\"done\",\"reason\":\"not_ready\","

@@ -77,8 +77,9 @@ def test_a_change_without_effect_is_counted_and_spoils_no_median():
 
 
 def test_what_a_proxy_would_have_used_anyway_is_no_cost_of_a_change():
-    assert changes.change_cost(3.0, 10, 1.0, 5, 10) == 100
-    assert changes.change_cost(1.9, 10, 1.0, 5, 10) == 0
+    idle = [(0.2, 1), (0.4, 2), (9.0, 1)]           # the third is a burst, of no change
+    assert round(changes.change_cost([(0.3, 1), (0.5, 2), (9.0, 1)], idle)) == 100
+    assert changes.change_cost([(0.1, 1), (0.2, 2)], idle) == 0
 
 
 def test_a_goal_is_met_below_its_limit_and_none_of_nothing_at_zero():

@@ -103,34 +103,39 @@ def watch(fleet, seconds, peak=0):
     return peak
 
 
-def change_cost(changed_s, changed_for_s, idle_s, idle_for_s, count):
-    """CPU milliseconds a change, above what would have been used anyway."""
-    return max(0.0, changed_s - idle_s / idle_for_s * changed_for_s) / count * 1e3
+def change_cost(changed, idle):
+    """CPU milliseconds of a change above what would have been used anyway, from [(CPU seconds, of
+    how many)] of each. Medians: what comes once a minute (the probes of all apps, rows of their
+    history) is no change's cost, whatever slice it falls into."""
+    rate = median(used / seconds for used, seconds in idle)
+    return max(0.0, median(used - rate * seconds for used, seconds in changed)) * 1e3
 
 
 def quiet_changes(fleet, targets, count, apart_s, idle_s):
     """Nobody connects, so that all that is used is the change's. Commands count too."""
-    def used():
-        return processes.cpu_seconds(fleet.process)
+    peak, idle, changed = 0, [], []
 
-    port = fleet.ports[0]
-    begun, before = time.monotonic(), used()
-    time.sleep(idle_s)
-    idle, idle_for = used() - before, time.monotonic() - begun
-    peak, commands = 0, 0.0
-    begun, before = time.monotonic(), used()
-    for number in range(count):
-        command_before = children_seconds()
-        _, command = fleet.change(port, targets.addresses[MARKS[(number + 1) % 2]])
+    def slice_of(slices, change):
+        nonlocal peak
+        begun, before = time.monotonic(), processes.used_seconds(fleet.process)
+        command_before, command = children_seconds(), change()
         peak = watch(fleet, apart_s, peak)
         if command is not None:
             command.wait(CHANGE_SECONDS)
-            commands += children_seconds() - command_before
-    took, changed = time.monotonic() - begun, used() - before
-    if ask(port) != MARKS[count % 2]:
+        used = processes.used_seconds(fleet.process) - before
+        slices.append((used + (children_seconds() - command_before if command else 0.0),
+                       time.monotonic() - begun))
+
+    for _ in range(max(3, round(idle_s / apart_s))):
+        slice_of(idle, lambda: None)
+    for number in range(count):
+        mark = MARKS[(number + 1) % 2]
+        slice_of(changed, lambda mark=mark: fleet.change(fleet.ports[0],
+                                                         targets.addresses[mark])[1])
+    if ask(fleet.ports[0]) != MARKS[count % 2]:
         raise SystemExit(f"reload: {fleet.way}: the last change had no effect")
-    return {"cpu_ms": change_cost(changed + commands, took, idle, idle_for, count),
-            "idle_percent": idle / idle_for * 100}, peak
+    return {"cpu_ms": change_cost(changed, idle),
+            "idle_percent": median(used / seconds for used, seconds in idle) * 100}, peak
 
 
 def measure(bench, way, apps, count, rate, pool=0, interval="60s", idle_s=5):

@@ -10,9 +10,9 @@
 
 enum { PORT_OWNER_BYTES = 120 };
 
-/* "nginx (pid 123)", or which else keeps the port, into `text`, of which PORT_OWNER_BYTES are enough.
- * False when nobody is found, or this user may not see whom. Looks through /proc: for failures,
- * not for every try. */
+/* "nginx (pid 123)", or what else keeps the port, into `text`, of which PORT_OWNER_BYTES are
+ * enough. False when nobody is found, or this user may not see whom. Looks through /proc: for
+ * failures, not for every try. */
 bool port_owner_find(uint16_t port, char *text, size_t text_bytes);
 
 /* Keeps these searches to a tenth of the time: of many ports that are in use at once, only

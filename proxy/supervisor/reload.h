@@ -18,7 +18,8 @@ struct supervisor;
 enum { RELOAD_PATIENCE_MS = 120000 };
 
 /* `result`, the callee's: {"applied": bool, "changed": [{"app", "op", "outcome", "reason"}],
- * "groups": ["daemon"...], "held_back": [{"app", "reason"}], "errors": [...]}; NULL: no memory, or the supervisor ends. */
+ * "groups": ["daemon"...], "held_back": [{"app", "reason"}], "errors": [...]}; NULL: no memory, or
+ * the supervisor ends. */
 typedef void reload_done_fn(void *context, json_t *result);
 
 /* Reads the configuration again at once; `done` may be NULL (SIGHUP). -ENOMEM: it never comes. */

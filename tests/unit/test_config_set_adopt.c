@@ -236,9 +236,11 @@ the_order_is_that_of_the_files(void **state)
     write_apps(fixture, 3, 1);
     look_both(fixture);
     take_both(fixture);
-    put(fixture->dir, "002.conf", "apps = ({ name = \"app2\"; ports = 1002; targets = \"t:2\"; });");
+    put(fixture->dir, "002.conf",
+        "apps = ({ name = \"app2\"; ports = 1002; targets = \"t:2\"; });");
     look_both(fixture);
-    put(fixture->dir, "000.conf", "apps = ({ name = \"app0\"; ports = 1000; targets = \"t:2\"; });");
+    put(fixture->dir, "000.conf",
+        "apps = ({ name = \"app0\"; ports = 1000; targets = \"t:2\"; });");
     look_both(fixture);
     assert_int_equal(fixture->quick->adopted_count, 2);
     take_both(fixture);

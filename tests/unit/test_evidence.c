@@ -249,7 +249,7 @@ struct town {
     struct town_app {
         struct prober_app app;
         struct target target;
-        struct endpoint endpoint;       /* in the last slot */
+        struct endpoint *endpoint;      /* owned: in the last slot */
         struct endpoint *slots[LOOK_QUIET_SLOTS];
         struct traffic *page;
     } apps[APPS];
@@ -269,10 +269,12 @@ move_in(struct town *town, struct town_app *one)
     app->writer.slots = one->slots;
     app->writer.slot_count = LOOK_QUIET_SLOTS;
     one->target.app = app;
-    one->endpoint = (struct endpoint){ .target = &one->target, .id = 1, .slot = last,
-                                       .state = ENDPOINT_UNAVAILABLE,
-                                       .eject = { .failures = KNOWN_ROW } };
-    one->slots[last] = &one->endpoint;
+    one->endpoint = calloc(1, sizeof *one->endpoint);
+    assert_non_null(one->endpoint);
+    *one->endpoint = (struct endpoint){ .target = &one->target, .id = 1, .slot = last,
+                                        .state = ENDPOINT_UNAVAILABLE,
+                                        .eject = { .failures = KNOWN_ROW } };
+    one->slots[last] = one->endpoint;
     assert_int_equal(board_format(board, "web", 1, 1, LOOK_QUIET_SLOTS), 0);
     assert_int_equal(board_open(board, true, &app->writer.board), 0);
     assert_int_equal(traffic_format(traffic, "web", "web", 1, 1, LOOK_QUIET_SLOTS), 0);
@@ -305,6 +307,7 @@ tear_down_town(void **state)
         evidence_fini(&town->apps[i].app);
         traffic_close(town->apps[i].page);
         board_close(town->apps[i].app.writer.board);
+        free(town->apps[i].endpoint);
     }
     assert_int_equal(town->prober.marks.apps, 0);
     assert_true(town->prober.marks.count <= APPS);      /* who comes takes a place that is free */
@@ -319,17 +322,17 @@ tear_down_town(void **state)
 static void
 refuse(struct town_app *one)
 {
-    struct traffic_knowledge *cell = traffic_knowledge(one->page, one->endpoint.slot);
+    struct traffic_knowledge *cell = traffic_knowledge(one->page, one->endpoint->slot);
 
-    atomic_store(&cell->id, one->endpoint.id);
+    atomic_store(&cell->id, one->endpoint->id);
     atomic_store(&cell->failed_in_row, ROW);
-    one->endpoint.eject.failures = KNOWN_ROW;
+    one->endpoint->eject.failures = KNOWN_ROW;
 }
 
 static bool
 was_seen(const struct town_app *one)
 {
-    return one->endpoint.eject.failures == 0;
+    return one->endpoint->eject.failures == 0;
 }
 
 static void

@@ -269,7 +269,8 @@ move_in(struct town *town, struct town_app *one)
     app->writer.slots = one->slots;
     app->writer.slot_count = LOOK_QUIET_SLOTS;
     one->target.app = app;
-    one->endpoint = calloc(1, sizeof *one->endpoint);
+    if (one->endpoint == NULL)          /* it may have been here before */
+        one->endpoint = calloc(1, sizeof *one->endpoint);
     assert_non_null(one->endpoint);
     *one->endpoint = (struct endpoint){ .target = &one->target, .id = 1, .slot = last,
                                         .state = ENDPOINT_UNAVAILABLE,

@@ -1,10 +1,8 @@
 """A port that was to move to another app, and did not: who has it keeps it, and who did not get it
 has no claim to it. Mending either file mends it."""
-import socket
-
 import pytest
 
-from harness import EchoProcess, app, ask, free_ports, until
+from harness import EchoProcess, app, ask, free_ports, occupy, until
 
 FILES = [("10-aa.conf", "20-bb.conf"), ("20-aa.conf", "10-bb.conf")]
 
@@ -12,14 +10,6 @@ FILES = [("10-aa.conf", "20-bb.conf"), ("20-aa.conf", "10-bb.conf")]
 @pytest.fixture
 def targets(started):
     return {name: started(EchoProcess(name)) for name in ("aa", "bb")}
-
-
-def occupy(port):
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
-    sock.listen()
-    return sock
 
 
 def configure(daemon, targets, name, port, file):

@@ -1,10 +1,8 @@
 """A text that was refused is not tried again while its file is broken: it stands nowhere then, and
 has never worked. It is tried again when a file says it again."""
-import socket
-
 import pytest
 
-from harness import EchoProcess, app, ask, free_ports, outcome, until
+from harness import EchoProcess, app, ask, free_ports, occupy, outcome, until
 
 BROKEN = "x y\n"
 PROBED = 'interval = "100ms"; timeout = "100ms"; rise = 1;'
@@ -13,14 +11,6 @@ PROBED = 'interval = "100ms"; timeout = "100ms"; rise = 1;'
 @pytest.fixture
 def target(started):
     return started(EchoProcess("good"))
-
-
-def occupy(port):
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
-    sock.listen()
-    return sock
 
 
 def refuse_and_break(daemon, port, taken, target):

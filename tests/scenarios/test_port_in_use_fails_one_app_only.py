@@ -1,21 +1,10 @@
 """A port that another program has: that app is not started, even where the kernel would let
 two programs share it, and says why. Other apps serve. It starts when the port is free."""
 import os
-import socket
 
 import pytest
 
-from harness import EchoProcess, app, ask, free_ports, until
-
-
-def occupy(port, reuse_port):
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if reuse_port:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind(("127.0.0.1", port))
-    sock.listen()
-    return sock
+from harness import EchoProcess, app, ask, free_ports, occupy, until
 
 
 @pytest.mark.parametrize("reuse_port", [False, True])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import (SLOWNESS, EchoProcess, Load, Talk, app, ask, free_ports, outcome, until)
+from harness import EchoProcess, Load, SLOWNESS, Talk, app, ask, free_ports, occupy, outcome, until
 
 LOW = 81
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -20,16 +20,6 @@ def scene(daemon, started):
     daemon.write_apps(app("web", port, [target]))
     daemon.start()
     return port, taken, target
-
-
-def occupy(port, reuse_port=False, host="127.0.0.1"):
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if reuse_port:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((host, port))
-    sock.listen()
-    return sock
 
 
 def refused(daemon, started, port, ports, target):

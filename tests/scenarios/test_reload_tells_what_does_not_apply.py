@@ -1,17 +1,7 @@
 """`fproxy reload` says "nothing has changed" only when nothing has, and all of it applies."""
-import socket
-
 import pytest
 
-from harness import EchoProcess, app, ask, free_ports, until
-
-
-def occupy(port):
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
-    sock.listen()
-    return sock
+from harness import EchoProcess, app, ask, free_ports, occupy, until
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_por
 from .network import own_network
 from .servers import (MariaDb, Memcached, Postgres, RealServer, Redis, SmtpServer,
                       find_program)
-from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet
+from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet, occupy
 from .web import Authority, GrpcHealth, Nginx
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -29,6 +29,17 @@ def answer(text):
     return serve
 
 
+def occupy(port, reuse_port=False, host="127.0.0.1"):
+    """Listens there as a foreign program would, until it is closed."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if reuse_port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    sock.listen()
+    return sock
+
+
 class Target:
     """Calls serve(sock) in a thread for each connection, and closes it afterwards."""
 

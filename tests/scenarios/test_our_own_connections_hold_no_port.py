@@ -2,7 +2,14 @@
 on: neither a connection that lasts nor one in TIME-WAIT keeps the app from it."""
 import pytest
 
-from harness import Target, app, ask, connect, free_ports, until
+from harness import Target, app, ask, connect, free_ports, own_network, until
+
+
+@pytest.fixture(autouse=True)
+def network():
+    """Nobody else has connections there, which could have the same local port."""
+    with own_network():
+        yield
 
 
 class Noticing:

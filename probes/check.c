@@ -102,12 +102,7 @@ check_resume(struct check *check)
 static void
 wake(struct share_member *member)
 {
-    struct check *check = CONTAINER_OF(member, struct check, member);
-
-    if (!check->waits)
-        return;
-    check->waits = false;
-    arm_later(check, 0);
+    arm_later(CONTAINER_OF(member, struct check, member), 0);
 }
 
 /* Neither waiting nor running. */
@@ -115,7 +110,7 @@ static void
 stand_by(struct check *check)
 {
     event_del(&check->timer);
-    check->waits = false;
+    share_stop_waiting(&check->member);
     probe_cancel(&check->probe);
     share_cut(&check->member, wake);
     gate_leave(check->prober->gate, &check->ticket);
@@ -145,7 +140,7 @@ finish(struct check *check, const struct probe_result *result, uint64_t started_
     uint64_t now_ms = clock_monotonic_ms();
 
     assert(check->ticket.destination == NULL);
-    check->waits = false;
+    share_stop_waiting(&check->member);
     health_apply(&check->health, &check->of->policy, result->outcome, now_ms);
     if (!reason_is_ours(result->outcome))
         check->health.degraded = result->outcome == REASON_OK && result->degraded;
@@ -208,7 +203,7 @@ on_done(struct probe *probe, const struct probe_result *result)
     struct check *check = probe->context;
     uint64_t started_ms = probe->started_us / 1000;
     struct probe_result told = stood_still(check, result) ? overrun(result) : *result;
-    bool ours = reason_is_ours(told.outcome);
+    bool ours = reason_is_ours(told.outcome), first = !check->first_done;
 
     gate_leave(check->prober->gate, &check->ticket);
     if (ours)
@@ -217,7 +212,7 @@ on_done(struct probe *probe, const struct probe_result *result)
         share_end(&check->member);
     finish(check, &told, started_ms);
     if (!ours)
-        share_give(&check->member, &told, started_ms, take);
+        share_give(&check->member, &told, started_ms, first, take);
 }
 
 /* ---- a run ---- */
@@ -243,8 +238,7 @@ run(struct check *check)
     struct probe_result result = { .outcome = REASON_NONE };
     int rc;
 
-    check->waits = !share_begin(&check->member);
-    if (check->waits) {
+    if (!share_begin(&check->member)) {
         gate_leave(check->prober->gate, &check->ticket);
         arm_later(check, check->of->config->timeout_ms + SHARE_PATIENCE_MS);
         return;
@@ -273,7 +267,7 @@ enter(struct check *check)
 {
     int rc = 1;
 
-    check->waits = false;           /* it may have to queue now: that is another matter */
+    share_stop_waiting(&check->member); /* it may have to queue now: that is another matter */
     if (check->of->ops->flags & PROBE_CONNECTS)
         rc = gate_enter(check->prober->gate, &check->ticket, &check->probe.address,
                         health_down(&check->health));

@@ -62,7 +62,6 @@ struct check {
     struct health health;
     bool first_done;                /* its first probe ended */
     bool held;                      /* no probes, until it is armed */
-    bool waits;                     /* for the result of an equal check that runs */
     struct last_probe last;
     uint64_t warned_ms;             /* CLOCK_MONOTONIC: a warning of it was told; 0: none */
     struct probe_log log;

@@ -19,6 +19,8 @@ struct share_group {
     struct share_key key;
     TAILQ_HEAD(, share_member) members;
     const struct share_member *runs;    /* one of them; NULL: none */
+    uint32_t waiting;                   /* so many of them */
+    bool works;                         /* says the result that was last given to all */
 };
 
 struct shares {
@@ -120,6 +122,7 @@ share_leave(struct shares *shares, struct share_member *member)
     if (group == NULL)
         return;
     share_end(member);
+    share_stop_waiting(member);
     TAILQ_REMOVE(&group->members, member, link);
     member->group = NULL;
     if (!TAILQ_EMPTY(&group->members))
@@ -133,10 +136,14 @@ share_begin(struct share_member *member)
 {
     struct share_group *group = member->group;
 
+    share_stop_waiting(member);
     if (group == NULL)
         return true;
-    if (group->runs != NULL && group->runs != member)
+    if (group->runs != NULL && group->runs != member) {
+        member->waits = true;
+        group->waiting++;
         return false;
+    }
     group->runs = member;
     return true;
 }
@@ -149,29 +156,55 @@ share_end(struct share_member *member)
 }
 
 void
+share_stop_waiting(struct share_member *member)
+{
+    if (!member->waits)
+        return;
+    member->waits = false;
+    member->group->waiting--;
+}
+
+void
 share_cut(struct share_member *member, share_wake_fn *wake)
 {
+    struct share_group *group = member->group;
     struct share_member *other;
 
-    if (member->group == NULL || member->group->runs != member)
+    if (group == NULL || group->runs != member)
         return;
     share_end(member);
-    TAILQ_FOREACH (other, &member->group->members, link) {
-        if (other != member)
-            wake(other);
+    if (group->waiting == 0)
+        return;
+    TAILQ_FOREACH (other, &group->members, link) {
+        if (!other->waits)
+            continue;
+        share_stop_waiting(other);
+        wake(other);
     }
+}
+
+static bool
+says_it_works(const struct probe_result *result)
+{
+    return result->outcome == REASON_OK && !result->degraded && !result->warning;
 }
 
 void
 share_give(struct share_member *member, const struct probe_result *result, uint64_t started_ms,
-           share_take_fn *take)
+           bool first, share_take_fn *take)
 {
+    struct share_group *group = member->group;
     struct share_member *other;
+    bool known;
 
-    if (member->group == NULL)
+    if (group == NULL)
         return;
-    TAILQ_FOREACH (other, &member->group->members, link) {
-        if (other != member)
+    known = first && group->works && says_it_works(result);
+    group->works = says_it_works(result);
+    if (known && group->waiting == 0)
+        return;
+    TAILQ_FOREACH (other, &group->members, link) {
+        if (other != member && (!known || other->waits))
             take(other, result, started_ms);
     }
 }

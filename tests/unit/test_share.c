@@ -56,16 +56,16 @@ the_others_of_the_group_take_it(void **state)
     share_join(shares, &takers[1].member, digest, &one);
     share_join(shares, &takers[2].member, digest, &two);
     share_join(shares, &takers[3].member, digest + 1, &one);
-    share_give(&takers[1].member, &result, 77, take);
+    share_give(&takers[1].member, &result, 77, false, take);
     assert_int_equal(takers[0].taken, 1);
     assert_int_equal(takers[1].taken + takers[2].taken + takers[3].taken, 0);
 
     share_leave(shares, &takers[0].member);
-    share_give(&takers[1].member, &result, 77, take);
+    share_give(&takers[1].member, &result, 77, false, take);
     assert_int_equal(takers[0].taken, 1);
     for (int i = 0; i < 4; i++)
         share_leave(shares, &takers[i].member);     /* twice is fine */
-    share_give(&takers[1].member, &result, 77, take);
+    share_give(&takers[1].member, &result, 77, false, take);
     shares_destroy(shares);
 }
 
@@ -125,7 +125,7 @@ one_at_a_time(void **state)
 }
 
 static void
-the_others_are_woken_when_the_one_that_runs_is_cut(void **state)
+who_waits_is_woken_when_the_one_that_runs_is_cut(void **state)
 {
     struct shares *shares = shares_create();
     struct taker takers[4] = { 0 };
@@ -140,11 +140,76 @@ the_others_are_woken_when_the_one_that_runs_is_cut(void **state)
     share_cut(&takers[0].member, wake);
     assert_int_equal(takers[0].woken, 0);
     assert_int_equal(takers[1].woken, 1);
-    assert_int_equal(takers[2].woken, 1);
+    assert_int_equal(takers[2].woken, 0);           /* it did not wait */
     assert_int_equal(takers[3].woken, 0);
     assert_true(share_begin(&takers[2].member));
+    share_cut(&takers[2].member, wake);
+    assert_int_equal(takers[1].woken, 1);           /* nor does this one any more */
     for (int i = 0; i < 4; i++)
         share_leave(shares, &takers[i].member);
+    shares_destroy(shares);
+}
+
+static void
+give(struct taker *taker, enum reason outcome, bool degraded, bool first)
+{
+    struct probe_result result = { .outcome = outcome, .degraded = degraded,
+                                   .detail = "connected" };
+
+    share_give(&taker->member, &result, 77, first, take);
+}
+
+static void
+what_all_know_of_a_target_is_told_by_a_newcomer_to_who_waits_only(void **state)
+{
+    struct shares *shares = shares_create();
+    struct taker takers[3] = { 0 };
+
+    for (int i = 0; i < 3; i++)
+        share_join(shares, &takers[i].member, 5, &one);
+    give(&takers[2], REASON_OK, false, true);       /* nobody knew */
+    assert_int_equal(takers[0].taken, 1);
+    give(&takers[2], REASON_OK, false, true);
+    assert_int_equal(takers[0].taken, 1);
+
+    assert_true(share_begin(&takers[2].member));
+    assert_false(share_begin(&takers[1].member));
+    share_end(&takers[2].member);
+    give(&takers[2], REASON_OK, false, true);
+    assert_int_equal(takers[0].taken, 1);
+    assert_int_equal(takers[1].taken, 2);
+    share_stop_waiting(&takers[1].member);
+    give(&takers[2], REASON_OK, false, true);
+    assert_int_equal(takers[1].taken, 2);
+
+    give(&takers[2], REASON_OK, true, true);        /* news */
+    give(&takers[2], REASON_OK, false, true);
+    give(&takers[2], REASON_CONNECT_REFUSED, false, true);
+    give(&takers[2], REASON_CONNECT_REFUSED, false, true);
+    give(&takers[2], REASON_OK, false, true);
+    assert_int_equal(takers[0].taken, 6);
+    give(&takers[0], REASON_OK, false, false);      /* not a newcomer */
+    assert_int_equal(takers[2].taken, 1);
+    for (int i = 0; i < 3; i++)
+        share_leave(shares, &takers[i].member);
+    shares_destroy(shares);
+}
+
+static void
+who_leaves_waits_for_nothing(void **state)
+{
+    struct shares *shares = shares_create();
+    struct taker takers[2] = { 0 };
+
+    for (int i = 0; i < 2; i++)
+        share_join(shares, &takers[i].member, 5, &one);
+    assert_true(share_begin(&takers[0].member));
+    assert_false(share_begin(&takers[1].member));
+    share_leave(shares, &takers[1].member);
+    assert_false(takers[1].member.waits);
+    share_cut(&takers[0].member, wake);
+    assert_int_equal(takers[1].woken, 0);
+    share_leave(shares, &takers[0].member);
     shares_destroy(shares);
 }
 
@@ -169,7 +234,9 @@ main(void)
         cmocka_unit_test(the_others_of_the_group_take_it),
         cmocka_unit_test(what_makes_probes_equal),
         cmocka_unit_test(one_at_a_time),
-        cmocka_unit_test(the_others_are_woken_when_the_one_that_runs_is_cut),
+        cmocka_unit_test(who_waits_is_woken_when_the_one_that_runs_is_cut),
+        cmocka_unit_test(what_all_know_of_a_target_is_told_by_a_newcomer_to_who_waits_only),
+        cmocka_unit_test(who_leaves_waits_for_nothing),
         cmocka_unit_test(who_has_no_digest_stays_alone),
     };
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/shared_text.h"
+#include "proxy/supervisor/attention.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
@@ -91,6 +92,7 @@ app_drop(struct app *app)
     assert(app->rolling == NULL);
     assert(!app->pending);
     HASH_DEL(supervisor->apps, app);
+    attention_forget(app);
     count_asked(app, NULL);
     destroy_generation(app->current);
     destroy_generation(app->next);
@@ -144,6 +146,8 @@ app_enter(struct app *app, enum app_state next)
     if (app->state != APP_LOADING && next == APP_LOADING)
         app->supervisor->loading++;
     app->state = next;
+    if (next == APP_FAILED)
+        attention_to(app);
     app_settle(app);
 }
 
@@ -215,6 +219,8 @@ app_set_error(struct app *app, const char *reason)
 {
     free(app->config_error);
     app->config_error = reason == NULL ? NULL : strdup(reason);
+    if (reason != NULL)
+        attention_to(app);
 }
 
 void

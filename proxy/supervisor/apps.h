@@ -63,6 +63,8 @@ struct app {
     struct app *group;                  /* while groups are formed; see rollout.c */
     bool pending;                       /* in supervisor->pending */
     TAILQ_ENTRY(app) of_pending;
+    bool attended;                      /* in supervisor->attention */
+    TAILQ_ENTRY(app) of_attention;
     struct app_rollout rollout;         /* the last one */
     uint64_t begun_at_ms;               /* CLOCK_MONOTONIC: of the present try */
     uint64_t waiting_since_ms;          /* CLOCK_MONOTONIC: of its worker having loaded it */

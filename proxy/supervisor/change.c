@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/shared_text.h"
+#include "proxy/supervisor/attention.h"
 #include "proxy/supervisor/holds.h"
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/known.h"
@@ -184,6 +185,7 @@ change_set_aside(struct app *app, struct shared_text *text, const char *source)
 
     app_forget_refused(app);
     app->refused = refused;
+    attention_to(app);
     app_set_pin(app, NULL);
     if (refused.text != NULL && refused.source != NULL)
         return true;
@@ -417,6 +419,7 @@ remove_app(struct app *app)
     unpin(app);
     app_set_error(app, NULL);
     app->removed = true;
+    attention_to(app);
     if (app->state != APP_STOPPING)
         rollout_want(app);
     else
@@ -619,7 +622,10 @@ change_apply(void *context, struct config_change *change)
 void
 change_retry_refused(struct supervisor *supervisor, change_retried_fn *retried)
 {
-    for (struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+    struct app *next;
+
+    for (struct app *app = attention_first(supervisor); app != NULL; app = next) {
+        next = attention_next(app);
         if (app->removed && app->current != NULL && app->state != APP_STOPPING)
             rollout_want(app);
         if (want_refused(app) || serve_retry(app))
@@ -644,6 +650,7 @@ put_aside(struct app *app)
     }
     refused->pinned = true;
     refused->presumed = false;
+    attention_to(app);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "config/source.h"
 #include "proxy/supervisor/apps.h"
+#include "proxy/supervisor/attention.h"
 #include "proxy/supervisor/change.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/text.h"
@@ -103,11 +104,11 @@ held_back_reason(const struct app *app)
 }
 
 static json_t *
-held_back_json(const struct supervisor *supervisor, bool *all)
+held_back_json(struct supervisor *supervisor, bool *all)
 {
     json_t *list = json_array();
 
-    for (const struct app *app = supervisor->apps; app != NULL; app = app->hh.next) {
+    for (struct app *app = attention_first(supervisor); app != NULL; app = attention_next(app)) {
         const char *reason = held_back_reason(app);
 
         if (reason == NULL)

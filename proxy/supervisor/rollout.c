@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "proxy/supervisor/acquire.h"
+#include "proxy/supervisor/attention.h"
 #include "proxy/supervisor/commit.h"
 #include "proxy/supervisor/follow.h"
 #include "proxy/supervisor/holds.h"
@@ -99,6 +100,7 @@ refuse(struct app *app, struct app_generation *generation)
     app_forget_refused(app);
     app->refused = (struct refused){ .text = generation->text, .source = generation->source,
                                      .number = generation->number };
+    attention_to(app);
     generation->text = NULL;
     generation->source = NULL;
 }

@@ -296,6 +296,7 @@ supervisor_run(const struct supervisor_options *options)
     supervisor->started_at_ms = clock_monotonic_ms();
     supervisor->cores = (uint32_t)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
     TAILQ_INIT(&supervisor->pending);
+    TAILQ_INIT(&supervisor->attention);
     LIST_INIT(&supervisor->retired);
     TAILQ_INIT(&supervisor->start_queue);
     TAILQ_INIT(&supervisor->to_prober);

@@ -19,6 +19,7 @@
 #include "base/names.h"
 #include "base/restart.h"
 #include "config/settings.h"
+#include "proxy/supervisor/attention.h"
 #include "proxy/supervisor/known.h"
 #include "proxy/supervisor/listeners.h"
 #include "proxy/supervisor/numbers.h"
@@ -81,6 +82,7 @@ struct supervisor {
     uint32_t loading;                   /* ... in APP_LOADING */
     struct event *resume_rollouts;      /* owned: there is room for more of them */
     struct pending_apps pending;
+    struct attention attention;         /* of them: not as they are configured */
     bool groups_formed, groups_exist;   /* of those; see rollout_group.c */
     bool starting_rollouts;
     bool followers_queued;              /* see follow_send() */

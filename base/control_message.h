@@ -47,6 +47,11 @@ enum {
     CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
 };
 
+/* Asked by this option whether it could take over, each program says this, its CONTROL_PROTOCOL and
+ * its version on stdout (supervisor/trial.h). */
+#define CONTROL_TRIAL_OPTION "--upgrade-trial"
+#define CONTROL_TRIAL_WORD "fproxy-upgrade"
+
 enum control_type {
     CONTROL_HELLO = 1,
     CONTROL_SETTINGS,

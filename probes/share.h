@@ -50,8 +50,8 @@ void share_join(struct shares *shares, struct share_member *member, uint64_t dig
                 const struct address *address);
 void share_leave(struct shares *shares, struct share_member *member);
 
-/* Its probe begins: true, and share_end() is to follow; false: it waits for another one's that runs,
- * whose result is to come, unless it is cut short. */
+/* Its probe begins: true, and share_end() is to follow; false: it waits for another one's that
+ * runs, whose result is to come, unless it is cut short. */
 bool share_begin(struct share_member *member);
 void share_end(struct share_member *member);
 /* It has what it waited for, or begins itself. */
@@ -59,8 +59,8 @@ void share_stop_waiting(struct share_member *member);
 
 typedef void share_wake_fn(struct share_member *member);
 
-/* It ends without a result. If it was the one that ran, `wake` is called for all that wait, and wait
- * no more: the next that begins runs. `wake` may not leave, join or begin. */
+/* It ends without a result. If it was the one that ran, `wake` is called for all that wait, and
+ * wait no more: the next that begins runs. `wake` may not leave, join or begin. */
 void share_cut(struct share_member *member, share_wake_fn *wake);
 
 typedef void share_take_fn(struct share_member *member, const struct probe_result *result,

@@ -26,7 +26,7 @@ enum { CHILD_SAID_BYTES = 128, WHY_BYTES = 256 };
 static int
 spawn(const char *path, int output, pid_t *pid)
 {
-    char program[32], option[] = "--upgrade-trial";
+    char program[32], option[] = CONTROL_TRIAL_OPTION;
     char *argv[] = { program, option, NULL };
     posix_spawn_file_actions_t actions;
     int rc = posix_spawn_file_actions_init(&actions);
@@ -82,7 +82,7 @@ judge(int status, int output, char *why)
                  strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
         snprintf(why, WHY_BYTES, "ended with exit status %d", WEXITSTATUS(status));
-    else if (sscanf(said, TRIAL_WORD " %u %31s", &protocol, version) != 2)
+    else if (sscanf(said, CONTROL_TRIAL_WORD " %u %31s", &protocol, version) != 2)
         snprintf(why, WHY_BYTES, "does not say which version it is");
     else if (protocol != CONTROL_PROTOCOL || strcmp(version, FPROXY_VERSION) != 0)
         snprintf(why, WHY_BYTES, "is version %s (protocol %u), but fproxy is %s (%d)", version,
@@ -138,6 +138,6 @@ trial_run(void)
     bool all = can(CONTROL_PROBER, until_ms) && can(CONTROL_WORKER, until_ms);
 
     if (all)
-        printf(TRIAL_WORD " %d %s\n", CONTROL_PROTOCOL, FPROXY_VERSION);
+        printf(CONTROL_TRIAL_WORD " %d %s\n", CONTROL_PROTOCOL, FPROXY_VERSION);
     return fflush(stdout) == 0 && all ? 0 : 1;
 }

@@ -11,7 +11,6 @@
 #ifndef FPROXY_SUPERVISOR_TRIAL_H
 #define FPROXY_SUPERVISOR_TRIAL_H
 
-#define TRIAL_WORD "fproxy-upgrade"             /* before what could take over */
 #define TRIAL_NO_WORD "fproxy-upgrade-no: "     /* before the reason why not */
 
 enum {

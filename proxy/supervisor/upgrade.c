@@ -294,7 +294,7 @@ judge(struct upgrade *upgrade, int status)
         give_up_failed(upgrade, status);
         return;
     }
-    if (sscanf(upgrade->said, TRIAL_WORD " %u %31s", &protocol, version) != 2) {
+    if (sscanf(upgrade->said, CONTROL_TRIAL_WORD " %u %31s", &protocol, version) != 2) {
         give_up(upgrade, "it is no fproxy that can");
         return;
     }
@@ -364,7 +364,7 @@ on_deadline(evutil_socket_t fd, short what, void *context)
 static int
 spawn_trial(struct upgrade *upgrade, int output)
 {
-    char name[] = "fproxy", option[] = "--upgrade-trial";
+    char name[] = "fproxy", option[] = CONTROL_TRIAL_OPTION;
     char *argv[] = { name, option, NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;

@@ -40,8 +40,8 @@ main(int argc, char **argv)
         printf("fproxy-worker %s\n", FPROXY_VERSION);
         return 0;
     }
-    if (argc == 2 && strcmp(argv[1], "--upgrade-trial") == 0) {
-        printf("fproxy-upgrade %d %s\n", CONTROL_PROTOCOL, FPROXY_VERSION);
+    if (argc == 2 && strcmp(argv[1], CONTROL_TRIAL_OPTION) == 0) {
+        printf(CONTROL_TRIAL_WORD " %d %s\n", CONTROL_PROTOCOL, FPROXY_VERSION);
         return 0;
     }
     if (argc != 2 || argv[1][0] == '-' || fcntl(CONTROL_FD, F_GETFD) < 0) {

@@ -332,12 +332,11 @@ on_app_order(struct worker *worker, const struct control_message *message, const
     }
 }
 
-void
-duty_do(struct worker *worker, const struct control_message *message, const int *fds,
-        size_t fd_count)
+/* Did it keep the descriptors? */
+static bool
+do_one(struct worker *worker, const struct control_message *message, const int *fds,
+       size_t fd_count)
 {
-    bool kept = false;
-
     switch (message->type) {
     case CONTROL_SETTINGS:
         on_settings(fds, fd_count);
@@ -353,8 +352,7 @@ duty_do(struct worker *worker, const struct control_message *message, const int 
         break;
     case CONTROL_APP_SOCKETS:
         add_sockets(worker, &message->body.sockets, fds, fd_count);
-        kept = true;
-        break;
+        return true;
     case CONTROL_APP_COMMIT:
     case CONTROL_APP_ACCEPT:
     case CONTROL_APP_BOARD:
@@ -367,6 +365,16 @@ duty_do(struct worker *worker, const struct control_message *message, const int 
         log_warn(NULL, "message %u is not for a worker", message->type);
         break;
     }
+    return false;
+}
+
+/* Threads that were told to exit answer no more. */
+void
+duty_do(struct worker *worker, const struct control_message *message, const int *fds,
+        size_t fd_count)
+{
+    bool kept = !worker->exiting && do_one(worker, message, fds, fd_count);
+
     for (size_t i = 0; !kept && i < fd_count; i++)
         close(fds[i]);
 }

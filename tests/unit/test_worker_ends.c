@@ -260,6 +260,32 @@ a_board_that_comes_while_stopping_is_no_hindrance(void **state)
     assert_int_equal(WEXITSTATUS(rig_stop(&rig, 5000)), 0);
 }
 
+/* Threads that exit do not answer: what they would be told is not begun (a leak, seen under ASan).
+ * All of it lies in the worker's socket before the worker may look. It complains of what is not for
+ * it, a line in the log each, and comes to the ping when its threads are gone. */
+static void
+nothing_is_begun_after_the_end_has(void **state)
+{
+    struct control_message gone;
+    int status;
+
+    (void)state;
+    begin_connection(NULL);
+    close(client);
+    close(target);
+    client = target = -1;
+    rig_order(&rig, CONTROL_APP_RETIRE, 0, NULL, 0);
+    rig_expect(&rig, CONTROL_APP_GONE, &gone);
+    assert_int_equal(kill(rig.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(rig.pid, &status, WUNTRACED), rig.pid);
+    rig_order(&rig, CONTROL_STOP, 5000, NULL, 0);
+    for (int i = 0; i < 60; i++)        /* read in one turn, as all of it */
+        rig_order(&rig, CONTROL_PONG, 0, NULL, 0);
+    rig_order(&rig, CONTROL_PING, 0, NULL, 0);
+    assert_int_equal(kill(rig.pid, SIGCONT), 0);
+    assert_int_equal(rig_stop(&rig, 5000), 0);
+}
+
 static void
 a_board_that_comes_before_the_app_is_loaded_counts(void **state)
 {
@@ -346,6 +372,7 @@ main(void)
         cmocka_unit_test_setup_teardown(half_close_timeout_counts_from_the_fin, begin, end),
         cmocka_unit_test_setup_teardown(a_board_that_comes_while_stopping_is_no_hindrance, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(nothing_is_begun_after_the_end_has, begin, end),
         cmocka_unit_test_setup_teardown(a_board_that_comes_before_the_app_is_loaded_counts,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_board_that_comes_before_the_sockets_counts, begin,

@@ -122,7 +122,7 @@ rig_order(struct rig *rig, enum control_type type, uint32_t count, const int *fd
     message.type = type;
     if (type == CONTROL_STOP) {
         message.body.stop.deadline_ms = count;
-    } else if (type != CONTROL_PING) {
+    } else if (type != CONTROL_PING && type != CONTROL_PONG) {
         control_app_message(&message, type, "rig", 1);
         if (type == CONTROL_APP_SOCKETS)
             message.body.sockets.total = count;     /* all of port 0 */

@@ -39,11 +39,11 @@ def test_to_one_address_and_back(daemon, scene):
     for _ in range(ROUNDS):
         scene.configure(f"127.0.0.1:{scene.port}")
         daemon.apply()
-        until(lambda: outcome(scene.port, host="::1") == "refused", 1, "it is on one only")
+        until(lambda: outcome(scene.port, host="::1") == "refused", 10, "it is on one only")
         assert daemon.status("web")["ports"] == [f"127.0.0.1:{scene.port}"]
         scene.configure(scene.port)
         daemon.apply()
-        until(lambda: outcome(scene.port, host="::1") == "hello", 1, "it is on all")
+        until(lambda: outcome(scene.port, host="::1") == "hello", 10, "it is on all")
     scene.no_client_failed()
 
 

@@ -1,4 +1,6 @@
 """A target that answers nothing at all: clients wait for it at most a moment, and few do."""
+import time
+
 import pytest
 
 from harness import (SLOWNESS, EchoProcess, Load, Target, answer, app, asks, free_ports, until)
@@ -31,13 +33,18 @@ def test_few_clients_wait_when_a_target_becomes_a_black_hole_under_load(daemon, 
 
     load = started(Load(port, rate=200 // SLOWNESS))
     until(lambda: any(said == "hole" for _, _, said in load.results), what="it gets clients")
+    begin = time.monotonic()
     hole.become_black_hole()
     daemon.until_state("web", hole, "unavailable")
     results = load.finish()
 
     # Those that sat in its queue, accepted by the kernel only, are beyond help.
     lost = [result for result in results if result[2] not in ("one", "two", "three", "hole")]
-    assert len(lost) <= 8, lost
-    slow = [result for result in results if result not in lost and result[1] > 0.1 * SLOWNESS]
-    assert len(slow) <= 10 * SLOWNESS, slow
-    assert all(seconds < 0.6 * SLOWNESS for _, seconds, _ in slow)
+    assert len(lost) <= 20, lost
+    # Who was tried there first waits for the stagger, 250 ms, not for per_try, 3 s; if nobody
+    # learnt from it that were a fourth of them.
+    came = [result for result in results if result not in lost and result[0] >= begin]
+    slow = [result for result in came if result[1] > 0.2]
+    print(f"{len(slow)} of {len(came)} waited, {len(lost)} were lost")
+    assert len(slow) <= len(came) // 8, slow
+    assert all(seconds < 2.5 for _, seconds, _ in slow), slow

@@ -40,7 +40,7 @@ class Scene:
         self._write()
         assert reload(self.daemon)["applied"]
         expected = "hello" if self.open else "refused"
-        until(lambda: outcome(self.second) == expected, 2, "the change applies")
+        until(lambda: outcome(self.second) == expected, 10, "the change applies")
 
     def known_is_current(self, within=35):
         """What runs is on the disk as the last good one."""
@@ -137,7 +137,7 @@ def test_locked_for_a_while(daemon, started):
     scene.known_is_current()
     until(lambda: daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web' AND "
                              "outcome = 'done'")[0][0] == rows + 6, what="no rollout is missing")
-    assert "is written again" in log()
+    until(lambda: "is written again" in log(), what="it says so")
     scene.nobody_noticed()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from harness import EchoProcess, Talk, app, free_ports, until
 
-SOON_S = 1.5
+SOON_S = 5
 NAMES = ("own", "follows", "idle")
 
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from harness import DnsServer, Target, answer, app, ask, asks, free_port, free_ports, until
+from harness import (SLOWNESS, DnsServer, Target, answer, app, ask, asks, free_port, free_ports,
+                     until)
 
 
 def dns_config(servers, more=""):
@@ -96,7 +97,7 @@ def test_of_several_servers_one_is_enough(daemon, started, silent_server):
     for i in range(8):
         until(lambda i=i: daemon.states(f"app{i}").get(f"127.0.0.1:{target.port}") == "available",
               what=f"app{i} is available")
-    assert time.monotonic() - begin < 7     # what one question may take at most
+    assert time.monotonic() - begin < 7 * SLOWNESS      # what one question may take at most
     assert [ask(port) for port in ports] == ["good"] * 8
 
 
@@ -105,13 +106,13 @@ def test_a_refusal_by_one_server_holds_nobody_up(daemon, started):
     names = [f"n{i}.test" for i in range(20)]
     dns = started(DnsServer(daemon.directory, {name: {"A": ["127.0.0.1"]} for name in names}))
     daemon.write_apps(app("web", port, [f"{name}:{target.port}" for name in names]),
-                      more=dns_config([refusing_server(), dns.address], 'timeout = "5s";'))
+                      more=dns_config([refusing_server(), dns.address], 'timeout = "15s";'))
     begin = time.monotonic()
 
     daemon.start()
 
     daemon.until_available("web", 20)
-    assert time.monotonic() - begin < 4     # who waited for the refused question: 5 s
+    assert time.monotonic() - begin < 10    # who waited for the refused question: 15 s
     assert asks(port, 20) == ["good"] * 20
 
 

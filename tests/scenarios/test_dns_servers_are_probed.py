@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from harness import DnsServer, app, free_port, until
+from harness import SLOWNESS, DnsServer, app, free_port, until
 
-FAST = 'interval = "500ms"; timeout = "400ms"; rise = 1; fall = 1;'
+FAST = f'interval = "{500 * SLOWNESS}ms"; timeout = "{400 * SLOWNESS}ms"; rise = 1; fall = 1;'
 
 
 class Dnsmasq:

@@ -11,7 +11,7 @@ from harness import (Conversation, EchoProcess, app, ask, free_ports, kill, outc
                      until)
 
 INSIDE = ["unshare", "--pid", "--fork", "--mount-proc"]
-ORPHAN = "sleep 1 & sleep 1 &"      # whose shell ends first
+ORPHAN = "sleep 5 & sleep 5 &"      # whose shell ends first
 
 
 def first_process(daemon):
@@ -79,7 +79,7 @@ def test_orphans_are_reaped(daemon, inside):
         pytest.skip("the namespace cannot be entered")
 
     until(lambda: len(children_of(pid)) == len(before) + 2, what="they are its children")
-    until(lambda: set(children_of(pid)) == before, what="both are gone")
+    until(lambda: set(children_of(pid)) == before, what="both are gone", within=15)
     assert ask(port) == "hello"
 
 

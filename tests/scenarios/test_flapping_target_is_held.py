@@ -1,6 +1,8 @@
 """A target that comes and goes is held back until it is steady, also over a restart; the last ones
 never are."""
-from harness import EchoProcess, app, asks, free_port, until
+import pytest
+
+from harness import SLOWNESS, EchoProcess, app, asks, free_port, until
 
 FAST = 'interval = "50ms"; timeout = "50ms"; rise = 1; fall = 1; jitter = 0;'
 
@@ -18,12 +20,13 @@ def bounce(daemon, started, target, name):
     return again
 
 
+@pytest.mark.limit(60)
 def test_it_is_held_and_let_go(daemon, started):
     port = free_port()
     names = ("one", "two", "three")
     one, two, three = [started(EchoProcess(name)) for name in names]
     daemon.write_apps(app("web", port, [one, two, three],
-                          'flap_damping = { half_life = "3s"; };', probe=FAST))
+                          f'flap_damping = {{ half_life = "{6 * SLOWNESS}s"; }};', probe=FAST))
     daemon.start()
     daemon.until_available("web", 3)
     process = one
@@ -38,7 +41,7 @@ def test_it_is_held_and_let_go(daemon, started):
     table = daemon.run("fproxy-probe", "inspect", "web").stdout
     assert "recovering, flapping" in table
 
-    until(lambda: endpoint(daemon, one)["state"] == "available", what="it is let go", within=15)
+    until(lambda: endpoint(daemon, one)["state"] == "available", what="it is let go", within=20)
     assert endpoint(daemon, one)["flapping"] is False
     until(lambda: set(asks(port, 12)) == set(names), what="it is used again")
 

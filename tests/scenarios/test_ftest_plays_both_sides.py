@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -139,11 +140,17 @@ def test_what_cannot_start_in_time_is_a_failure_of_its_own(started):
     assert set(failures) == {"connect_timeout", "not_started"}
 
 
+def catches(pid, number):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
+
+
 def test_an_interrupted_run_reports_what_it_has(started):
     targets = started(Targets())
     run = subprocess.Popen([BIN / "ftest", "simulate", f"127.0.0.1:{targets.port}", "-t", "60s",
                             "-r", "200", "--json"], stdout=subprocess.PIPE, text=True)
-    time.sleep(0.5)
+    until(lambda: catches(run.pid, signal.SIGINT), what="it hears signals")
+    time.sleep(0.5 * SLOWNESS)
     run.send_signal(signal.SIGINT)
     report = json.loads(run.communicate(timeout=10 * SLOWNESS)[0])
 

@@ -66,7 +66,7 @@ def test_half_a_connection_ends_after_half_close_timeout(daemon, started):
     port = start(daemon, started, serve, 'half_close_timeout = "300ms";')
 
     with connect(port, timeout=3 * SLOWNESS) as sock:
-        sock.shutdown(socket.SHUT_WR)
         begin = time.monotonic()
+        sock.shutdown(socket.SHUT_WR)
         assert ending(sock) in ("fin", "reset")
         assert 0.25 < time.monotonic() - begin < 2 * SLOWNESS

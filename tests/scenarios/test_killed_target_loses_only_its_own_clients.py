@@ -30,4 +30,5 @@ def test_no_client_fails_that_comes_after_the_kill(daemon, started):
     assert "victim" in [said for _, _, said in results]
     assert "victim" not in [said for begin, _, said in results if begin > killed_at]
     late = [seconds for begin, seconds, _ in results if begin > killed_at]
-    assert max(late) < 0.6 * SLOWNESS
+    # If its clients waited, a fourth of them all would.
+    assert sorted(late)[len(late) * 9 // 10] < 0.6 * SLOWNESS

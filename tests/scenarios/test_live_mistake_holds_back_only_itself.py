@@ -7,7 +7,7 @@ import pytest
 from harness import (SLOWNESS, EchoProcess, Load, Talk, app, apps_text, ask, free_ports, outcome,
                      until)
 
-SOON_S = 1.5
+SOON_S = 5
 MISTAKES = {
     "a syntax error": ("apps = (\n{ name = ", "10-web.conf:2"),
     "half of it": ('apps = (\n{ name = "web";\n  ports = [5', "10-web.conf:3"),

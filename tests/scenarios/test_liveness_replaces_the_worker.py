@@ -2,9 +2,9 @@
 available, a new worker takes over, and no connection is lost by it."""
 import pytest
 
-from harness import Target, Talk, app, ask, free_port, outcome, until
+from harness import SLOWNESS, Target, Talk, app, ask, free_port, outcome, until
 
-FAST = 'interval = "250ms"; timeout = "200ms"; fall = 2;'
+FAST = f'interval = "{500 * SLOWNESS}ms"; timeout = "{400 * SLOWNESS}ms"; fall = 2;'
 LIVE = ('probes = ( { name = "tcp"; }, { name = "live"; role = "liveness"; '
         'send = "alive?"; expect = "alive?"; } );')
 
@@ -91,7 +91,8 @@ def test_its_own_rollout_is_waited_for_and_no_other(daemon, started):
     """It fails while its own new configuration waits for readiness; another app goes on waiting."""
     port, moody, closed = free_port(), Moody(), f"127.0.0.1:{free_port()}"
     target, other = started(Target(moody)), started(Target())
-    short, patient = ('ready = { timeout = "8s"; };', 'ready = { timeout = "80s"; };')
+    short = f'ready = {{ timeout = "{8 * SLOWNESS}s"; }};'
+    patient = f'ready = {{ timeout = "{80 * SLOWNESS}s"; }};'
 
     def configure(web, rest):
         daemon.replace_apps(app("web", port, [web], LIVE + short, FAST),

@@ -3,10 +3,10 @@ health service. A target that answers clients and says that it is sick gets none
 is no good, or soon will be, is told for what it is."""
 import datetime
 
-from harness import Authority, EchoProcess, GrpcHealth, Nginx, app, ask, free_port, until
+from harness import (SLOWNESS, Authority, EchoProcess, GrpcHealth, Nginx, app, ask, free_port,
+                     until)
 
-FAST = 'interval = "250ms"; timeout = "200ms"; rise = 1; fall = 1;'
-SLOWER = 'interval = "500ms"; timeout = "400ms"; rise = 1; fall = 1;'
+FAST = f'interval = "{500 * SLOWNESS}ms"; timeout = "{400 * SLOWNESS}ms"; rise = 1; fall = 1;'
 
 
 def endpoint(daemon, name="web"):
@@ -103,9 +103,9 @@ server {{
             apps.append(app(f"{name}-{kind}", free_port(), [f"127.0.0.1:{port}"],
                             'ready = { timeout = "1s"; };',
                             f'kind = "{kind}"; sni = "app.example"; certificate_warn = "336h"; '
-                            f'ca = "{authority.certificate}"; {SLOWER}'))
+                            f'ca = "{authority.certificate}"; {FAST}'))
     apps.append(app("unchecked", free_port(), [f"127.0.0.1:{port}"],
-                    probe=f'kind = "https"; verify = false; {SLOWER}'))
+                    probe=f'kind = "https"; verify = false; {FAST}'))
     nginx = started(Nginx(tmp_path, servers))
     daemon.write_apps(*apps)
     daemon.start()
@@ -154,14 +154,14 @@ def check_grpc(daemon, server, probe):
 
 
 def test_grpc(daemon, started):
-    check_grpc(daemon, started(GrpcHealth()), f'kind = "grpc"; service = "shop.Cart"; {SLOWER}')
+    check_grpc(daemon, started(GrpcHealth()), f'kind = "grpc"; service = "shop.Cart"; {FAST}')
 
 
 def test_grpc_over_tls(daemon, started, tmp_path):
     authority = Authority(tmp_path)
     server = started(GrpcHealth(*authority.sign("app.example", stamp(-10), stamp(90))))
     check_grpc(daemon, server, f'kind = "grpc"; service = "shop.Cart"; tls = true; '
-                               f'sni = "app.example"; ca = "{authority.certificate}"; {SLOWER}')
+                               f'sni = "app.example"; ca = "{authority.certificate}"; {FAST}')
 
 
 def test_grpc_of_a_server_that_has_none(daemon, started, tmp_path):
@@ -171,7 +171,7 @@ def test_grpc_of_a_server_that_has_none(daemon, started, tmp_path):
 server {{ listen 127.0.0.1:{ports[0]} http2; return 404; }}
 server {{ listen 127.0.0.1:{ports[1]}; return 404; }}"""))
     daemon.write_apps(*[app(name, free_port(), [f"127.0.0.1:{port}"],
-                            'ready = { timeout = "1s"; };', f'kind = "grpc"; {SLOWER}')
+                            'ready = { timeout = "1s"; };', f'kind = "grpc"; {FAST}')
                         for name, port in zip(("two", "one"), ports)])
     daemon.start()
     ends(daemon, "two", "unavailable", "http_status", "HTTP 404 in ")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import EchoProcess, app, ask, free_port, is_alive, kill, pids, replaced, until
+from harness import (SLOWNESS, EchoProcess, app, ask, free_port, is_alive, kill, pids, replaced,
+                     until)
 
-FAST = 'interval = "500ms"; timeout = "500ms"; rise = 1; fall = 1;'
-SLOW = 'interval = "1s"; timeout = "1s"; rise = 1; fall = 1;'
+FAST = f'interval = "{500 * SLOWNESS}ms"; timeout = "{500 * SLOWNESS}ms"; rise = 1; fall = 1;'
+SLOW = f'interval = "{SLOWNESS}s"; timeout = "{SLOWNESS}s"; rise = 1; fall = 1;'
 DOCS = Path(__file__).parents[2] / "docs"
 
 

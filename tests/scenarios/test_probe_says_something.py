@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from harness import EchoProcess, Load, Target, app, ask, free_port, until
+from harness import SLOWNESS, EchoProcess, Load, Target, app, ask, free_port, until
 
-FAST = 'interval = "250ms"; timeout = "200ms"; rise = 1; fall = 1;'
+FAST = f'interval = "{500 * SLOWNESS}ms"; timeout = "{400 * SLOWNESS}ms"; rise = 1; fall = 1;'
 
 
 class Redis:
@@ -54,7 +54,7 @@ def test_a_preset(daemon, started):
     found = endpoint(daemon, sick)
     assert found["reason"] == "mismatch"
     assert 'heard "-LOADING Redis' in found["last_probe"]["detail"]
-    load = started(Load(port, 100))
+    load = started(Load(port, 100 // SLOWNESS))
     until(lambda: load.done() > 50, what="clients come")
     load.finish()
     assert load.failed("hello") == []
@@ -70,7 +70,8 @@ def test_an_update_of_what_is_said_is_probed_anew(daemon, started):
     target = started(Target(server))
 
     def configure(expect):
-        daemon.replace_apps(app("web", port, [target], 'ready = { timeout = "1s"; };',
+        daemon.replace_apps(app("web", port, [target],
+                                f'ready = {{ timeout = "{2 * SLOWNESS}s"; }};',
                                 f'send = "PING\\r\\n"; expect = "{expect}"; {FAST}'))
 
     configure("+PONG")

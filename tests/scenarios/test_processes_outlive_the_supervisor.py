@@ -101,8 +101,11 @@ def test_a_worker_that_keeps_dying_harms_no_other_app(daemon, started):
     daemon.start()
     sock = connect(other)
 
+    pid = None
     for _ in range(3):
-        pid = until(lambda: daemon.worker_pid("frail"), what="a worker of it runs")
+        gone = pid
+        pid = until(lambda: (now := daemon.worker_pid("frail")) not in (None, gone) and now,
+                    what="another worker of it runs")
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_alive(pid), what="it is gone")
         sock.sendall(b"hello")

@@ -8,15 +8,19 @@ from harness import (SLOWNESS, EchoProcess, Load, Talk, app, ask, free_ports, is
                      until)
 
 DRAIN_S = 3
-SOON_S = 1.5
+SOON_S = 5
+
+
+def configure(daemon, port, target, drain_s):
+    daemon.write_apps(app("web", port, [target], f'drain_timeout = "{drain_s}s";'),
+                      file="10-web.conf")
 
 
 @pytest.fixture
 def scene(daemon, started):
     port, other = free_ports(2)
     target = started(EchoProcess())
-    daemon.write_apps(app("web", port, [target], f'drain_timeout = "{DRAIN_S}s";'),
-                      file="10-web.conf")
+    configure(daemon, port, target, DRAIN_S)
     daemon.write_apps(app("other", other, [target]), file="20-other.conf")
     daemon.start()
     return port, other, target
@@ -46,34 +50,35 @@ def test_its_connections_have_drain_timeout(daemon, started, scene, how):
     assert all(talk.lasts() for talk in talks)
     assert is_alive(pid)
 
-    until(lambda: all(talk.ended for talk in talks), DRAIN_S + 2, "its time is over")
+    until(lambda: all(talk.ended for talk in talks), DRAIN_S + 4, "its time is over")
     endings = sorted(talk.ended_at for talk in talks)
     assert endings[0] - begin >= DRAIN_S * 2 / 3 - 0.05
-    assert endings[-1] - end <= DRAIN_S + 0.7 * SLOWNESS
-    until(lambda: daemon.names() == ["other"], 2, "it is gone")
-    until(lambda: not is_alive(pid), 2, "its process has ended")
+    assert endings[-1] - end <= DRAIN_S + 2 * SLOWNESS
+    until(lambda: daemon.names() == ["other"], SOON_S, "it is gone")
+    until(lambda: not is_alive(pid), SOON_S, "its process has ended")
     load.finish()
     assert load.failed("hello") == [] and steady.lasts()
     assert daemon.status("other")["generation"] == 1
 
 
 def test_it_is_gone_with_its_last_connection(daemon, started, scene):
-    port, _, _ = scene
+    port, _, target = scene
+    configure(daemon, port, target, 120)        # else it would be gone soon anyway
+    daemon.apply()
     pid = daemon.worker_pid("web")
     talk = started(Talk(port))
     remove(daemon, "its file is deleted")
     until(lambda: daemon.status("web")["state"] == "draining", SOON_S, "it drains")
-    begin = time.monotonic()
+    assert talk.lasts()
     talk.close()
 
-    until(lambda: daemon.names() == ["other"], 2, "it is gone")
-    until(lambda: not is_alive(pid), 2, "its process has ended")
-    assert time.monotonic() - begin < 1.5 * SLOWNESS
+    until(lambda: daemon.names() == ["other"], SOON_S, "it is gone")
+    until(lambda: not is_alive(pid), SOON_S, "its process has ended")
 
 
 def test_it_is_recorded(daemon, scene):
     remove(daemon, "its file is deleted")
-    until(lambda: daemon.names() == ["other"], 2, "it is gone")
+    until(lambda: daemon.names() == ["other"], SOON_S, "it is gone")
 
     until(lambda: daemon.sql("SELECT from_generation, to_generation, outcome FROM rollouts "
                              "WHERE app = 'web' ORDER BY id DESC LIMIT 1") == [(1, 0, "done")],
@@ -110,6 +115,6 @@ def test_a_target_of_it_that_is_dead_does_not_hinder(daemon, started):
     daemon.write_apps(app("web", port, [f"127.0.0.1:{dead}"]), file="10-web.conf")
     daemon.start()
     remove(daemon, "its file is deleted")
-    until(lambda: daemon.names() == [], 2, "it is gone")
+    until(lambda: daemon.names() == [], SOON_S, "it is gone")
     assert outcome(port) == "refused"
-    assert len(daemon.children()) == 1      # the prober
+    until(lambda: len(daemon.children()) == 1, what="the prober alone is left")

@@ -2,9 +2,9 @@
 is known to have worked; then it tries the update."""
 import pytest
 
-from harness import EchoProcess, app, ask, asks, free_port, free_ports, outcome, until
+from harness import SLOWNESS, EchoProcess, app, ask, asks, free_port, free_ports, outcome, until
 
-READY = 'ready = { timeout = "1s"; };'
+READY = f'ready = {{ timeout = "{2 * SLOWNESS}s"; }};'
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def scene(daemon, started):
 
 
 def assert_the_update_was_refused_again(daemon, port):
-    web = daemon.until_rollout("web", "rolled_back", 5)
+    web = daemon.until_rollout("web", "rolled_back", 10)
     assert (web["generation"], web["state"], web["ready"]) == (1, "ready", True)
     assert "not ready" in web["last_rollout"]["reason"]
     assert asks(port, 5) == ["good"] * 5
@@ -40,7 +40,7 @@ def test_what_was_refused_before_is_tried_again(daemon, started, scene):
     daemon.stop()
     started(EchoProcess("late", port=late))
     daemon.start()
-    until(lambda: ask(port) == "late", 3, "the update works by now")
+    until(lambda: ask(port) == "late", 10, "the update works by now")
     assert daemon.until_rollout("web", "done")["state"] == "ready"
 
 
@@ -99,16 +99,16 @@ def test_a_killed_supervisor_in_the_midst_of_it(daemon, started, scene):
     pid = daemon.worker_pid("web")
     late = free_port()
     daemon.replace_apps(app("web", port, [f"127.0.0.1:{late}"], 'ready = { timeout = "60s"; };'))
-    until(lambda: daemon.status("web")["state"] == "rolling_out", 2, "it is on its way")
+    until(lambda: daemon.status("web")["state"] == "rolling_out", 10, "it is on its way")
     daemon.process.kill()
     daemon.process.wait()
     daemon.process = None
     daemon.launch()
 
     until(lambda: (daemon.try_status() or {"apps": []})["apps"] and
-          daemon.status("web")["state"] == "rolling_out", 5, "it is on its way again")
+          daemon.status("web")["state"] == "rolling_out", 10, "it is on its way again")
     assert asks(port, 5) == ["good"] * 5
     assert daemon.worker_pid("web") == pid
     started(EchoProcess("late", port=late))
-    until(lambda: ask(port) == "late", 3, "it is used")
+    until(lambda: ask(port) == "late", 10, "it is used")
     assert daemon.until_rollout("web", "done")["worker"]["pid"] == pid

@@ -8,7 +8,7 @@ import pytest
 from harness import (SLOWNESS, EchoProcess, Load, app, ask, asks, free_port, free_ports, kill,
                      kill_supervisor, outcome, pids, until)
 
-SOON_S = 1.5
+SOON_S = 5
 
 
 class Scene:
@@ -28,7 +28,7 @@ class Scene:
 
     def configure(self, name, more=""):
         self.daemon.replace_apps(app("web", self.port, [self.targets[name]],
-                                     f'ready = {{ timeout = "1s"; }}; {more}'))
+                                     f'ready = {{ timeout = "{2 * SLOWNESS}s"; }}; {more}'))
 
     def until_it_is(self, name):
         until(lambda: asks(self.port, 4) == [name] * 4, SOON_S, f"{name} answers")

@@ -27,7 +27,7 @@ class Scene:
 
     def configure(self, name):
         self.daemon.replace_apps(app("web", self.port, [self.targets[name]],
-                                     'ready = { timeout = "1s"; };'))
+                                     f'ready = {{ timeout = "{2 * SLOWNESS}s"; }};'))
 
     def until_it_is(self, name, within=10):
         until(lambda: asks(self.port, 4) == [name] * 4, within, f"{name} answers")

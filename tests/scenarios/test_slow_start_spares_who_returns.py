@@ -5,7 +5,7 @@ import signal
 import time
 from collections import Counter
 
-from harness import EchoProcess, app, asks, free_port, until
+from harness import SLOWNESS, EchoProcess, app, asks, free_port, until
 
 FAST = 'interval = "100ms"; timeout = "100ms"; rise = 1; fall = 1; jitter = 0;'
 
@@ -22,7 +22,8 @@ def share(port, name, count=120):
 def test_its_share_grows(daemon, started):
     port = free_port()
     one, two = started(EchoProcess("one")), started(EchoProcess("two"))
-    daemon.write_apps(app("web", port, [one, two], 'slow_start = "6s";', probe=FAST))
+    daemon.write_apps(app("web", port, [one, two], f'slow_start = "{8 * SLOWNESS}s";',
+                          probe=FAST))
     daemon.start()
     until(lambda: daemon.inspect("web")["ready"], what="it is ready")
     daemon.until_available("web", 2)

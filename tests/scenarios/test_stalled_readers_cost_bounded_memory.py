@@ -104,7 +104,7 @@ def test_memory_stays_bounded_and_others_are_served(daemon, started):
 
         begin = time.monotonic()
         assert [ask(port) for _ in range(20)] == ["ok"] * 20
-        assert time.monotonic() - begin < 1 * SLOWNESS
+        assert time.monotonic() - begin < 5 * SLOWNESS
 
         # Those who begin to read after all get on with it.
         got = 0

@@ -74,10 +74,10 @@ def test_a_client_is_connected_though_the_worker_slept_through_its_time(daemon, 
         assert sock.recv(1) == b"x"
     knocking = states_to(door.port).count(SYN_SENT)
 
+    worker = daemon.worker_pid("slow")
     client = connect(port)
     until(lambda: states_to(door.port).count(SYN_SENT) > knocking, what="it is on its way")
     begun = time.monotonic()
-    worker = daemon.worker_pid("slow")
     until(lambda: time.monotonic() > begun + SHUNNED_S, what="it is late, and marked as that")
     hang(worker)
     for sock in crowd:              # they stand before it when the worker wakes up

@@ -140,8 +140,13 @@ def test_several_apps_in_one_process(daemon, started):
 def test_while_a_worker_waits_to_be_restarted(daemon, started):
     """It keeps dying, and its next start is seconds away: its sockets stay open all the same."""
     ports = start(daemon, started)
+    pid = None
     for _ in range(4):
-        kill(until(lambda: daemon.worker_pid("app-0"), 20, "a worker of it runs"))
+        gone = pid
+        pid = until(lambda: (now := daemon.worker_pid("app-0")) not in (None, gone) and now, 20,
+                    "another worker of it runs")
+        kill(pid)
+    until(lambda: pids(daemon)["app-0"] is None, what="its end is noticed")
     before = pids(daemon)
     sockets = listeners(ports[0])
     crowd = started(Crowd(ports[0]))

@@ -1,7 +1,8 @@
 """A target that answers every other probe never fails twice in a row; a window sees it."""
-from harness import Target, app, free_port, until
+from harness import SLOWNESS, Target, app, free_port, until
 
-FAST = 'interval = "250ms"; timeout = "250ms"; jitter = 0; send = "ping"; expect = "pong";'
+FAST = (f'interval = "{400 * SLOWNESS}ms"; timeout = "{400 * SLOWNESS}ms"; jitter = 0; '
+        'send = "ping"; expect = "pong";')
 
 
 class Moody:
@@ -34,7 +35,8 @@ def test_every_other_failure(daemon, started):
     for server in servers:
         server.moody = True
     until(lambda: state(daemon, "window") in ("unavailable", "recovering"), what="it is down")
-    until(lambda: servers[0].asked > 14, what="the other one is asked as well")
+    until(lambda: servers[0].asked > 14, within=20,
+          what="the other one is asked as well")
     assert not daemon.sql("SELECT * FROM transitions WHERE app = 'row' AND to_state = "
                           "'unavailable'")
     assert state(daemon, "row") in ("available", "failing")

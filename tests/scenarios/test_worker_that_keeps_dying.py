@@ -44,7 +44,8 @@ def test_its_clients_wait_and_are_served(daemon, started):
     assert answers == ["hello"] * 20
     said = daemon.run("fproxy", "status").stdout            # it serves, for the moment
     assert "frail: worker frail keeps ending (last: signal 9 (Killed))" in said
-    assert "steady: worker" not in said and "prober" not in said
+    assert "steady: worker" not in said
+    assert "no prober runs" not in said and "the prober keeps ending" not in said
     assert daemon.status("frail")["state"] == "ready"
     assert [daemon.status(name)["worker"]["crash_loop"] for name in ("frail", "steady")] == [
         True, False]

@@ -169,6 +169,18 @@ on_again(evutil_socket_t fd, short what, void *context)
     }
 }
 
+void
+pins_ask_again(struct supervisor *supervisor)
+{
+    struct stepping *stepping;
+
+    if (supervisor->pins == NULL)
+        return;
+    LIST_FOREACH(stepping, &supervisor->pins->stepping, link)
+        stepping->asked = false;
+    look_again(supervisor->pins);
+}
+
 static void
 begin_stepping(struct pins *pins, struct app *app)
 {

@@ -37,6 +37,9 @@ void pins_take(struct supervisor *supervisor, const struct store_override *rows,
 void pins_step_back(struct app *app);
 
 /* Before the store goes. */
+/* The store is another one: it was asked nothing yet. */
+void pins_ask_again(struct supervisor *supervisor);
+
 void pins_free(struct supervisor *supervisor);
 
 #endif

@@ -19,9 +19,11 @@
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/guard.h"
 #include "proxy/supervisor/notify.h"
+#include "proxy/supervisor/pins.h"
 #include "proxy/supervisor/prober_link.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/spare_ports.h"
+#include "proxy/supervisor/state_dir.h"
 #include "proxy/supervisor/supervisor.h"
 #include "proxy/supervisor/trial.h"
 #include "proxy/supervisor/workers.h"
@@ -34,6 +36,7 @@ extern char **environ;
 enum {
     REPLY_MS = 100,             /* for who asked to be answered before the exec */
     STORE_CLOSE_MS = 5000,
+    WRITTEN_MS = 5000,          /* for the disk to have what may not be lost */
     LEGACY_BYTES_MAX = 4 << 20,
 };
 
@@ -81,6 +84,7 @@ installed_path(char *path)
 static void
 trial_free(struct upgrade *upgrade)
 {
+    store_cancel(upgrade->supervisor->store, upgrade);
     if (upgrade->pid > 0) {
         kill(-upgrade->pid, SIGKILL);       /* and those that it tries */
         waitpid(upgrade->pid, NULL, 0);
@@ -247,7 +251,9 @@ on_exec(evutil_socket_t fd, short what, void *context)
     supervisor->store = NULL;
     if (store_open(supervisor->state_dir, &supervisor->store) < 0)
         abort();                /* no memory: children serve on, another start adopts them */
+    store_set_directory(supervisor->store, state_dir_hold, supervisor);
     store_set_notify(supervisor->store, supervisor->store_notify_fd);
+    pins_ask_again(supervisor);
     give_up(upgrade, strerror(-rc));
 }
 
@@ -284,6 +290,71 @@ give_up_failed(struct upgrade *upgrade, int status)
     give_up(upgrade, reason != NULL ? reason : why);
 }
 
+/* Its last obstacle is gone. */
+static void
+take_over(struct upgrade *upgrade)
+{
+    log_info(NULL, "%s takes over", upgrade->path);
+    event_free(upgrade->deadline);
+    upgrade->deadline = evtimer_new(upgrade->supervisor->base, on_exec, upgrade);
+    if (upgrade->deadline == NULL) {
+        give_up(upgrade, "no memory");
+        return;
+    }
+    if (upgrade->done != NULL)
+        upgrade->done(upgrade->context, NULL);
+    upgrade->done = NULL;           /* who asked was told that it begins */
+    after(upgrade, REPLY_MS);
+}
+
+/* ---- what waits in memory ---- */
+
+static void
+give_up_unwritten(struct upgrade *upgrade)
+{
+    char state[APP_REASON_BYTES], why[APP_REASON_BYTES + 128];
+
+    if (store_state(upgrade->supervisor->store, state, sizeof state))
+        snprintf(state, sizeof state, "the database does not answer");
+    snprintf(why, sizeof why, "what is not on the disk yet would be lost (%s); when that is "
+             "mended, upgrade again", state);
+    give_up(upgrade, why);
+}
+
+static void
+on_unwritten(evutil_socket_t fd, short what, void *context)
+{
+    give_up_unwritten(context);
+}
+
+static void
+on_written(void *context, int rc)
+{
+    struct upgrade *upgrade = context;
+
+    if (rc < 0 || upgrade->supervisor->overrides_late != NULL)
+        give_up_unwritten(upgrade);
+    else
+        take_over(upgrade);
+}
+
+/* Words of operators, rollouts and last good configurations that wait for the database are in this
+ * process only: the next one would bring targets back that an operator took out. */
+static void
+await_written(struct upgrade *upgrade)
+{
+    event_free(upgrade->deadline);
+    upgrade->deadline = evtimer_new(upgrade->supervisor->base, on_unwritten, upgrade);
+    if (upgrade->deadline == NULL ||
+        store_when_written(upgrade->supervisor->store, on_written, upgrade) < 0) {
+        give_up(upgrade, "no memory");
+        return;
+    }
+    after(upgrade, WRITTEN_MS);
+}
+
+/* ---- the judgement ---- */
+
 static void
 judge(struct upgrade *upgrade, int status)
 {
@@ -298,17 +369,8 @@ judge(struct upgrade *upgrade, int status)
         give_up(upgrade, "it is no fproxy that can");
         return;
     }
-    log_info(NULL, "%s is version %s: it takes over", upgrade->path, version);
-    event_free(upgrade->deadline);
-    upgrade->deadline = evtimer_new(upgrade->supervisor->base, on_exec, upgrade);
-    if (upgrade->deadline == NULL) {
-        give_up(upgrade, "no memory");
-        return;
-    }
-    if (upgrade->done != NULL)
-        upgrade->done(upgrade->context, NULL);
-    upgrade->done = NULL;           /* who asked was told that it begins */
-    after(upgrade, REPLY_MS);
+    log_info(NULL, "%s is version %s and can take over", upgrade->path, version);
+    await_written(upgrade);
 }
 
 /* It has said its last word: it ends, or hangs. */

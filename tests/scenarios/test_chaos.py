@@ -17,7 +17,7 @@ from harness import (SANITIZED, SLOWNESS, Crowd, EchoProcess, app, asks, free_po
                      kill_supervisor, launch_successor, outcome, pids, post, reload, until)
 
 SEED = int(os.environ.get("FPROXY_CHAOS_SEED", "7"))
-CHAOS_S = 20 if SANITIZED else 40
+CHAOS_S = 20 if SANITIZED else 60
 WINDOW_S = 0.2                  # around a worker's death: what it had accepted goes down with it
 DEATHS_MAX = 3                  # of each worker and the prober: later ones are started later
 
@@ -119,6 +119,8 @@ class Chaos:
         pid = pids(self.daemon).get(one.name)
         if pid is None or len(one.worker_deaths) >= DEATHS_MAX:
             return
+        # Alone, in the midst of a change, or with the prober.
+        self.chance.choice([lambda: None, self.edit, self.kill_prober])()
         self.tell(f"worker of {one.name} is killed")
         begin = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
@@ -169,7 +171,7 @@ def settle(daemon, apps):
         until(lambda: set(asks(one.port, 4)) == {said}, 20, f"{one.name} says {said}")
 
 
-@pytest.mark.limit(120)
+@pytest.mark.limit(150)
 def test_everything_at_random(daemon, started):
     apps = [App(daemon, started, number) for number in range(3)]
     daemon.start()

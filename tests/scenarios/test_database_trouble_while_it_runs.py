@@ -5,10 +5,11 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
-from harness import (Conversation, Crowd, EchoProcess, app, ask, free_ports, generations,
+from harness import (SANITIZED, Conversation, Crowd, EchoProcess, app, ask, free_ports, generations,
                      kill_supervisor, outcome, pids, reload, until)
 
 FILES = ("fproxy.db", "fproxy.db-wal", "fproxy.db-shm")
@@ -138,6 +139,31 @@ def test_locked_for_a_while(daemon, started):
     until(lambda: daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web' AND "
                              "outcome = 'done'")[0][0] == rows + 6, what="no rollout is missing")
     until(lambda: "is written again" in log(), what="it says so")
+    scene.nobody_noticed()
+
+
+@pytest.mark.skipif(SANITIZED, reason="takes more than a minute, and finds what the others do")
+@pytest.mark.limit(180)
+def test_locked_for_a_minute(daemon, started):
+    """Longer than it is waited between two tries (30 s)."""
+    scene = Scene(daemon, started)
+    rows = daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web'")[0][0]
+    log = log_since(daemon)
+    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None, timeout=20)
+    other.execute("BEGIN EXCLUSIVE")
+    begin, changes = time.monotonic(), 0
+    while time.monotonic() < begin + 62:
+        scene.change()
+        changes += 1
+        time.sleep(5)
+    assert "locked" in log()
+    other.execute("COMMIT")
+    other.close()
+
+    scene.known_is_current()
+    until(lambda: daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web' AND "
+                             "outcome = 'done'")[0][0] == rows + changes, 35,
+          "no rollout is missing")
     scene.nobody_noticed()
 
 

@@ -12,7 +12,8 @@ from harness import (SANITIZED, SLOWNESS, Conversation, Crowd, EchoProcess, app,
                      free_ports, generations, pids, until)
 
 KILLS = 15 if SANITIZED else 50
-GAP_S = 1.0
+GAP_S = 0.25                    # 13 ms, and 25 at most, were measured
+GAP_MAX_S = 5                   # other programs run, too
 
 
 def kill_under_load(port, pid):
@@ -54,7 +55,7 @@ def test_nobody_is_refused(daemon, started):
     print(f"{KILLS} kills: no client served for {statistics.median(gaps) * 1000:.0f} ms (p50), "
           f"{max(gaps) * 1000:.0f} ms (max); {sum(lost for _, lost in ended)} connections went "
           "down with their worker, none was refused")
-    assert statistics.median(gaps) < GAP_S * SLOWNESS and max(gaps) < 5 * GAP_S * SLOWNESS
+    assert statistics.median(gaps) < GAP_S * SLOWNESS and max(gaps) < GAP_MAX_S * SLOWNESS
     steady.goes_on()
     assert crowd.unlucky() == []
     after = pids(daemon)

@@ -112,7 +112,11 @@ struct config_source_ops {
     void (*stop)(struct config_source *source);
 };
 
+/* Another one is a file of its own and a row in sources.c. */
 extern const struct config_source_ops config_source_file;
+
+/* NULL: there is none of that name. */
+const struct config_source_ops *config_source_find(const char *name);
 
 void config_change_free(struct config_change *change);
 void config_error_items_free(struct config_error_item *items, size_t count);

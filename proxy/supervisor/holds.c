@@ -24,7 +24,7 @@ holds_tell(struct app *app)
     if (supervisor->source == NULL || app->rolling != NULL || app->pending || app->removed ||
         (holds == CONFIG_HOLDS_CONFIGURED && !app->holds_told))
         return;
-    config_source_file.holds(supervisor->source, app->name, holds,
-                             holds == CONFIG_HOLDS_TEXT ? app->current->text : NULL);
+    supervisor->source_ops->holds(supervisor->source, app->name, holds,
+                                  holds == CONFIG_HOLDS_TEXT ? app->current->text : NULL);
     app->holds_told = holds != CONFIG_HOLDS_CONFIGURED;
 }

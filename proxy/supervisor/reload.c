@@ -200,7 +200,7 @@ reload_begin(struct supervisor *supervisor, reload_done_fn *done, void *context)
         return -ENOMEM;
     }
     evtimer_add(reload->patience, &patience);
-    config_source_file.look(supervisor->source, reload->token);
+    supervisor->source_ops->look(supervisor->source, reload->token);
     return 0;
 }
 

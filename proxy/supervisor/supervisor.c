@@ -1,5 +1,6 @@
 #include "proxy/supervisor/supervisor.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #include "proxy/supervisor/start.h"
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/workers.h"
+
+#define CONFIG_SOURCE "file"        /* as long as there is one kind only */
 
 enum {
     EXIT_CANNOT_START = 2,
@@ -226,8 +229,11 @@ start_source(struct supervisor *supervisor)
         .on_change = change_apply,
         .context = supervisor,
     };
-    int rc = config_source_file.start(&options, &supervisor->source);
+    int rc;
 
+    supervisor->source_ops = config_source_find(CONFIG_SOURCE);
+    assert(supervisor->source_ops != NULL);
+    rc = supervisor->source_ops->start(&options, &supervisor->source);
     supervisor->set = NULL;
     if (rc < 0)
         log_error(NULL, "the configuration cannot be watched: %s", strerror(-rc));
@@ -310,7 +316,7 @@ supervisor_run(const struct supervisor_options *options)
             return status;              /* children serve on: nothing of theirs is taken away */
     }
     if (supervisor->source != NULL)
-        config_source_file.stop(supervisor->source);
+        supervisor->source_ops->stop(supervisor->source);
     start_undo(supervisor);
     if (status == 0)
         log_info(NULL, "stopped");

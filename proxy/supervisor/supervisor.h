@@ -34,6 +34,7 @@ struct app_overrides;
 struct child;
 struct config_set;
 struct config_source;
+struct config_source_ops;
 struct event;
 struct event_base;
 struct overrides_late;
@@ -67,6 +68,7 @@ struct supervisor {
     struct known known;                 /* until the first change has been applied */
     struct numbers numbers;             /* of apps that are not there, from then on */
     struct config_set *set;             /* owned until the source has it */
+    const struct config_source_ops *source_ops;
     struct config_source *source;       /* owned */
     bool first_change_applied;
     bool unseen_removed;                /* adopted apps that stand nowhere have been, too */

@@ -515,10 +515,18 @@ a_disk_that_hangs_holds_up_nobody(void **state)
 
 #define WITH_SOURCE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void
+sources_are_found_by_name(void **state)
+{
+    assert_ptr_equal(config_source_find("file"), &config_source_file);
+    assert_null(config_source_find("files"));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sources_are_found_by_name),
         WITH_SOURCE(what_is_written_renamed_and_deleted_is_told),
         WITH_SOURCE(a_change_waits_until_it_has_settled),
         WITH_SOURCE(a_look_that_is_asked_for_is_at_once_and_answered),

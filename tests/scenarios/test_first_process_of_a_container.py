@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (Conversation, EchoProcess, app, ask, free_ports, kill, outcome, replaced,
-                     until)
+from harness import (Conversation, EchoProcess, Target, answer, app, ask, free_ports, kill, outcome,
+                     post, replaced, until)
 
 INSIDE = ["unshare", "--pid", "--fork", "--mount-proc"]
 ORPHAN = "sleep 5 & sleep 5 &"      # whose shell ends first
@@ -97,3 +97,30 @@ def test_a_child_that_is_killed_is_replaced(daemon, inside):
     assert "Z" not in children_of(pid).values()
     until(lambda: daemon.sql("SELECT process, signal FROM crashes") == [("worker", 9)],
           what="its end is recorded")
+
+
+def test_sighup_applies_a_change(daemon, started, inside):
+    port, pid = inside
+    daemon.write_apps(app("web", port, [started(Target(answer("another")))]))
+
+    os.kill(pid, signal.SIGHUP)
+
+    until(lambda: outcome(port) == "another", what="the change applies")
+    assert first_process(daemon) == pid
+
+
+@pytest.mark.limit(90)
+def test_an_upgrade_keeps_what_is_there(daemon, started, inside):
+    port, pid = inside
+    conversation = started(Conversation(port))
+    number = daemon.worker_pid("web")
+
+    assert post(daemon, "/v1/upgrade") == (202, {})
+
+    replaced(daemon, "web", number, 20)
+    conversation.goes_on()
+    assert first_process(daemon) == pid
+    assert daemon.status()["supervisor"]["pid"] == 1
+    assert outcome(port) == "hello"
+    assert "Z" not in children_of(pid).values()
+    conversation.close()        # a stop would wait for it

@@ -486,7 +486,8 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     child->ping_due = ping_due;
     child->context = worker;
     HASH_FIND_STR(supervisor->workers, worker->name, same);
-    if (same != NULL) {             /* a hand-over between the two was not finished */
+    /* A hand-over between the two was not finished; or it takes no more than farewells. */
+    if (same != NULL || !child_speaks(child)) {
         worker->retired = true;
         LIST_INSERT_HEAD(&supervisor->retired, worker, of_retired);
         supervisor->workers_unsettled = true;

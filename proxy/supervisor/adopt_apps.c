@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/shared_text.h"
 #include "proxy/supervisor/acquire.h"
+#include "proxy/supervisor/adopt_unread.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/follow.h"
@@ -219,8 +220,10 @@ adopt_generation(struct supervisor *supervisor, struct worker *worker,
         return;
     note_numbers(app, reported);
     generation = make(app, reported, worker);
-    if (generation == NULL)
+    if (generation == NULL) {
+        adopt_unread(app, worker, reported);
         return;
+    }
     if (generation->pages == NULL) {
         take_sockets_only(generation, reported);
         return;

@@ -25,16 +25,16 @@ class StandIn:
     """In the place of the child with the socket NAME.sock ("worker-web.1"), which is killed. The
     supervisor must be gone, and looks for it by its executable's name: a copy of Python.
 
-    `later`: so many protocols later than ours; `before_text`: put in front of the texts of apps;
-    `stops`: it ends when it is told to."""
+    `later`: so many protocols later than ours; `before_text`: put in front of the texts of apps, or
+    of the one with the name `text_of`; `stops`: it ends when it is told to."""
 
-    def __init__(self, daemon, name, later=0, before_text="", stops=True):
+    def __init__(self, daemon, name, later=0, before_text="", text_of=None, stops=True):
         program = "fproxy-prober" if name.startswith("prober") else "fproxy-worker"
         place = daemon.directory / f"stand-in-{name}"
         place.mkdir()
         shutil.copy(os.path.realpath(sys.executable), place / program)
         options = {"numbers": _numbers(), "later": later, "before_text": before_text,
-                   "stops": stops}
+                   "text_of": text_of, "stops": stops}
         self.heard = []                 # (type, count of what is about an app), in their order
         self._ready = False
         self.process = subprocess.Popen(

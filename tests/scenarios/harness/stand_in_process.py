@@ -27,6 +27,11 @@ def with_number(packet, at, number):
     return packet[:at] + struct.pack("I", number) + packet[at + 4:]
 
 
+def is_of(packet, app):
+    name = packet[HEADER_BYTES:HEADER_BYTES + 64].partition(b"\0")[0].decode()
+    return app in (None, name)
+
+
 def tell(**what):
     print(json.dumps(what), flush=True)
 
@@ -49,7 +54,7 @@ def what_is_held():
     child.connect(PATH)
     while not said or number_at(said[-1][0], 4) != NUMBERS["REPORT_END"]:
         packet, fds, _, _ = socket.recv_fds(child, PACKET_BYTES, FDS_MAX)
-        if number_at(packet, 4) == NUMBERS["REPORT_APP"] and fds:
+        if number_at(packet, 4) == NUMBERS["REPORT_APP"] and is_of(packet, OPTIONS["text_of"]):
             fds = [changed_text(fds[0])]
         said.append((packet, fds))
     pid = struct.unpack("3i", child.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]

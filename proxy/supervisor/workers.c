@@ -124,12 +124,25 @@ threads_to_start(struct supervisor *supervisor, const char *name)
     return generation == NULL ? 0 : supervisor_threads(supervisor, generation->config.threads);
 }
 
-struct worker *
-workers_get(struct supervisor *supervisor, const char *name)
+/* One that takes orders. What one of another protocol serves is handed over to a new one. */
+static struct worker *
+find_that_speaks(struct supervisor *supervisor, const char *name)
 {
     struct worker *worker;
 
     HASH_FIND_STR(supervisor->workers, name, worker);
+    if (worker == NULL || worker->child == NULL || child_speaks(worker->child))
+        return worker;
+    worker_retire(worker);
+    supervisor->workers_unsettled = true;
+    return NULL;
+}
+
+struct worker *
+workers_get(struct supervisor *supervisor, const char *name)
+{
+    struct worker *worker = find_that_speaks(supervisor, name);
+
     if (worker == NULL) {
         worker = create(supervisor, name);
         if (worker == NULL)
@@ -486,8 +499,7 @@ workers_adopt(struct supervisor *supervisor, struct child *child, bool retired)
     child->ping_due = ping_due;
     child->context = worker;
     HASH_FIND_STR(supervisor->workers, worker->name, same);
-    /* A hand-over between the two was not finished; or it takes no more than farewells. */
-    if (same != NULL || !child_speaks(child)) {
+    if (same != NULL) {             /* a hand-over between the two was not finished */
         worker->retired = true;
         LIST_INSERT_HEAD(&supervisor->retired, worker, of_retired);
         supervisor->workers_unsettled = true;

@@ -30,8 +30,8 @@ def retired(old):
 def test_its_sockets_live_on(daemon, started, address):
     ports = free_ports(2)
     echo = started(EchoProcess())
-    daemon.write_apps(app("web", [f"{address}{port}" if address else port for port in ports], [echo],
-                          "threads = 2;"))
+    names = [f"{address}{port}" if address else port for port in ports]
+    daemon.write_apps(app("web", names, [echo], "threads = 2;"))
     daemon.start()
     sockets = [listeners(port) for port in ports]
     kill_supervisor(daemon)

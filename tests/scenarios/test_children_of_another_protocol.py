@@ -1,5 +1,5 @@
-"""A supervisor finds children of a later version, whose messages it does not know: they hear nothing
-but what all versions understand, are not taken for hung, and others take over from them."""
+"""A supervisor finds children of a later version, whose messages it does not know: they hear
+nothing but what all versions understand, are not taken for hung, and others take over from them."""
 import time
 
 import pytest

@@ -40,7 +40,8 @@ class StandIn:
         self.process = subprocess.Popen(
             [place / program, "-S", "-B", HERE / "stand_in_process.py",
              daemon.runtime / f"{name}.sock", json.dumps(options)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONHOME": sys.base_prefix})
+            bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={"PYTHONHOME": sys.base_prefix})
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
         until(lambda: self._ready, what="it stands in its place")
@@ -63,7 +64,6 @@ class StandIn:
     def say_gone(self):
         """Its generations have no connection left."""
         self.process.stdin.write(b"gone")
-        self.process.stdin.flush()
 
     def close(self):
         self.process.kill()

@@ -1,6 +1,6 @@
-"""What a StandIn runs (stand_in.py), as a process of its own: arguments are its socket in the runtime
-directory and JSON. It asks the child there what it holds, ends it, listens in its place, and
-repeats that to who connects. What it hears then goes to stdout, a JSON line a message."""
+"""What a StandIn runs (stand_in.py), as a process of its own: arguments are its socket in the
+runtime directory and JSON. It asks the child there what it holds, ends it, listens in its place,
+and repeats that to who connects. What it hears then goes to stdout, a JSON line a message."""
 import fcntl
 import json
 import os

@@ -27,9 +27,9 @@
  * Everything about an app names it and its generation: a late answer to an older
  * generation is recognised and dropped.
  *
- * Between versions: HELLO, REPORT_*, STOP and APP_RETIRE never change, so that a supervisor of
- * another version can take the sockets over and send the child into retirement. All else may,
- * together with CONTROL_PROTOCOL.
+ * Between versions: HELLO, REPORT_*, STOP, APP_RETIRE and APP_GONE never change, so that a
+ * supervisor of another version can take the sockets over, send the child into retirement and end
+ * it. All else may, together with CONTROL_PROTOCOL, and is neither sent nor believed then.
  */
 #ifndef FPROXY_BASE_CONTROL_MESSAGE_H
 #define FPROXY_BASE_CONTROL_MESSAGE_H

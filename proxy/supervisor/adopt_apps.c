@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/shared_text.h"
 #include "proxy/supervisor/acquire.h"
+#include "proxy/supervisor/adopt_unread.h"
 #include "proxy/supervisor/apps.h"
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/follow.h"
@@ -219,8 +220,10 @@ adopt_generation(struct supervisor *supervisor, struct worker *worker,
         return;
     note_numbers(app, reported);
     generation = make(app, reported, worker);
-    if (generation == NULL)
+    if (generation == NULL) {
+        adopt_unread(app, worker, reported);
         return;
+    }
     if (generation->pages == NULL) {
         take_sockets_only(generation, reported);
         return;
@@ -275,6 +278,11 @@ adopt_prober(struct supervisor *supervisor, struct report *report, bool replace)
     }
     supervisor->prober_outdated = replace || is_outdated(report->child);
     prober_link_adopt(supervisor, report->child);
+    if (!child_speaks(report->child)) {     /* its successor reads the boards */
+        supervisor->prober_outdated = false;
+        prober_link_succeed(supervisor);
+        return true;
+    }
     for (size_t i = 0; i < report->count; i++) {
         const struct reported *reported = &report->generations[i];
         const struct app *app = app_find(supervisor, reported->app);
@@ -462,7 +470,7 @@ adopt_settle(struct supervisor *supervisor)
         follow_current(app);            /* the last supervisor may not have come to it */
     }
     follow_send(supervisor);
-    if (supervisor->prober == NULL)
+    if (supervisor->prober == NULL || !supervisor->prober_there)
         return;
     if (supervisor->prober_report_count > 0)
         qsort(supervisor->prober_report, supervisor->prober_report_count,

@@ -279,6 +279,13 @@ end_hung(struct child *child)
     arm_ping(child, ABORT_MS);
 }
 
+void
+child_end_within(struct child *child, uint32_t wait_ms)
+{
+    assert(!child_speaks(child));       /* else its pings bound it */
+    arm_ping(child, wait_ms);
+}
+
 static bool
 is_ping_due(const struct child *child)
 {
@@ -296,6 +303,10 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
 
     if (child->exited || child->peer == NULL)
         return;
+    if (!child_speaks(child)) {         /* see child_end_within() */
+        child_signal(child, SIGKILL);
+        return;
+    }
     /* Not when it was us who stood still: then its answer may lie there, unread. */
     if (child->ping_waits && late_ms <= PING_LATE_MS &&
         ++child->ping_silent >= silent_max(child)) {
@@ -309,13 +320,74 @@ on_ping_timer(evutil_socket_t fd, short what, void *context)
     arm_ping(child, CHILD_PING_MS);
 }
 
+/* ---- another protocol ---- */
+
+/* What control_message.h promises for all versions. */
+static bool
+is_common(uint32_t type)
+{
+    switch (type) {
+    case CONTROL_HELLO:
+    case CONTROL_STOP:
+    case CONTROL_APP_RETIRE:
+    case CONTROL_APP_GONE:
+    case CONTROL_REPORT_APP:
+    case CONTROL_REPORT_SOCKETS:
+    case CONTROL_REPORT_END:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool
+child_speaks(const struct child *child)
+{
+    return !child->foreign;
+}
+
+/* Does the other side of this message know what it means? */
+static bool
+is_understood(const struct child *child, uint32_t type)
+{
+    if (child_speaks(child) || is_common(type))
+        return true;
+    log_debug(child->role == CONTROL_WORKER ? child->name : NULL,
+              "%s (pid %d) is of protocol %" PRIu32 ": message %" PRIu32 " is dropped",
+              child_program(child->role), (int)child->pid, child->protocol, type);
+    return false;
+}
+
+static void
+tell_protocol(const struct child *child)
+{
+    log_warn(child->role == CONTROL_WORKER ? child->name : NULL,
+             "%s (pid %d, version %s) is of control protocol %" PRIu32 ", this is of %d: %s",
+             child_program(child->role), (int)child->pid, child->version, child->protocol,
+             CONTROL_PROTOCOL,
+             child->foreign ? "a new one takes over from it"
+                            : "other binaries are installed; fproxy upgrade starts them all");
+}
+
 static void
 on_hello(struct child *child, const struct control_hello *hello)
 {
     text_copy(child->version, sizeof child->version, hello->version);
     child->protocol = hello->protocol;
     child->threads = hello->threads;
-    arm_ping(child, CHILD_PING_MS);
+    /* One that we have started is all that there is: it gets what we can say. */
+    child->foreign = child->adopted && hello->protocol != CONTROL_PROTOCOL;
+    if (hello->protocol != CONTROL_PROTOCOL)
+        tell_protocol(child);
+    if (child_speaks(child))
+        arm_ping(child, CHILD_PING_MS);
+}
+
+static void
+close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
 }
 
 static void
@@ -324,6 +396,10 @@ on_peer_message(void *context, const struct control_message *message, const int 
 {
     struct child *child = context;
 
+    if (!is_understood(child, message->type)) {
+        close_all(fds, fd_count);
+        return;
+    }
     if (message->type == CONTROL_PONG) {
         child->ping_waits = false;
         child->ping_silent = 0;
@@ -498,6 +574,7 @@ child_adopt(struct event_base *base, int runtime_fd, const struct child_place *p
     if (child == NULL)
         return -ENOMEM;
     child->pid = pid;
+    child->adopted = true;
     child->instance = place->instance;
     rc = watch(base, child, socket);
     if (rc < 0) {
@@ -512,9 +589,11 @@ int
 child_send(struct child *child, const struct control_message *message, const int *fds,
            size_t fd_count)
 {
-    int rc = child->peer == NULL ? -EPIPE
-                                 : control_peer_send(child->peer, message, fds, fd_count);
+    int rc;
 
+    if (!is_understood(child, message->type))
+        return -EPROTONOSUPPORT;
+    rc = child->peer == NULL ? -EPIPE : control_peer_send(child->peer, message, fds, fd_count);
     if (rc < 0 && rc != -EPIPE)     /* that one ended: on_ended tells more */
         log_error(child->role == CONTROL_WORKER ? child->name : NULL,
                   "a message cannot be sent to %s (pid %d): %s", child_program(child->role),

@@ -9,6 +9,7 @@
  * has a socket (ROLE-NAME.INSTANCE.sock, where it listens for a later supervisor) and a file
  * that names the process (.pid), for one that cannot be talked to. One that does not answer
  * a ping within some seconds is killed: first with SIGABRT, so that it tells where it hangs.
+ * To one of another protocol only what all versions understand goes out: see child_speaks().
  *
  * The loop's thread only.
  */
@@ -54,6 +55,8 @@ struct child {
     uint32_t instance;              /* tells apart those of one name */
     char version[32];               /* of its HELLO; "": none came yet */
     uint32_t protocol, threads;     /* likewise */
+    bool adopted;                   /* of an earlier supervisor */
+    bool foreign;                   /* and of another protocol: see child_speaks() */
     pid_t pid;
     int pidfd;                      /* owned */
     uint64_t started_at_ms;         /* CLOCK_MONOTONIC */
@@ -91,7 +94,15 @@ int child_adopt(struct event_base *base, int runtime_fd, const struct child_plac
                 int socket, pid_t pid, child_message_fn *on_message, child_ended_fn *on_ended,
                 void *context, struct child **child);
 
-/* Sends a message; trouble is logged. 0 or -errno. */
+/* False: it was adopted, and is of another CONTROL_PROTOCOL. It is neither sent nor believed more
+ * than the messages that all versions have in common, nor pinged; another one is to take over. */
+bool child_speaks(const struct child *child);
+
+/* Such a one has been told to stop: if it has not ended by then, it is killed. */
+void child_end_within(struct child *child, uint32_t wait_ms);
+
+/* Sends a message; trouble is logged. 0 or -errno; -EPROTONOSUPPORT: it would not understand it,
+ * nothing was sent. */
 int child_send(struct child *child, const struct control_message *message, const int *fds,
                size_t fd_count);
 

@@ -17,7 +17,7 @@ is_behind(const struct app_generation *generation, const struct app_generation *
 
     return generation->stays && generation->number != current->number &&
            generation->followed_by != current->number && worker != current->worker &&
-           worker->there && !worker->ending && worker->child->protocol == CONTROL_PROTOCOL;
+           worker->there && !worker->ending && child_speaks(worker->child);
 }
 
 static void

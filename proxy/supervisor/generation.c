@@ -78,6 +78,25 @@ generation_create(struct app *app, uint32_t number, struct shared_text *text, ch
 }
 
 struct app_generation *
+generation_create_unread(struct app *app, uint32_t number, uint32_t drain_ms)
+{
+    struct app_generation *generation = calloc(1, sizeof *generation);
+    struct shared_text *text = shared_text_create("");
+    char *source = strdup("");
+
+    if (generation == NULL || text == NULL || source == NULL) {
+        free(generation);
+        shared_text_unref(text);
+        free(source);
+        return NULL;
+    }
+    *generation = (struct app_generation){ .app = app, .number = number, .text = text,
+                                           .source = source, .text_fd = -1 };
+    generation->config.drain_timeout_ms = drain_ms;
+    return generation;
+}
+
+struct app_generation *
 generation_clone(const struct app_generation *generation)
 {
     struct app_generation *clone = NULL;

@@ -66,6 +66,11 @@ struct app_generation {
 int generation_create(struct app *app, uint32_t number, struct shared_text *text, char *source,
                       struct app_generation **generation, char *why);
 
+/* One whose text cannot be parsed: it has no ports, and is only there to leave. NULL without
+ * memory. */
+struct app_generation *generation_create_unread(struct app *app, uint32_t number,
+                                                uint32_t drain_ms);
+
 /* The same text once more, for another worker. NULL without memory. */
 struct app_generation *generation_clone(const struct app_generation *generation);
 

@@ -21,6 +21,8 @@
 #include "proxy/supervisor/upgrade.h"
 #include "proxy/supervisor/worker_link.h"
 
+enum { PROBER_STOP_MS = 5000 };     /* for one that is not pinged to end */
+
 static int
 send_about(const struct app_generation *generation, enum control_type type,
            const struct pages *pages, const int *fds, size_t fd_count)
@@ -183,7 +185,8 @@ prober_link_grow(struct app *app)
 
     if (app->grow_to == 0 || generation == NULL || generation->pages == NULL ||
         generation->pages_next != NULL || generation->pages_old != NULL || app->next != NULL ||
-        app->supervisor->prober == NULL)
+        app->supervisor->prober == NULL ||
+        (generation->worker->child != NULL && !child_speaks(generation->worker->child)))
         return;
     slots = generation_slots_grown(&generation->config, generation->pages->board->slots,
                                    app->grow_to);
@@ -557,6 +560,15 @@ prober_link_adopt(struct supervisor *supervisor, struct child *prober)
     prober->on_ended = on_ended;
     prober->on_drained = on_drained;
     prober->context = supervisor;
+}
+
+void
+prober_link_succeed(struct supervisor *supervisor)
+{
+    supervisor->prober_there = false;
+    supervisor->prober_replaced = true;
+    prober_link_stop(supervisor);
+    child_end_within(supervisor->prober, PROBER_STOP_MS);
 }
 
 int

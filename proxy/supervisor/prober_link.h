@@ -25,6 +25,9 @@ void prober_link_adopt(struct supervisor *supervisor, struct child *prober);
 void prober_link_greet(struct supervisor *supervisor);
 void prober_link_settings(struct supervisor *supervisor);
 
+/* ... or, of a protocol that is not ours, stops it: a new one takes over from the boards. */
+void prober_link_succeed(struct supervisor *supervisor);
+
 /* Gives it a generation that has pages; does nothing while no prober runs. */
 void prober_link_load(struct app_generation *generation);
 /* What could not be sent a while ago, for want of descriptors. */

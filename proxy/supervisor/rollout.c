@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "proxy/supervisor/acquire.h"
 #include "proxy/supervisor/attention.h"
+#include "proxy/supervisor/children.h"
 #include "proxy/supervisor/commit.h"
 #include "proxy/supervisor/follow.h"
 #include "proxy/supervisor/holds.h"
@@ -391,6 +392,17 @@ may_share(const void *context, const struct listen_port *port)
            (holder->removed || rollout_group_frees(holder, &port->address));
 }
 
+/* The one that serves it now, unless that does not understand us. */
+static struct worker *
+worker_for(const struct app *app)
+{
+    struct worker *worker = app->current != NULL ? app->current->worker : acquire_worker(app->next);
+
+    if (worker == NULL || worker->child == NULL || child_speaks(worker->child))
+        return worker;
+    return acquire_worker(app->next);
+}
+
 static int
 begin_member(struct rollout *rollout, struct app *app, char *why)
 {
@@ -403,8 +415,7 @@ begin_member(struct rollout *rollout, struct app *app, char *why)
     if (rc == 0 && app->current == NULL)
         rc = acquire_listen(next, why);         /* a first start: its clients wait */
     if (rc == 0)
-        rc = acquire_pages(next, app->current != NULL ? app->current->worker
-                                                      : acquire_worker(next), why);
+        rc = acquire_pages(next, worker_for(app), why);
     if (rc == 0)
         prober_link_load(next);
     return rc;

@@ -8,11 +8,15 @@
 #ifndef FPROXY_SUPERVISOR_SPARE_PORTS_H
 #define FPROXY_SUPERVISOR_SPARE_PORTS_H
 
+struct address;
 struct listen_port;
 struct supervisor;
 
 /* Holds a reference more. */
 void spare_ports_keep(struct supervisor *supervisor, struct listen_port *port);
+
+/* Keeps a listening socket of this address; `fd` is taken over. */
+void spare_ports_take(struct supervisor *supervisor, const struct address *address, int fd);
 
 /* Gives them all back. */
 void spare_ports_close(struct supervisor *supervisor);

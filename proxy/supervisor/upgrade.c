@@ -588,26 +588,12 @@ static void
 take_socket(struct supervisor *supervisor, int fd, const char *address_text)
 {
     struct address address;
-    struct listen_port *port;
 
     set_inherited(fd, false);
-    if (!parse_address(address_text, &address)) {
+    if (parse_address(address_text, &address))
+        spare_ports_take(supervisor, &address, fd);
+    else
         close(fd);
-        return;
-    }
-    port = listeners_find(&supervisor->listeners, &address);
-    if (port != NULL) {
-        listen_port_add(port, fd);      /* the worker's copy is there: this one is closed */
-        return;
-    }
-    port = listeners_adopt(&supervisor->listeners, &address);
-    if (port == NULL) {
-        close(fd);
-        return;
-    }
-    spare_ports_keep(supervisor, port);
-    listen_port_add(port, fd);
-    listeners_unref(&supervisor->listeners, port);      /* the spare reference is enough */
 }
 
 void

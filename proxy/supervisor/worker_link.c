@@ -247,7 +247,12 @@ worker_link_board(struct app_generation *generation)
 void
 worker_link_drain(struct app_generation *generation, uint32_t limit_ms)
 {
-    send_about(generation, CONTROL_APP_DRAIN, limit_ms);
+    const struct child *child = generation->worker->child;
+
+    if (child == NULL || child_speaks(child))
+        send_about(generation, CONTROL_APP_DRAIN, limit_ms);
+    else                            /* where 0 is no limit */
+        send_about(generation, CONTROL_APP_RETIRE, MAX(limit_ms, 1));
 }
 
 void

@@ -124,12 +124,25 @@ threads_to_start(struct supervisor *supervisor, const char *name)
     return generation == NULL ? 0 : supervisor_threads(supervisor, generation->config.threads);
 }
 
-struct worker *
-workers_get(struct supervisor *supervisor, const char *name)
+/* One that takes orders. What one of another protocol serves is handed over to a new one. */
+static struct worker *
+find_that_speaks(struct supervisor *supervisor, const char *name)
 {
     struct worker *worker;
 
     HASH_FIND_STR(supervisor->workers, name, worker);
+    if (worker == NULL || worker->child == NULL || child_speaks(worker->child))
+        return worker;
+    worker_retire(worker);
+    supervisor->workers_unsettled = true;
+    return NULL;
+}
+
+struct worker *
+workers_get(struct supervisor *supervisor, const char *name)
+{
+    struct worker *worker = find_that_speaks(supervisor, name);
+
     if (worker == NULL) {
         worker = create(supervisor, name);
         if (worker == NULL)

@@ -12,6 +12,7 @@ from .machine import (BIN, SANITIZED, SLOWNESS, cpu_seconds, free_port, free_por
 from .network import own_network
 from .servers import (MariaDb, Memcached, Postgres, RealServer, Redis, SmtpServer,
                       find_program)
+from .stand_in import COMMON, StandIn
 from .targets import EchoProcess, SmallQueue, Target, answer, echo, greet, occupy
 from .web import Authority, GrpcHealth, Nginx
 

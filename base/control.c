@@ -29,6 +29,7 @@ control_bytes(uint32_t type)
     case CONTROL_PONG:
     case CONTROL_SEED:
     case CONTROL_REPORT_END:
+    case CONTROL_TOLD_TO_END:
         return HEADER_BYTES;
     case CONTROL_STOP:
         return BYTES_WITH(stop);

@@ -18,7 +18,7 @@
  *                          REPORT_END   PONG   APP_LOADED
  *   prober -> supervisor   APP_HEALTH   APP_GROW   APP_UNRESPONSIVE   RECORD   APP_OVERRIDES
  *                          APP_OVERRIDES_MORE
- *   worker -> supervisor   APP_SOCKETS_ACK   APP_ACCEPTING   APP_GONE
+ *   worker -> supervisor   APP_SOCKETS_ACK   APP_ACCEPTING   APP_GONE   TOLD_TO_END
  *
  * A child speaks first: HELLO, then what it holds already (nothing at its start), then
  * REPORT_END. It says the same to every supervisor that connects to its socket in the
@@ -41,7 +41,7 @@
 
 enum {
     CONTROL_MAGIC = 0x66707832,     /* "fpx2" */
-    CONTROL_PROTOCOL = 5,           /* changes with the layout or meaning of any message */
+    CONTROL_PROTOCOL = 6,           /* changes with the layout or meaning of any message */
     CONTROL_FDS_MAX = 250,
     CONTROL_FD = 3,                 /* where a child finds its connection at start */
     CONTROL_LISTEN_FD = 4,          /* ... and a bound socket: it listens there for successors */
@@ -82,6 +82,7 @@ enum control_type {
     CONTROL_TARGET_REPORT,
     CONTROL_APP_OVERRIDES,
     CONTROL_APP_OVERRIDES_MORE,
+    CONTROL_TOLD_TO_END,
     CONTROL_TYPES
 };
 
@@ -95,6 +96,9 @@ struct control_hello {
     char version[32];           /* FPROXY_VERSION of the child */
     char name[APP_NAME_BYTES];  /* of a worker */
 };
+
+/* TOLD_TO_END: somebody else (SIGTERM) wants the worker to end. It serves and takes clients until
+ * the supervisor has given its apps to another one; told to each supervisor until then. */
 
 /* How far a generation is, in a report; `count` of REPORT_APP. */
 enum control_report { CONTROL_IS_LOADED = 1, CONTROL_IS_ACCEPTING, CONTROL_IS_DRAINING };

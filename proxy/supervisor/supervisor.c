@@ -19,6 +19,7 @@
 #include "proxy/supervisor/live_settings.h"
 #include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/prober_link.h"
+#include "proxy/supervisor/relief.h"
 #include "proxy/supervisor/reload.h"
 #include "proxy/supervisor/shutdown.h"
 #include "proxy/supervisor/spare_ports.h"
@@ -213,6 +214,12 @@ on_unresponsive_again(evutil_socket_t fd, short what, void *context)
 }
 
 static void
+on_relief_again(evutil_socket_t fd, short what, void *context)
+{
+    relief_look(context);
+}
+
+static void
 on_resume(evutil_socket_t fd, short what, void *context)
 {
     rollouts_start(context);
@@ -248,9 +255,10 @@ run(struct supervisor *supervisor)
     supervisor->resume_rollouts = evtimer_new(supervisor->base, on_resume, supervisor);
     supervisor->unresponsive_again = evtimer_new(supervisor->base, on_unresponsive_again,
                                                  supervisor);
+    supervisor->relief_again = evtimer_new(supervisor->base, on_relief_again, supervisor);
     if (supervisor->prober_timer == NULL || supervisor->prober_again == NULL ||
         supervisor->resume_rollouts == NULL || supervisor->unresponsive_again == NULL ||
-        watch_signals(supervisor) < 0) {
+        supervisor->relief_again == NULL || watch_signals(supervisor) < 0) {
         log_error(NULL, "no memory");
         return EXIT_CANNOT_START;
     }
@@ -272,7 +280,7 @@ free_events(struct supervisor *supervisor)
 {
     struct event *others[] = { supervisor->prober_timer, supervisor->prober_again,
                                supervisor->resume_rollouts,
-                               supervisor->unresponsive_again };
+                               supervisor->unresponsive_again, supervisor->relief_again };
 
     supervisor_hold_signals(true);      /* one more Ctrl-C is no death by a signal */
     for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++) {

@@ -111,6 +111,7 @@ struct supervisor {
     TAILQ_HEAD(, app_generation) to_prober;     /* to be sent when it takes them */
     struct event *prober_again;         /* owned: those that could not be sent */
     struct event *unresponsive_again;   /* owned: app->unresponsive of some */
+    struct event *relief_again;         /* owned: worker->relief of some */
     bool prober_outdated, prober_replaced;
     struct reported *prober_report;     /* owned; while it is adopted */
     size_t prober_report_count;

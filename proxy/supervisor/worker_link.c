@@ -11,6 +11,7 @@
 #include "proxy/supervisor/children.h"
 #include "proxy/supervisor/leaving.h"
 #include "proxy/supervisor/prober_link.h"
+#include "proxy/supervisor/relief.h"
 #include "proxy/supervisor/rollout.h"
 #include "proxy/supervisor/serve.h"
 #include "proxy/supervisor/supervisor.h"
@@ -416,6 +417,9 @@ worker_link_message(struct worker *worker, const struct control_message *message
     case CONTROL_APP_ACCEPTING:
     case CONTROL_APP_GONE:
         on_about_app(worker, message);
+        break;
+    case CONTROL_TOLD_TO_END:
+        relief_asked(worker);
         break;
     default:
         break;

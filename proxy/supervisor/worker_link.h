@@ -4,6 +4,7 @@
  *   SETTINGS   APP_LOAD  APP_SOCKETS... (each acknowledged)  APP_COMMIT -> APP_LOADED
  *   APP_ACCEPT -> APP_ACCEPTING   APP_BOARD -> APP_LOADED   APP_DRAIN, APP_RETIRE -> APP_GONE
  *   APP_LOAD  APP_FOLLOW -> APP_GONE (follow.h)   PING -> PONG   STOP -> end
+ *   TOLD_TO_END -> another worker takes over (relief.h)
  *
  * What follows from it, serve.c, rollout.c and leaving.c decide.
  */

@@ -339,6 +339,7 @@ on_ended(void *context, const struct child_end *end)
 
     worker->child = NULL;
     worker->there = worker->ending = worker->outdated = false;
+    worker->relief = (struct relief){ 0 };
     started(worker);
     if (!wanted) {
         delay_ms = count_end(worker, started_at_ms, child_end_text(end, text, sizeof text));

@@ -22,6 +22,7 @@
 
 #include "base/names.h"
 #include "base/restart.h"
+#include "proxy/supervisor/relief.h"
 #include "proxy/supervisor/status.h"
 
 struct app;
@@ -42,6 +43,7 @@ struct worker {
     bool queued;                        /* in supervisor->start_queue */
     TAILQ_ENTRY(worker) of_queue;
     bool outdated;                      /* of another binary: another one is to take over */
+    struct relief relief;               /* it was told to end: the same */
     uint32_t threads;                   /* as it is started, or runs */
     LIST_HEAD(, app_generation) generations;    /* leaving ones too */
     TAILQ_HEAD(, app_generation) to_load;       /* of them: to be sent when it takes them */

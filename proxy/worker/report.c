@@ -142,6 +142,8 @@ tell_next_app(struct worker *worker)
     if (hosted == NULL) {
         report->stage = REPORT_DONE;
         send_message(worker, &end, NULL, 0);
+        if (worker->told_to_end)
+            worker_ask_relief(worker);
         return;
     }
     if (hosted->state != HOSTED_LOADING)

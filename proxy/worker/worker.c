@@ -69,6 +69,17 @@ worker_pong(struct worker *worker)
         control_peer_send(worker->peer, &message, NULL, 0);
 }
 
+int
+worker_ask_relief(struct worker *worker)
+{
+    static const struct control_message message = { .magic = CONTROL_MAGIC,
+                                                    .type = CONTROL_TOLD_TO_END };
+
+    if (worker->peer == NULL)
+        return -EPIPE;
+    return control_peer_send(worker->peer, &message, NULL, 0);
+}
+
 /* ---- the threads' answers ---- */
 
 void
@@ -278,6 +289,18 @@ may_succeed(int socket)
            (other.uid == geteuid() || other.uid == 0);
 }
 
+static bool
+serves(const struct worker *worker)
+{
+    const struct hosted *hosted;
+
+    TAILQ_FOREACH(hosted, &worker->apps, link) {
+        if (hosted->state != HOSTED_DRAINING)
+            return true;
+    }
+    return false;
+}
+
 static void
 on_successor(evutil_socket_t listener, short what, void *context)
 {
@@ -294,8 +317,30 @@ on_successor(evutil_socket_t listener, short what, void *context)
     }
     log_info(NULL, "a supervisor has connected");
     disconnect(worker);
+    worker->told_to_end = worker->told_to_end && serves(worker);    /* else that is done */
     if (connect_to(worker, socket) != 0)
         close(socket);
+}
+
+/* It serves until another one does: were its sockets closed before, clients would wait in the
+ * supervisor's copies of them until its last old one has gone. */
+static bool
+is_relieved(struct worker *worker)
+{
+    int rc = 0;
+
+    if (worker->peer == NULL || worker->stopping)
+        return false;
+    worker->told_to_end = true;
+    if (worker->report.stage == REPORT_DONE)        /* else at the report's end */
+        rc = worker_ask_relief(worker);
+    if (rc == 0)
+        log_info(NULL, "SIGTERM: the supervisor is asked for another worker; this one serves "
+                       "until that takes over");
+    else if (rc != -EPIPE)
+        log_error(NULL, "SIGTERM: the supervisor cannot be asked for another worker: %s",
+                  strerror(-rc));
+    return rc == 0;
 }
 
 static void
@@ -307,6 +352,8 @@ on_term(evutil_socket_t signal, short what, void *context)
 
     (void)signal;
     (void)what;
+    if (is_relieved(worker))
+        return;
     TAILQ_FOREACH(hosted, &worker->apps, link)
         deadline_ms = MAX(deadline_ms, hosted->app.config.drain_timeout_ms);
     duty_stop(worker, deadline_ms);

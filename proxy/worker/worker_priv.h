@@ -36,6 +36,7 @@ struct worker {
     uint64_t descriptors;           /* that this process may have */
     uint32_t pipes;                 /* a thread has at most */
     bool stopping;
+    bool told_to_end;               /* by a signal: the supervisor is asked for another one */
     bool exiting;                   /* the threads are told to end */
     bool pinging;                   /* the threads are asked */
     struct tenant *tenants;         /* uthash, by name */
@@ -54,6 +55,8 @@ void worker_tell_about(struct worker *worker, enum control_type type, const char
                        uint32_t generation, const struct hosted *hosted, int result,
                        const char *detail);
 void worker_pong(struct worker *worker);
+/* It was told to end: another one is to take over. 0; or -errno: nobody hears it. */
+int worker_ask_relief(struct worker *worker);
 
 /* The generation is over: says so and frees it. */
 void worker_app_gone(struct worker *worker, struct hosted *hosted);

@@ -227,6 +227,49 @@ a_lost_supervisor_changes_nothing_for_clients(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Else its clients would wait in the supervisor's copies of the sockets. */
+static void
+told_to_end_it_asks_for_another_one_and_serves_on(void **state)
+{
+    struct control_message message;
+    int client, target;
+
+    (void)state;
+    rig_start(&rig, 1, ports, 2, NULL);
+    connect_to(0, &client, &target);
+    for (unsigned i = 0; i < 2; i++) {
+        int new_client, new_target;
+
+        assert_int_equal(kill(rig.pid, SIGTERM), 0);
+        rig_expect(&rig, CONTROL_TOLD_TO_END, &message);
+        connect_to((i + 1) % 2, &new_client, &new_target);
+        close(new_client);
+        close(new_target);
+    }
+    rig_order(&rig, CONTROL_APP_RETIRE, 0, NULL, 0);        /* another one has taken over */
+    say(client, target, "still here");
+    close(client);
+    close(target);
+    rig_expect(&rig, CONTROL_APP_GONE, &message);
+    assert_int_equal(WEXITSTATUS(rig_stop(&rig, 5000)), 0);
+}
+
+static void
+told_to_end_while_it_stops_it_goes_on_stopping(void **state)
+{
+    int client, target;
+
+    (void)state;
+    rig_start(&rig, 1, ports, 1, NULL);
+    connect_to(0, &client, &target);
+    rig_order(&rig, CONTROL_STOP, 10000, NULL, 0);
+    assert_int_equal(kill(rig.pid, SIGTERM), 0);
+    say(client, target, "still here");
+    close(client);
+    close(target);
+    assert_int_equal(WEXITSTATUS(rig_stop(&rig, 10000)), 0);
+}
+
 static void
 nonsense_from_the_supervisor_is_survived(void **state)
 {
@@ -290,6 +333,10 @@ main(void)
         cmocka_unit_test_setup_teardown(the_deadline_ends_what_does_not_end_by_itself, begin,
                                         end),
         cmocka_unit_test_setup_teardown(a_lost_supervisor_changes_nothing_for_clients, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(told_to_end_it_asks_for_another_one_and_serves_on,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(told_to_end_while_it_stops_it_goes_on_stopping, begin,
                                         end),
         cmocka_unit_test_setup_teardown(nonsense_from_the_supervisor_is_survived, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_without_bytes_ends_after_idle_timeout,

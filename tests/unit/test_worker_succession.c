@@ -208,6 +208,46 @@ a_successor_learns_what_is_here_and_goes_on(void **state)
     close(other);
 }
 
+/* The one that was asked has not seen to it; when it is seen to, none is asked again. */
+static void
+a_successor_is_asked_for_another_worker_too(void **state)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS_MAX];
+    size_t fd_count;
+    int client, other;
+
+    (void)state;
+    a = with_sockets(generation(1));
+    assert_int_equal(rig_app_load(&rig, &a), 0);
+    rig_app_accept(&rig, &a, 0);
+    client = rig_connect(port);
+    other = rig_accept(target);
+    assert_int_equal(kill(rig.pid, SIGTERM), 0);
+    rig_expect(&rig, CONTROL_TOLD_TO_END, &message);
+    rig_reconnect(&rig);
+    expect_hello(2);
+    expect_app(&a, CONTROL_IS_ACCEPTING);
+    expect_sockets(2);
+    expect_end();
+    receive(&message, fds, &fd_count);
+    assert_int_equal(message.type, CONTROL_TOLD_TO_END);
+
+    rig_app_order(&rig, &a, CONTROL_APP_RETIRE, 0);
+    rig_order(&rig, CONTROL_PING, 0, NULL, 0);
+    rig_expect(&rig, CONTROL_PONG, &message);      /* it has read that */
+    rig_reconnect(&rig);
+    expect_hello(2);
+    expect_app(&a, CONTROL_IS_DRAINING);
+    expect_end();
+    rig_order(&rig, CONTROL_PING, 0, NULL, 0);
+    receive(&message, fds, &fd_count);
+    assert_int_equal(message.type, CONTROL_PONG);
+    exchange(client, other);
+    close(client);
+    close(other);
+}
+
 static void
 what_was_half_loaded_is_dropped_with_the_connection(void **state)
 {
@@ -426,6 +466,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_worker_has_nothing),
         TEST(a_successor_learns_what_is_here_and_goes_on),
+        TEST(a_successor_is_asked_for_another_worker_too),
         TEST(what_was_half_loaded_is_dropped_with_the_connection),
         TEST(a_long_report_waits_for_its_reader),
         TEST(no_pong_comes_from_a_worker_that_stands_still),

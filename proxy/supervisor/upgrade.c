@@ -294,7 +294,6 @@ give_up_failed(struct upgrade *upgrade, int status)
 static void
 take_over(struct upgrade *upgrade)
 {
-    log_info(NULL, "%s takes over", upgrade->path);
     event_free(upgrade->deadline);
     upgrade->deadline = evtimer_new(upgrade->supervisor->base, on_exec, upgrade);
     if (upgrade->deadline == NULL) {

@@ -12,7 +12,7 @@ from harness import (SLOWNESS, Crowd, EchoProcess, Talk, Target, app, ask, crash
                      replaced, until)
 
 WAIT_S = 1.0
-BEFORE = ("SIGUSR2: ", ": it takes over")     # said before another binary is executed
+BEFORE = ("SIGUSR2: ", "and can take over")     # said before another binary is executed
 
 
 def events(daemon):

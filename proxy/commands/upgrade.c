@@ -15,7 +15,7 @@
 #include "proxy/commands/command.h"
 
 enum {
-    TRIAL_TIMEOUT_MS = 20000,
+    TRIAL_TIMEOUT_MS = 30000,   /* the trial, its end, and what waits to be written */
     PATIENCE_MS = 60000,        /* without any progress */
     POLL_MS = 50,
     NAMES_MAX = 8,              /* of apps in a message */

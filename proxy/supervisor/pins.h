@@ -36,10 +36,10 @@ void pins_take(struct supervisor *supervisor, const struct store_override *rows,
  * the midst of that. It is done as soon as it can be; asked for twice, it is done once. */
 void pins_step_back(struct app *app);
 
-/* Before the store goes. */
 /* The store is another one: it was asked nothing yet. */
 void pins_ask_again(struct supervisor *supervisor);
 
+/* Before the store goes. */
 void pins_free(struct supervisor *supervisor);
 
 #endif

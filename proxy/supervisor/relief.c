@@ -150,6 +150,10 @@ look(struct worker *worker, uint64_t now_ms)
     struct relief *relief = &worker->relief;
     bool asked = relief->state == RELIEF_ASKED, serving = serves(worker);
 
+    if (worker->ending) {           /* it was told to stop meanwhile */
+        *relief = (struct relief){ 0 };
+        return;
+    }
     if (asked && !serving && !relief->served) {
         *relief = (struct relief){ 0 };
         end(worker);

@@ -167,7 +167,10 @@ fail(struct rollout *rollout, const struct app *culprit, const char *outcome,
         holds_tell(members[i]);
     }
     free(members);
-    rollouts_start(supervisor);
+    if (hand_over)                  /* who hands all of a worker over walks over them */
+        event_active(supervisor->resume_rollouts, EV_TIMEOUT, 0);
+    else
+        rollouts_start(supervisor);
     supervisor_speak(supervisor);
 }
 

@@ -314,9 +314,11 @@ give_up_unwritten(struct upgrade *upgrade)
     char state[APP_REASON_BYTES], why[APP_REASON_BYTES + 128];
 
     if (store_state(upgrade->supervisor->store, state, sizeof state))
-        snprintf(state, sizeof state, "the database does not answer");
+        snprintf(state, sizeof state, "%s", upgrade->supervisor->overrides_late != NULL
+                                                ? "what operators said before is still unknown"
+                                                : "it is still being written");
     snprintf(why, sizeof why, "what is not on the disk yet would be lost (%s); when that is "
-             "mended, upgrade again", state);
+             "over, upgrade again", state);
     give_up(upgrade, why);
 }
 

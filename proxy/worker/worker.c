@@ -329,8 +329,8 @@ is_relieved(struct worker *worker)
 {
     int rc = 0;
 
-    if (worker->peer == NULL || worker->stopping)
-        return false;
+    if (worker->peer == NULL || worker->stopping || TAILQ_EMPTY(&worker->apps))
+        return false;               /* without apps it ends: another one is started if needed */
     worker->told_to_end = true;
     if (worker->report.stage == REPORT_DONE)        /* else at the report's end */
         rc = worker_ask_relief(worker);

@@ -122,7 +122,8 @@ config_set_settings(const struct config_set *set)
 uint64_t
 config_set_look_again_ms(const struct config_set *set)
 {
-    return set->again_at_ms;
+    /* Nothing can be read now; who looks at all when the path is back reads them as well. */
+    return set->path_error < 0 ? 0 : set->again_at_ms;
 }
 
 uint64_t

@@ -62,7 +62,7 @@ uint64_t config_set_revision(const struct config_set *set);
 const char *config_set_link(const struct config_set *set, size_t *at);
 
 /* A file was younger than a second when it was read (decisions 16): look once more then, on
- * CLOCK_MONOTONIC ms; 0: no need. */
+ * CLOCK_MONOTONIC ms; 0: no need, or the path cannot be read. */
 uint64_t config_set_look_again_ms(const struct config_set *set);
 
 #endif

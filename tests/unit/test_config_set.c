@@ -748,6 +748,29 @@ a_young_file_is_read_once_more(void **state)
     assert_true(clock_monotonic_ms() < until_ms);
 }
 
+/* Who waits until then would wait for nothing: nothing is read while the path is gone. */
+static void
+a_young_file_is_not_waited_for_while_the_path_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    char *away = strdup(in(fixture->dir, "away")), *conf = strdup(in(fixture->dir, "conf"));
+
+    config_set_destroy(fixture->set);
+    assert_int_equal(mkdir(conf, 0700), 0);
+    put(fixture->dir, "conf/a.conf", ONE("a", "80"));
+    fixture->set = config_set_create(conf);
+    assert_int_equal(config_set_look(fixture->set), 0);
+    assert_int_not_equal(config_set_look_again_ms(fixture->set), 0);
+    assert_int_equal(rename(conf, away), 0);
+    assert_int_equal(config_set_look(fixture->set), -ENOENT);
+    assert_int_equal(config_set_look_again_ms(fixture->set), 0);
+    assert_int_equal(rename(away, conf), 0);
+    assert_int_equal(config_set_look(fixture->set), 0);
+    assert_int_not_equal(config_set_look_again_ms(fixture->set), 0);
+    free(away);
+    free(conf);
+}
+
 static void
 an_empty_path_error_at_first_names_what_is_known(void **state)
 {
@@ -967,6 +990,7 @@ main(void)
         WITH_SET(a_link_that_leads_elsewhere_is_another_file),
         WITH_SET(a_look_at_names_sees_what_is_new_changed_and_gone),
         WITH_SET(a_young_file_is_read_once_more),
+        WITH_SET(a_young_file_is_not_waited_for_while_the_path_is_gone),
         WITH_SET(an_empty_path_error_at_first_names_what_is_known),
         WITH_SET(more_errors_than_are_kept_remove_nothing),
         WITH_SET(whatever_changes_no_port_has_two_apps),

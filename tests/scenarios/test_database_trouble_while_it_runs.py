@@ -119,21 +119,27 @@ def test_what_memory_holds_outlives_a_directory_deleted_before_a_stop(daemon, st
     assert daemon.names() == ["steady", "web"]
 
 
+@contextlib.contextmanager
+def locked(daemon):
+    """By another program."""
+    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None, timeout=20)
+    other.execute("BEGIN EXCLUSIVE")
+    yield
+    other.execute("COMMIT")
+    other.close()
+
+
 @pytest.mark.limit(90)
 def test_locked_for_a_while(daemon, started):
     """Each of the changes made meanwhile has its row afterwards."""
     scene = Scene(daemon, started)
     rows = daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web'")[0][0]
     log = log_since(daemon)
-    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None, timeout=20)
-    other.execute("BEGIN EXCLUSIVE")
-
-    for _ in range(5):
+    with locked(daemon):
+        for _ in range(5):
+            scene.change()
+        until(lambda: "locked" in log(), 30, "it says so")
         scene.change()
-    until(lambda: "locked" in log(), 30, "it says so")
-    scene.change()
-    other.execute("COMMIT")
-    other.close()
 
     scene.known_is_current()
     until(lambda: daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web' AND "
@@ -149,16 +155,14 @@ def test_locked_for_a_minute(daemon, started):
     scene = Scene(daemon, started)
     rows = daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web'")[0][0]
     log = log_since(daemon)
-    other = sqlite3.connect(daemon.state / "fproxy.db", isolation_level=None, timeout=20)
-    other.execute("BEGIN EXCLUSIVE")
-    begin, changes = time.monotonic(), 0
-    while time.monotonic() < begin + 62:
-        scene.change()
-        changes += 1
-        time.sleep(5)
-    assert "locked" in log()
-    other.execute("COMMIT")
-    other.close()
+    changes = 0
+    with locked(daemon):
+        begin = time.monotonic()
+        while time.monotonic() < begin + 62:
+            scene.change()
+            changes += 1
+            time.sleep(5)
+        assert "locked" in log()
 
     scene.known_is_current()
     until(lambda: daemon.sql("SELECT count(*) FROM rollouts WHERE app = 'web' AND "
